@@ -1,0 +1,145 @@
+//go:build !purego
+
+package crc64
+
+import "sync"
+
+// The assembly kernels fold. Sixteen bytes of data are a polynomial of 128 bits
+// with an upper half H (the first eight bytes, the higher powers) and a lower
+// half L. Seen from a place D bits further on in the data, they weigh
+// H*x^(D+64) + L*x^D. Modulo the polynomial P these powers are constants of 64
+// bits, so
+//
+//	H * (x^(D+64) mod P)  +  L * (x^D mod P)
+//
+// fits in 128 bits, leaves the same remainder, and can simply be added to the
+// sixteen bytes at that place. Two carry-less multiplications thus carry sixteen
+// bytes over any distance. Several lanes move side by side, a row at a time:
+//
+//	| lane 0 | lane 1 | lane 2 | lane 3 | lane 0 | lane 1 | lane 2 | ...
+//	     |        |        |        |       ^        ^        ^
+//	     |        |        +--------|-------|--------|--------+
+//	     |        +-----------------|-------|--------+
+//	     +--------------------------|-------+          D = 4 lanes = 512 bits
+//
+// At the end the lanes are folded into the last one, a tail shorter than a lane
+// is joined to it, and Barrett's method reduces the last 128 bits to 64.
+//
+// Multiplying two reflected numbers of 64 bits gives the reflected product
+// shifted by one, which stands for the product times x. The factors below
+// therefore have one power of x less than the formula. A test derives each of
+// these constants again from the polynomial.
+//
+// Reference: V. Gopal et al., "Fast CRC Computation for Generic Polynomials
+// Using PCLMULQDQ Instruction", Intel, 2009.
+
+// factors holds x^(D+63) mod P, for the upper half, and x^(D-1) mod P, for the
+// lower half.
+type factors [2]uint64
+
+var (
+	fold1  = factors{0xd9d7be7d505da32c, 0x381d0015c96f4444} // D = 128, one lane
+	fold4  = factors{0xaf86efb16d9ab4fb, 0xf49784a634f014e4} // D = 512
+	fold16 = factors{0x9a8908341a6d6d52, 0x9471a5389095fe44} // D = 2048
+)
+
+// barrett holds the quotient of x^128 by P and P itself. Both have 65 bits; the
+// bit of x^0, the highest in reflected form, is left out and made up for in the
+// assembly where it matters.
+var barrett = [2]uint64{0x3e6cfa329aef9f77, 0x2b5926535897936b}
+
+const (
+	laneSize = 16      // bytes: the least that foldPCLMUL takes
+	wideRow  = 16 * 16 // bytes: foldVPCLMUL takes multiples of this
+	wideFrom = 512     // bytes: from here the wide kernel was measured to pay
+)
+
+// foldPCLMUL returns the register after the n bytes at p. n must be at least
+// laneSize. It needs PCLMULQDQ and SSSE3.
+//
+//go:noescape
+func foldPCLMUL(crc uint64, p *byte, n int) uint64
+
+// foldVPCLMUL folds the n bytes at p and the register before them into one lane,
+// which it stores: the checksum of lane is the register after the data. n must
+// be a positive multiple of wideRow. It needs AVX-512 F and VPCLMULQDQ.
+//
+//go:noescape
+func foldVPCLMUL(crc uint64, p *byte, n int, lane *[laneSize]byte)
+
+func update(crc uint64, p []byte) uint64 {
+	if len(p) < laneSize {
+		return updateGeneric(crc, p)
+	}
+	has := cpuFeatures()
+	if has.vpclmul && len(p) >= wideFrom {
+		crc, p = updateWide(crc, p)
+		if len(p) < laneSize {
+			return updateGeneric(crc, p)
+		}
+	}
+	if has.pclmul {
+		return foldPCLMUL(crc, &p[0], len(p))
+	}
+	return updateGeneric(crc, p)
+}
+
+// updateWide feeds whole rows to the wide kernel and returns the register and
+// the rest of p, which must hold at least one row.
+func updateWide(crc uint64, p []byte) (uint64, []byte) {
+	var lane [laneSize]byte
+	rows := len(p) &^ (wideRow - 1)
+	foldVPCLMUL(crc, &p[0], rows, &lane)
+	return foldPCLMUL(0, &lane[0], laneSize), p[rows:]
+}
+
+// cpuFeatures tells which kernels the processor and the operating system allow.
+// It asks once; after that it costs one atomic load.
+func cpuFeatures() *features {
+	detectedOnce.Do(detected.detect)
+	return &detected
+}
+
+type features struct {
+	pclmul  bool // foldPCLMUL may run
+	vpclmul bool // foldVPCLMUL may run, and foldPCLMUL too
+}
+
+var (
+	detected     features
+	detectedOnce sync.Once
+)
+
+// Feature bits of the CPUID instruction and of the register XCR0, which says
+// whose registers the operating system saves (Intel SDM, volumes 1 and 2).
+const (
+	leaf1ECXPCLMULQDQ  = 1 << 1
+	leaf1ECXSSSE3      = 1 << 9
+	leaf1ECXOSXSAVE    = 1 << 27
+	leaf7EBXAVX512F    = 1 << 16
+	leaf7ECXVPCLMULQDQ = 1 << 10
+	xcr0AVX512         = 1<<1 | 1<<2 | 1<<5 | 1<<6 | 1<<7 // SSE, AVX, and the three parts of AVX-512
+)
+
+func (f *features) detect() {
+	maxLeaf, _, _, _ := cpuid(0, 0)
+	if maxLeaf < 1 {
+		return
+	}
+	_, _, ecx1, _ := cpuid(1, 0)
+	const narrow = leaf1ECXPCLMULQDQ | leaf1ECXSSSE3
+	f.pclmul = ecx1&narrow == narrow
+	if !f.pclmul || ecx1&leaf1ECXOSXSAVE == 0 || maxLeaf < 7 {
+		return
+	}
+	xcr0, _ := xgetbv()
+	_, ebx7, ecx7, _ := cpuid(7, 0)
+	f.vpclmul = xcr0&xcr0AVX512 == xcr0AVX512 &&
+		ebx7&leaf7EBXAVX512F != 0 && ecx7&leaf7ECXVPCLMULQDQ != 0
+}
+
+// cpuid runs CPUID with the given EAX and ECX.
+func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
+
+// xgetbv reads XCR0. It faults where CPUID does not report OSXSAVE.
+func xgetbv() (eax, edx uint32)

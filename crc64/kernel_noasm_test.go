@@ -1,0 +1,5 @@
+//go:build purego || !amd64
+
+package crc64
+
+func asmKernels() []kernel { return nil }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"os"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,47 +15,62 @@ import (
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
-func verifyBytes(b []byte) *rdb.Report {
-	rep, _ := rdb.Verify(context.Background(), bytes.NewReader(b), rdb.VerifyOptions{})
-	return rep
-}
-
 var internalError = regexp.MustCompile(`^Internal error in RDB reading offset \d+, function at rdb.c:\d+ -> `)
 
-// TestCorpusRecipes compares the checker's verdict on every damaged file with the one recorded of the newest real checker.
+// newest are the recorded programs that count: those of the newest release of each family.
+func newest[T any](of map[string]T) (v T, ok bool) {
+	if v, ok = of["redis-8.6"]; !ok {
+		v, ok = of["valkey-9.1"]
+	}
+	return v, ok
+}
+
+// TestCorpusRecipes compares the checker's verdict on every damaged file with the one recorded of the newest real checker: whether
+// it accepts the file, where it stops and what it says. Two recorded checkers never returned, which counts as no acceptance.
 func TestCorpusRecipes(t *testing.T) {
 	verdicts := corpus.RDBVerdicts(t)
-	var total, same, place, message int
+	var total, verdict, place, message int
 	for r := range corpus.RDBRecipes(t) {
-		v := verdicts[r.ID]
-		want, ok := v.Checkers["redis-8.6"]
-		if !ok {
-			want = v.Checkers["valkey-9.1"]
-		}
-		rep := verifyBytes(r.MustApply(t))
+		want, _ := newest(verdicts[r.ID].Checkers)
+		rep, _ := rdb.Verify(context.Background(), bytes.NewReader(r.MustApply(t)), rdb.VerifyOptions{})
 		got := rep.CheckerFault()
 		total++
-		if want.Accepted() != (got == nil) {
-			t.Logf("%s %s %s %s: recorded rc %v %q at %d, ours %v", r.ID, r.Base, r.Kind, "", want.RC, want.Message, want.Offset, got)
-			continue
-		}
-		same++
-		if got == nil {
-			continue
-		}
-		if got.Offset == want.Offset {
+		switch {
+		case want.Accepted() != (got == nil):
+			verdict++
+			t.Errorf("%s: recorded %q at %d, found %v", r.ID, want.Message, want.Offset, got)
+		case got == nil || want.Timeout:
+		case got.Offset != want.Offset:
 			place++
-		} else {
-			t.Logf("%s %s offset: recorded %q at %d, ours %v", r.ID, r.Base, want.Message, want.Offset, got)
-		}
-		text, _ := got.CheckerMessage()
-		if text == internalError.ReplaceAllString(want.Message, "") {
-			message++
-		} else {
-			t.Logf("%s %s message: recorded %q, ours %q: %v", r.ID, r.Base, want.Message, text, got)
+			t.Errorf("%s: recorded %q at %d, found %v", r.ID, want.Message, want.Offset, got)
+		default:
+			if text, _ := got.CheckerMessage(); text != internalError.ReplaceAllString(want.Message, "") {
+				message++
+				t.Errorf("%s: recorded %q, found %q", r.ID, want.Message, text)
+			}
 		}
 	}
-	t.Logf("%d recipes, %d verdicts equal, offsets %d, messages %d", total, same, place, message)
+	t.Logf("%d damaged files: other verdict %d, other offset %d, other message %d", total, verdict, place, message)
+}
+
+// TestCorpusServerVerdicts compares the server's verdict on the damaged files of the newest servers with what these did, which had
+// no modules.
+func TestCorpusServerVerdicts(t *testing.T) {
+	verdicts := corpus.RDBVerdicts(t)
+	opt := rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true, Databases: 16}
+	total := 0
+	for r := range corpus.RDBRecipes(t) {
+		want, ok := newest(verdicts[r.ID].Servers)
+		if !ok || strings.Contains(want.Message, "no matching module") {
+			continue
+		}
+		rep, _ := rdb.Verify(context.Background(), bytes.NewReader(r.MustApply(t)), opt)
+		refused := slices.ContainsFunc(rep.Faults, func(e *rdb.FormatError) bool { return e.Server() == rdb.Refuses })
+		if total++; want.Loaded == refused {
+			t.Errorf("%s: recorded loaded %v %q, found %v", r.ID, want.Loaded, want.Message, rep.ServerFault())
+		}
+	}
+	t.Logf("%d damaged files", total)
 }
 
 func TestCorpusFiles(t *testing.T) {

@@ -261,11 +261,7 @@ func (h *hashWalk) field() error {
 		d.item = "hash field"
 	}
 	if d.mode == modeFrame {
-		if err := d.skipStrs(2); err != nil || !h.timeLast {
-			return err
-		}
-		_, err := d.s.uint64()
-		return err
+		return h.skip()
 	}
 	name, dup, err := d.name()
 	if err != nil {
@@ -296,6 +292,22 @@ func (h *hashWalk) field() error {
 	d.el.Kind, d.el.Data, d.el.ExpireAt = ElementField, name, expire
 	d.emit()
 	return nil
+}
+
+// skip passes a field behind its time, if that comes first.
+func (h *hashWalk) skip() error {
+	d := h.d
+	if err := d.skipStr(); err != nil {
+		return err
+	}
+	if h.timeFirst {
+		d.item = "hash value"
+	}
+	if err := d.skipStr(); err != nil || !h.timeLast {
+		return err
+	}
+	_, err := d.s.uint64()
+	return err
 }
 
 // value reads or checks a field's value and returns its size.

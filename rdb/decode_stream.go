@@ -375,7 +375,7 @@ func (w *streamWalk) consumerPending(owner uint64) error {
 		case before == owner:
 			d.fault(CodePendingTwice, nil, "%v", id)
 		case before != 0:
-			d.faultSaying(CodePendingShared, "NACK already assigned to a different consumer, loading a stream consumer group")
+			d.faultSaying(CodePendingShared, "NACK already assigned to a different consumer, shared NACKs across consumers are not valid")
 		}
 		d.el.Kind, d.el.ID = ElementConsumerPending, id
 		d.emit()

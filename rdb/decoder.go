@@ -410,21 +410,19 @@ func (d *decoder) name() (b []byte, dup bool, err error) {
 		return nil, false, err
 	}
 	d.nameLen = max(h.size, h.out)
-	var sum dupset.Sum
 	if d.mode == modeCheck && d.nameLen > uint64(d.limit) {
 		d.hasher.Reset(d.seed)
-		if _, err = d.through(h, func(b *blobBytes) { io.CopyBuffer(&d.hasher, b.r, d.pieces()) }); err != nil {
+		ok, err := d.through(h, func(b *blobBytes) { io.CopyBuffer(&d.hasher, b.r, d.pieces()) })
+		if err != nil || !ok {
 			return nil, false, err
 		}
-		sum = d.hasher.Sum()
-	} else {
-		if b, err = d.body(h); err != nil {
-			return nil, false, err
-		}
-		d.nameLen = uint64(len(b))
-		sum = d.seed.Sum(b)
+		return nil, d.seen(d.hasher.Sum()), nil
 	}
-	return b, d.seen(sum), nil
+	if b, err = d.body(h); err != nil || b == nil {
+		return nil, false, err
+	}
+	d.nameLen = uint64(len(b))
+	return b, d.seen(d.seed.Sum(b)), nil
 }
 
 // seen notes the fingerprint of something in this value and reports whether it was there before.

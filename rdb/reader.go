@@ -26,6 +26,8 @@ type ReaderOptions struct {
 
 	// Window is the size of the buffer in bytes; 0 means 256 KiB.
 	Window int
+
+	limit int // streamLimit, if not 0
 }
 
 // Reader reads the records of an RDB in file order.
@@ -103,6 +105,9 @@ func NewReaderOptions(src io.Reader, opt ReaderOptions) *Reader {
 	r.src.reset(src, size)
 	r.reports.record, r.reports.value = r.checked, r.noteFault
 	r.dec.init(&r.src, dupset.Options{MemoryLimit: opt.DuplicateMemory, TempDir: opt.TempDir})
+	if opt.limit > 0 {
+		r.dec.limit = opt.limit
+	}
 	return r
 }
 
@@ -493,9 +498,38 @@ func (r *Reader) readSlotImport() error {
 
 // checkAux applies the one rule there is about auxiliary fields: Valkey reads the slot hints.
 func (r *Reader) checkAux() {
-	if bytes.EqualFold(r.aux.Name, []byte("slot-info")) && bytes.Count(r.aux.Value, []byte(",")) < 2 {
+	if bytes.EqualFold(r.aux.Name, []byte("slot-info")) && !threeNumbers(r.aux.Value) {
 		r.dec.fault(CodeSlotInfoAux, nil, "%q", shorten(r.aux.Value))
 	}
+}
+
+// threeNumbers reports whether p begins with three numbers and commas between them, as scanf("%i,%lu,%lu") sees it.
+func threeNumbers(p []byte) bool {
+	for i := range 3 {
+		if i > 0 {
+			if len(p) == 0 || p[0] != ',' {
+				return false
+			}
+			p = p[1:]
+		}
+		p = bytes.TrimLeft(p, " \t\n\v\f\r")
+		if len(p) > 0 && (p[0] == '+' || p[0] == '-') {
+			p = p[1:]
+		}
+		digit := isDigit
+		if i == 0 && len(p) > 2 && p[0] == '0' && p[1]|0x20 == 'x' && isHex(p[2]) {
+			p, digit = p[2:], isHex
+		}
+		n := 0
+		for n < len(p) && digit(p[n]) {
+			n++
+		}
+		if n == 0 {
+			return false
+		}
+		p = p[n:]
+	}
+	return true
 }
 
 // readKey reads what stands between a type byte and the value.

@@ -37,7 +37,7 @@ type VerifyOptions struct {
 	// Progress, if set, is called now and then with how many bytes have been read.
 	Progress func(offset int64)
 
-	window int // for tests
+	window, limit int // as in ReaderOptions
 }
 
 // Report is what [Verify] found out about a file, as far as it came.
@@ -56,9 +56,9 @@ type Report struct {
 	Modules        []string // whose data the file has
 	Duplicates     int64    // keys that stand twice or more, each time after the first
 
-	Complete bool // the end mark was reached
-	EOF      EOF  // where Complete
-	Size     int64
+	Complete bool  // the end mark was reached
+	EOF      EOF   // where Complete
+	Size     int64 // bytes read, up to the end or to what ended the reading
 	Trailing int64 // bytes behind the end
 
 	Faults []*FormatError // in the order they were met
@@ -138,7 +138,7 @@ func newVerifier(ctx context.Context, src io.Reader, opt VerifyOptions) *verifie
 		opt.Now = time.Now()
 	}
 	v.now = opt.Now.UnixMilli()
-	v.r = NewReaderOptions(src, ReaderOptions{OnFault: v.fault, DuplicateMemory: opt.DuplicateMemory, TempDir: opt.TempDir, Window: opt.window})
+	v.r = NewReaderOptions(src, ReaderOptions{OnFault: v.fault, DuplicateMemory: opt.DuplicateMemory, TempDir: opt.TempDir, Window: opt.window, limit: opt.limit})
 	if opt.DuplicateKeys {
 		v.keys = dupset.New(dupset.Options{MemoryLimit: opt.DuplicateMemory, TempDir: opt.TempDir})
 	}
@@ -185,6 +185,7 @@ func (v *verifier) run() error {
 	var fe *FormatError
 	switch {
 	case errors.As(err, &fe):
+		v.rep.Size = fe.Offset
 		v.fault(fe)
 		err = nil
 	case errors.Is(err, errStop):

@@ -1,0 +1,197 @@
+package rdb_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/internal/corpus"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// outcome is what a walk over a file came to: a line for every record and fault.
+type outcome []string
+
+func (o *outcome) add(format string, args ...any) { *o = append(*o, fmt.Sprintf(format, args...)) }
+
+// end notes how the reading ended.
+func (o *outcome) end(r *rdb.Reader) outcome {
+	o.add("end %v", r.Err())
+	return *o
+}
+
+// walks are the ways to read a file. The first three tell of every key whether it is good; the last only where keys are.
+var walks = map[string]func(r *rdb.Reader) outcome{
+	"check": func(r *rdb.Reader) (o outcome) {
+		for r.Next() {
+			if e, ok := r.Record().(*rdb.Entry); ok {
+				err := e.Check()
+				o.add("%d %q %v %v", e.Offset, e.Key, e.Type, err)
+			}
+		}
+		return o.end(r)
+	},
+	"value": func(r *rdb.Reader) (o outcome) {
+		for r.Next() {
+			if e, ok := r.Record().(*rdb.Entry); ok {
+				_, err := e.Value()
+				o.add("%d %q %v %v", e.Offset, e.Key, e.Type, err)
+			}
+		}
+		return o.end(r)
+	},
+	"elements": func(r *rdb.Reader) (o outcome) {
+		for r.Next() {
+			if e, ok := r.Record().(*rdb.Entry); ok {
+				var last error
+				for _, err := range e.Elements() {
+					last = err
+				}
+				o.add("%d %q %v %v", e.Offset, e.Key, e.Type, last)
+			}
+		}
+		return o.end(r)
+	},
+}
+
+// positions reads a file without looking into values; a fault inside one is not its business.
+func positions(r *rdb.Reader) (o outcome) {
+	for r.Next() {
+		if e, ok := r.Record().(*rdb.Entry); ok {
+			o.add("%d %q", e.Offset, e.Key)
+		}
+	}
+	o.add("end %v", r.Err() == nil)
+	return o
+}
+
+func positionsRaw(r *rdb.Reader) (o outcome) {
+	for r.Next() {
+		if e, ok := r.Record().(*rdb.Entry); ok {
+			o.add("%d %q", e.Offset, e.Key)
+			e.Raw()
+		}
+	}
+	o.add("end %v", r.Err() == nil)
+	return o
+}
+
+func positionsStopping(r *rdb.Reader) (o outcome) {
+	for r.Next() {
+		if e, ok := r.Record().(*rdb.Entry); ok {
+			o.add("%d %q", e.Offset, e.Key)
+			for range e.Elements() {
+				break
+			}
+		}
+	}
+	o.add("end %v", r.Err() == nil)
+	return o
+}
+
+// checkAgreement reads b in every way there is and demands equal results.
+func checkAgreement(t *testing.T, b []byte) {
+	t.Helper()
+	open := func(window, limit int, src io.Reader) *rdb.Reader {
+		return rdb.NewReaderOptions(src, rdb.ReaderOptions{}.Narrow(window, limit))
+	}
+	want := walks["check"](open(0, 0, bytes.NewReader(b)))
+	for name, walk := range walks {
+		for _, narrow := range [][2]int{{0, 0}, {16, 16}, {64, 100}} {
+			if diff := cmp.Diff(want, walk(open(narrow[0], narrow[1], bytes.NewReader(b)))); diff != "" {
+				t.Fatalf("%s, window %d, limit %d:\n%s", name, narrow[0], narrow[1], diff)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, walks["value"](open(0, 0, iotest.OneByteReader(bytes.NewReader(b))))); diff != "" {
+		t.Fatalf("byte by byte:\n%s", diff)
+	}
+	skipped := positions(open(0, 0, bytes.NewReader(b)))
+	for name, walk := range map[string]func(*rdb.Reader) outcome{"narrow": positions, "raw": positionsRaw, "stopping": positionsStopping} {
+		if diff := cmp.Diff(skipped, walk(open(16, 16, bytes.NewReader(b)))); diff != "" {
+			t.Fatalf("skipping, %s:\n%s", name, diff)
+		}
+	}
+	compareReports(t, b)
+}
+
+// compareReports verifies b with windows of several sizes.
+func compareReports(t *testing.T, b []byte) {
+	t.Helper()
+	want, err := rdb.Verify(context.Background(), bytes.NewReader(b), everything)
+	for _, narrow := range [][2]int{{16, 16}, {64, 100}, {1 << 20, 1 << 10}} {
+		got, err2 := rdb.Verify(context.Background(), bytes.NewReader(b), everything.Narrow(narrow[0], narrow[1]))
+		opts := cmp.Options{cmpopts.IgnoreUnexported(rdb.Report{}, rdb.FormatError{}, rdb.DBCount{}), cmpopts.IgnoreFields(rdb.FormatError{}, "Err")}
+		if diff := cmp.Diff(want, got, opts); diff != "" {
+			t.Fatalf("verify, window %d, limit %d:\n%s", narrow[0], narrow[1], diff)
+		}
+		if fmt.Sprint(err) != fmt.Sprint(err2) {
+			t.Fatalf("verify, window %d, limit %d: %v, not %v", narrow[0], narrow[1], err2, err)
+		}
+	}
+}
+
+func TestWaysOfReadingAgree(t *testing.T) {
+	for _, c := range ruleCases {
+		t.Run(c.name, func(t *testing.T) { checkAgreement(t, c.file) })
+	}
+}
+
+func TestWaysOfReadingAgreeOnTheCorpus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	for _, f := range corpus.RDBs(t) {
+		if f.Size < 100<<10 {
+			b, err := os.ReadFile(f.Path)
+			require.NoError(t, err)
+			checkAgreement(t, b)
+		}
+	}
+	n := 0
+	for r := range corpus.RDBRecipes(t) {
+		if n++; n%20 == 0 && *r.Size < 50<<10 {
+			checkAgreement(t, r.MustApply(t))
+		}
+	}
+}
+
+// TestEveryCut cuts a file of many types at every byte; each cut is a truncation, at most as far as the cut.
+func TestEveryCut(t *testing.T) {
+	whole := redisFile("\xfa", str("redis-ver"), str("8.6"), "\xfe\x00\xfb\x01\x00", "\xfc", le64(1<<42), key(0, "s"), "\xc3\x05\x0a\x00a\xe0\x00\x00",
+		key(5, "z"), ln(1), str("m"), f64(1), key(16, "h"), str(lp("f", "v")), key(18, "l"), ln(2), ln(1), str("plain"), ln(2), str(lp("a")),
+		key(24, "t"), le64(1000), ln(1), ln(1), str("f"), str("v"), key(26, "x"), ln(1), node(1, "a"), streamTail(1, 1), ln(1), group("g", []uint64{1}, []uint64{1}),
+		ln(100), ln(100), ln(1), str("p"), ln(1), str("i"), ln(1), ln(0), ln(0), ln(0), key(7, "m"), ln(1<<60), "\x02\x05\x03", "1234", "\x04", f64(1), "\x05", str("s"), "\x00")
+	_, err := rdb.Verify(context.Background(), bytes.NewReader(whole), everything)
+	require.NoError(t, err)
+	for n := range whole {
+		rep, err := rdb.Verify(context.Background(), bytes.NewReader(whole[:n]), everything)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "cut at %d", n)
+		require.LessOrEqual(t, rep.CheckerFault().Offset, int64(n))
+		_, err = rdb.Verify(context.Background(), io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(errBroken)), everything)
+		var fe *rdb.FormatError
+		require.ErrorIs(t, err, errBroken)
+		require.False(t, errors.As(err, &fe))
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	for _, c := range ruleCases {
+		f.Add(c.file)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 1<<16 {
+			return
+		}
+		checkAgreement(t, b)
+	})
+}

@@ -1,0 +1,16 @@
+package rdb
+
+// Narrow makes a verification use a window of so many bytes and take strings longer than limit in pieces.
+func (o VerifyOptions) Narrow(window, limit int) VerifyOptions {
+	o.window, o.limit = window, limit
+	return o
+}
+
+// Narrow does the same for a reader.
+func (o ReaderOptions) Narrow(window, limit int) ReaderOptions {
+	o.Window, o.limit = window, limit
+	return o
+}
+
+// ScanDouble is scanDouble.
+func ScanDouble(p []byte) (float64, int) { return scanDouble(p) }

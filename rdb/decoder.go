@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/lzf"
@@ -449,17 +448,4 @@ func (d *decoder) lateDups(code Code) error {
 		d.report(e)
 	}
 	return nil
-}
-
-// shortMessage is what the checkers say where the input ends in what is being read.
-func (d *decoder) shortMessage() string {
-	switch d.item {
-	case "earliest field expiry":
-		if d.typ == TypeHashListpackTTL {
-			return "Short read of listpackex min expiration time."
-		}
-	case "module opcode":
-		return "" // they never return
-	}
-	return strings.ReplaceAll(shortMessages[d.item], "%s", d.moduleName)
 }

@@ -18,7 +18,7 @@ func scanDouble(p []byte) (v float64, used int) {
 		return 0, 0
 	}
 	text := string(p[blank : blank+n])
-	if hexNumber(text) && bytes.IndexAny(p[blank:blank+n], "pP") < 0 {
+	if hexNumber(text) && !bytes.ContainsAny(p[blank:blank+n], "pP") {
 		text += "p0" // C needs no exponent, Go does
 	}
 	v, err := strconv.ParseFloat(text, 64)

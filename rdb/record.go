@@ -169,7 +169,10 @@ type EOF struct {
 	HasChecksum bool   // false in versions before 5, which end with the mark
 	Stored      uint64 // 0: the writer had checksums disabled
 	Computed    uint64 // over everything before the stored one
+	Partial     bool   // the reader began in the middle of the file, so Computed is not known
 }
 
-// Valid reports whether the checksum is right, absent, or disabled by the writer.
-func (e *EOF) Valid() bool { return !e.HasChecksum || e.Stored == 0 || e.Stored == e.Computed }
+// Valid reports whether the checksum is right, absent, disabled by the writer, or cannot be told.
+func (e *EOF) Valid() bool {
+	return !e.HasChecksum || e.Stored == 0 || e.Stored == e.Computed || e.Partial
+}

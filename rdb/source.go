@@ -48,15 +48,12 @@ var (
 )
 
 func (s *source) reset(r io.Reader, size int) {
-	if len(s.buf) < size {
-		s.buf = make([]byte, size)
-	}
-	*s = source{buf: s.buf, spare: s.spare, r: r, size: size, summing: true}
+	*s = source{buf: make([]byte, size), r: r, size: size, summing: true}
 }
 
 // resetBytes makes b the whole input, whose first byte stands at offset base.
 func (s *source) resetBytes(b []byte, base int64) {
-	*s = source{buf: b, end: len(b), base: base, rerr: io.EOF, size: len(b)}
+	*s = source{buf: b, end: len(b), base: base, rerr: io.EOF, size: windowSize}
 }
 
 func (s *source) offset() int64 { return s.base + int64(s.pos) }

@@ -122,7 +122,6 @@ type verifier struct {
 	now  int64
 	libs map[string]bool
 	mods map[ModuleID]bool
-	from *FormatError // the last fault, to tell whether one was met
 }
 
 // errStop ends a run at the first fault.

@@ -218,7 +218,9 @@ func (d *decoder) head() (h strHead, err error) {
 		return h, err
 	}
 	if h.out, err = d.count(); err == nil && h.out > maxAlloc && d.mode != modeFrame {
-		d.fault(CodeLZFSize, nil, "%d bytes", h.out)
+		e := d.place(CodeLZFSize)
+		e.Item, e.Detail = d.item, strconv.FormatUint(h.out, 10)+" bytes"
+		d.report(e)
 	}
 	return h, err
 }

@@ -91,7 +91,7 @@ func (p *printer) fault(rep *rdb.Report, e *rdb.FormatError) {
 	if internal {
 		text = "Internal error in RDB reading offset 0, function at rdb.c:0 -> " + text
 	}
-	if e.Code == rdb.CodeTruncated && strings.HasPrefix(e.Item, "hash ") {
+	if !internal && strings.HasPrefix(e.Item, "hash ") {
 		p.log("failed reading " + e.Item)
 	}
 	fmt.Fprintln(p.w, "--- RDB ERROR DETECTED ---")

@@ -91,7 +91,7 @@ func (d *decoder) collection() (n uint64, err error) {
 		d.fault(CodeEmpty, nil, "")
 	}
 	if d.mode != modeFrame {
-		d.dups.Reset()
+		d.newDups()
 	}
 	return n, nil
 }

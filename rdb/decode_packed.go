@@ -39,7 +39,7 @@ func (d *decoder) packed(info *typeInfo) error {
 	d.begin()
 	defer d.end()
 	d.tup = tuples{d: d, info: info}
-	d.dups.Reset()
+	d.newDups()
 	intact, err := d.blob(d.walkTuples)
 	if err != nil || !intact {
 		return err

@@ -43,7 +43,7 @@ type streamWalk struct {
 
 func (d *decoder) stream() error {
 	if d.mode != modeFrame {
-		d.dups.Reset()
+		d.newDups()
 	}
 	w := &d.sw
 	*w = streamWalk{d: d}
@@ -212,7 +212,7 @@ func (w *streamWalk) groups() error {
 	d.item = "stream group count"
 	n, err := d.count()
 	if err == nil && d.mode != modeFrame {
-		d.dups.Reset()
+		d.newDups()
 	}
 	for ; err == nil && n > 0; n-- {
 		if err = d.element(w.groupHead); err == nil {
@@ -490,7 +490,7 @@ func (w *streamWalk) producer() error {
 		if !d.pel.addName(w.producerSum) {
 			d.fault(CodeIDMPProducer, nil, "")
 		}
-		d.dups.Reset()
+		d.newDups()
 	}
 	for ; err == nil && n > 0; n-- {
 		err = d.element(w.producerEntry)

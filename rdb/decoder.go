@@ -69,6 +69,7 @@ type decoder struct {
 	moduleName string                 // of the module or class whose items are read
 	hasher     dupset.Hasher
 	dupErr     error
+	toldDup    bool   // a duplicate was reported
 	nameLen    uint64 // size of the string that name read last
 	ints       [24]byte
 }
@@ -432,10 +433,18 @@ func (d *decoder) seen(sum dupset.Sum) bool {
 	if err != nil && d.dupErr == nil {
 		d.dupErr = err
 	}
+	d.toldDup = d.toldDup || dup
 	return dup
 }
 
-// lateDups reports a duplicate that was found only when all of a value too large for the memory allowed had been seen.
+// newDups begins to look for duplicates among what comes.
+func (d *decoder) newDups() {
+	d.dups.Reset()
+	d.toldDup = false
+}
+
+// lateDups reports a duplicate that was found only when all of a value too large for the memory allowed had been seen, if none was
+// before.
 func (d *decoder) lateDups(code Code) error {
 	if d.mode == modeFrame || !d.dups.Spilled() {
 		return nil
@@ -444,7 +453,7 @@ func (d *decoder) lateDups(code Code) error {
 	if err = errors.Join(d.dupErr, err); err != nil {
 		return fmt.Errorf("looking for duplicates: %w", err)
 	}
-	if len(dups) > 0 {
+	if len(dups) > 0 && !d.toldDup {
 		e := d.place(code)
 		e.Offset = dups[0].Second
 		d.report(e)

@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 )
 
@@ -18,6 +19,9 @@ func scanDouble(p []byte) (v float64, used int) {
 		return 0, 0
 	}
 	text := string(p[blank : blank+n])
+	if c := text[n-1]; c|0x20 == 'n' {
+		return math.NaN(), blank + n // with a sign too, which Go does not read
+	}
 	if hexNumber(text) && !bytes.ContainsAny(p[blank:blank+n], "pP") {
 		text += "p0" // C needs no exponent, Go does
 	}
@@ -44,9 +48,6 @@ func numberLen(p []byte) int {
 	}
 	for _, word := range []string{"infinity", "inf", "nan"} {
 		if len(p)-i >= len(word) && bytes.EqualFold(p[i:i+len(word)], []byte(word)) {
-			if word == "nan" && i > 0 { // a signed NaN is one, but ParseFloat knows no signs of them
-				return 0
-			}
 			return i + len(word)
 		}
 	}

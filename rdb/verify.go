@@ -119,6 +119,7 @@ type verifier struct {
 	rep  *Report
 	r    *Reader
 	keys *dupset.Set
+	told map[int64]bool // offsets of keys reported as duplicates
 	now  int64
 	libs map[string]bool
 	mods map[ModuleID]bool
@@ -355,6 +356,12 @@ func (v *verifier) seen(e *Entry) error {
 	}
 	if dup {
 		v.rep.Duplicates++
+		if v.told == nil {
+			v.told = map[int64]bool{}
+		}
+		if len(v.told) < dupset.DefaultMaxDups {
+			v.told[e.Offset] = true
+		}
 		v.fault(v.r.dec.place(CodeDuplicateKey))
 	}
 	return nil
@@ -376,6 +383,9 @@ func (v *verifier) finish() error {
 			return fmt.Errorf("looking for duplicate keys: %w", err)
 		}
 		for _, d := range dups {
+			if v.told[d.Second] {
+				continue
+			}
 			rep.Duplicates++
 			v.fault(&FormatError{Code: CodeDuplicateKey, Offset: d.Second, Record: d.Second, Phase: PhaseKey, Family: rep.Family, Detail: fmt.Sprintf("first at %d", d.First)})
 		}

@@ -1,0 +1,226 @@
+// Package atomicfile replaces a user's file so that a crash at any moment leaves either
+// the file that was there or the finished new one, never a mixture and never neither.
+//
+// The order of the steps is the whole point:
+//
+//	create a temporary file in the same folder   a rename works only inside one file system
+//	write, give it owner and mode, fsync, close  the data must be on the disk before its name
+//	verify it by reading it again                a replacement nobody has read proves nothing
+//	rename it over the file                      the one step that changes what the user sees
+//	fsync the folder                             the name must be on the disk before success is told
+//
+// A failure before the rename removes the temporary file and leaves the original alone. A
+// process that is killed leaves the temporary file too, under a name that says whose it was:
+// .NAME.kvfsck-RANDOM.
+package atomicfile
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ErrUnsynced says that the finished file stands under its name, but that the folder could
+// not be fsynced: after a power failure the original may be back. Nothing is lost either way.
+var ErrUnsynced = errors.New("the file was replaced, but its folder could not be synced")
+
+// newMode is what a new file gets when no file lends its mode: data that was private
+// must not become readable by others.
+const newMode fs.FileMode = 0o600
+
+// bufferSize is that of the writer that fill gets.
+const bufferSize = 256 << 10
+
+// Write replaces the file at path, or creates it.
+//
+// fill writes the new content to a buffered writer. verify is then given the path of the
+// temporary file, complete and synced, to read it again; the replacement happens only
+// when it returns nil. A panic in either counts as a failure and goes on to the caller.
+//
+// like lends the new file its permission bits and, where the platform and the user's rights
+// allow, its owner and group; nil stands for the file that is at path, and where there is
+// none the new file is readable by its owner alone. If the group cannot be kept, it gets
+// no more rights than everybody has. Access control lists, extended attributes and further
+// hard links are not carried over. A symbolic link at path stays, and the file it
+// leads to is replaced; anything at path that is not a regular file is refused.
+//
+// An error that wraps ErrUnsynced means that the replacement took place. After any other
+// error the original is untouched and the temporary file is gone, or, when it could not
+// be removed, named in the error.
+func Write(path string, like fs.FileInfo, fill func(w io.Writer) error, verify func(path string) error) error {
+	return write(osFS{}, path, like, fill, verify)
+}
+
+// fileSystem is what Write needs of the operating system, so that tests can have each
+// step fail and can stop the world after it.
+type fileSystem interface {
+	// Resolve follows symbolic links, and returns path itself when nothing is there.
+	Resolve(path string) (string, error)
+	Stat(path string) (fs.FileInfo, error)
+	// Create makes a new file for writing that only its owner may read. It is an error
+	// that wraps fs.ErrExist when the name is taken.
+	Create(path string) (file, error)
+	Rename(from, to string) error
+	Remove(path string) error
+	// SyncDir makes the names in a folder durable.
+	SyncDir(dir string) error
+}
+
+// file is an open new file.
+type file interface {
+	io.Writer
+	// Own gives the file the owner and group of like, where the platform knows them, and
+	// says whether the group is now that of like.
+	Own(like fs.FileInfo) (groupKept bool)
+	Chmod(mode fs.FileMode) error
+	Sync() error
+	Close() error
+}
+
+func write(fsys fileSystem, path string, like fs.FileInfo, fill func(io.Writer) error, verify func(string) error) (err error) {
+	path, like, err = target(fsys, path, like)
+	if err != nil {
+		return err
+	}
+	f, temp, err := create(fsys, path)
+	if err != nil {
+		return err
+	}
+	open, replaced := true, false
+	defer func() {
+		if replaced {
+			return
+		}
+		if open {
+			_ = f.Close() // the file is given up: the first error is the one to tell
+		}
+		if rmErr := fsys.Remove(temp); rmErr != nil {
+			err = errors.Join(err, fmt.Errorf("the temporary file is left behind: %w", rmErr))
+		}
+	}()
+
+	w := bufio.NewWriterSize(f, bufferSize)
+	if err := fill(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("writing %s: %w", temp, err)
+	}
+	if err := f.Chmod(grant(f, like)); err != nil {
+		return fmt.Errorf("setting the mode of %s: %w", temp, err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("syncing %s: %w", temp, err)
+	}
+	open = false
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("closing %s: %w", temp, err)
+	}
+	if err := verify(temp); err != nil {
+		return fmt.Errorf("verifying %s: %w", temp, err)
+	}
+	if err := fsys.Rename(temp, path); err != nil {
+		return fmt.Errorf("replacing %s: %w", path, err)
+	}
+	replaced = true
+	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%s: %w: %w", path, ErrUnsynced, err)
+	}
+	return nil
+}
+
+// target returns the file to replace, with symbolic links followed, and the file that
+// lends its mode and owner, nil for none.
+func target(fsys fileSystem, path string, like fs.FileInfo) (string, fs.FileInfo, error) {
+	path, err := fsys.Resolve(path)
+	if err != nil {
+		return "", nil, err
+	}
+	st, err := fsys.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, like, nil
+	case err != nil:
+		return "", nil, err
+	case !st.Mode().IsRegular():
+		return "", nil, fmt.Errorf("replacing %s: not a regular file (%v)", path, st.Mode())
+	case like == nil:
+		like = st
+	}
+	return path, like, nil
+}
+
+// create makes the temporary file beside path. Its name is hidden, tells where it comes
+// from, and cannot be foreseen by others who may write to the folder.
+func create(fsys fileSystem, path string) (file, string, error) {
+	dir, base := filepath.Split(path)
+	if len(base) > 100 {
+		// The name as a whole must stay below the 255 bytes of most file systems, and some
+		// of them take nothing but UTF-8.
+		base = strings.ToValidUTF8(base[:100], "")
+	}
+	for attempt := 0; ; attempt++ {
+		var random [12]byte
+		_, _ = rand.Read(random[:]) // never fails
+		temp := filepath.Join(dir, "."+base+".kvfsck-"+hex.EncodeToString(random[:]))
+		f, err := fsys.Create(temp)
+		if err == nil {
+			return f, temp, nil
+		}
+		if attempt == 8 || !errors.Is(err, fs.ErrExist) {
+			return nil, "", fmt.Errorf("creating a temporary file: %w", err)
+		}
+	}
+}
+
+// grant gives f the owner of like and returns the permission bits it shall have.
+func grant(f file, like fs.FileInfo) fs.FileMode {
+	if like == nil {
+		return newMode
+	}
+	mode := like.Mode().Perm()
+	if !f.Own(like) {
+		// The group is another one now: it gets what everybody gets.
+		mode = mode&^0o070 | mode&0o070&(mode&0o007<<3)
+	}
+	return mode
+}
+
+// osFS is the real file system.
+type osFS struct{}
+
+func (osFS) Resolve(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return real, err
+	}
+	if _, linkErr := os.Lstat(path); linkErr == nil {
+		return "", err // a link that leads nowhere: it would be replaced by a file
+	}
+	return path, nil
+}
+
+func (osFS) Stat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
+
+func (osFS) Create(path string) (file, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) Remove(path string) error     { return os.Remove(path) }
+func (osFS) SyncDir(dir string) error     { return syncDir(dir) }
+
+type osFile struct{ *os.File }
+
+func (f osFile) Own(like fs.FileInfo) bool { return own(f.File, like) }

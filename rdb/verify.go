@@ -114,15 +114,18 @@ func Verify(ctx context.Context, src io.Reader, opt VerifyOptions) (*Report, err
 
 // verifier is a run of Verify.
 type verifier struct {
-	ctx  context.Context
-	opt  VerifyOptions
-	rep  *Report
-	r    *Reader
-	keys *dupset.Set
-	told map[int64]bool // offsets of keys reported as duplicates
-	now  int64
-	libs map[string]bool
-	mods map[ModuleID]bool
+	ctx     context.Context
+	opt     VerifyOptions
+	rep     *Report
+	r       *Reader
+	keys    *dupset.Set
+	types   [len(redisTypes)]Count
+	lastDB  *DBCount
+	lastDBn uint64
+	told    map[int64]bool // offsets of keys reported as duplicates
+	now     int64
+	libs    map[string]bool
+	mods    map[ModuleID]bool
 }
 
 // errStop ends a run at the first fault.
@@ -180,6 +183,7 @@ func (v *verifier) run() error {
 			break
 		}
 	}
+	v.countTypes()
 	err := r.Err()
 	v.rep.Size = r.Offset()
 	var fe *FormatError
@@ -332,19 +336,25 @@ func (v *verifier) key(e *Entry) error {
 }
 
 func (v *verifier) count(e *Entry) {
-	info := e.Family.info(e.Type)
-	row := TypeCount{e.Type, info.kind, info.encoding}
-	c := v.rep.Types[row]
-	if c == nil {
-		c = &Count{}
-		v.rep.Types[row] = c
-	}
+	c := &v.types[e.Type]
 	c.Keys++
 	c.Bytes += e.Size
-	db := v.db(e.DB)
-	db.Keys++
+	if v.lastDB == nil || v.lastDBn != e.DB {
+		v.lastDB, v.lastDBn = v.db(e.DB), e.DB
+	}
+	v.lastDB.Keys++
 	if e.ExpireAt != NoExpire {
-		db.Expires++
+		v.lastDB.Expires++
+	}
+}
+
+// countTypes puts the counts into the report.
+func (v *verifier) countTypes() {
+	for t := range v.types {
+		if v.types[t].Keys > 0 {
+			info := v.rep.Family.info(Type(t))
+			v.rep.Types[TypeCount{Type(t), info.kind, info.encoding}] = &v.types[t]
+		}
 	}
 }
 

@@ -228,9 +228,14 @@ func (r *Reader) readEOF(start int64) (Record, error) {
 	case stored == 0:
 		d.fault(CodeNoChecksum, nil, "")
 	case !r.eof.Valid():
-		d.fault(CodeChecksum, nil, "stored %016x, computed %016x", stored, r.eof.Computed)
+		d.report(checksumFault(&r.eof, d.family, d.db))
 	}
 	return &r.eof, nil
+}
+
+func checksumFault(eof *EOF, f Family, db uint64) *FormatError {
+	return &FormatError{Code: CodeChecksum, Offset: eof.End(), Record: eof.Offset, Phase: PhaseChecksum, DB: db, Family: f,
+		Detail: fmt.Sprintf("stored %016x, computed %016x", eof.Stored, eof.Computed)}
 }
 
 // readFunctionPreGA reads the form of the release candidates of Redis 7.0:
@@ -371,6 +376,6 @@ func (r *Reader) readKey(t Type, start int64) (Record, error) {
 	if p.meta {
 		r.entry.Meta = d.meta
 	}
-	r.pend, r.state = pending{}, atValue
+	r.pend, r.state, r.typeByte = pending{}, atValue, start
 	return &r.entry, nil
 }

@@ -110,7 +110,10 @@ func (d *decoder) emit() {
 
 // place makes an error at the current place.
 func (d *decoder) place(code Code) *FormatError {
-	e := &FormatError{Code: code, Offset: d.s.offset(), Record: d.record, Phase: d.phase, DB: d.db, HasType: d.hasType, Type: d.typ, Family: d.family}
+	e := &FormatError{Code: code, Offset: d.s.offset(), Record: d.record, Phase: d.phase, DB: d.db, Family: d.family}
+	if d.hasType {
+		e.HasType, e.Type = true, d.typ
+	}
 	if d.key != nil {
 		e.Key = append([]byte{}, d.key...)
 	}

@@ -178,6 +178,7 @@ func (e *FormatError) Severity() Severity {
 // Causes that stay inside the package or its errors.
 var (
 	errRange    = errors.New("2^64-1 as a count")
+	errType     = errors.New("no type")
 	errTooLarge = errors.New("the stated size is beyond any memory")
 )
 

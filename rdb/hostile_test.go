@@ -154,7 +154,7 @@ func checkFlat(t *testing.T, src io.Reader, want rdb.Code) {
 	require.NotNil(t, rep.ServerFault())
 	assert.Equal(t, want, rep.ServerFault().Code)
 	assert.Len(t, rep.Faults, 2, "that and the missing checksum")
-	assert.Less(t, used, uint64(32<<20))
+	assert.Less(t, used, uint64(64<<20))
 }
 
 func TestScanDouble(t *testing.T) {

@@ -53,6 +53,8 @@ type Reader struct {
 	header Header
 	pend   pending
 
+	typeByte int64 // offset of the current key's
+
 	aux     Aux
 	sel     SelectDB
 	resize  ResizeDB
@@ -64,6 +66,7 @@ type Reader struct {
 	eof     EOF
 	keyBuf  []byte
 	partial bool  // reading began in the middle
+	more    bool  // what is there ends between records, and others follow
 	inAux   bool  // the current value is a ModuleAux's
 	faulted error // what OnFault said of a fault outside values
 	soft    error // what it said of one in the current value
@@ -95,18 +98,30 @@ func NewReader(src io.Reader) *Reader { return NewReaderOptions(src, ReaderOptio
 
 // NewReaderOptions returns a Reader with settings.
 func NewReaderOptions(src io.Reader, opt ReaderOptions) *Reader {
+	r := newReader(opt)
+	r.start(src)
+	return r
+}
+
+// newReader makes a reader that has nothing to read yet.
+func newReader(opt ReaderOptions) *Reader {
 	r := &Reader{opt: opt, keyBuf: make([]byte, 0, 64)} // not nil, so that no key is: nil is no key
-	size := opt.Window
-	if size <= 0 {
-		size = windowSize
-	}
-	r.src.reset(src, size)
 	r.reports.record, r.reports.value = r.checked, r.noteFault
 	r.dec.init(&r.src, dupset.Options{MemoryLimit: opt.DuplicateMemory, TempDir: opt.TempDir})
 	if opt.limit > 0 {
 		r.dec.limit = opt.limit
 	}
 	return r
+}
+
+// start makes r read an RDB from its beginning.
+func (r *Reader) start(src io.Reader) { r.src.reset(src, r.window()) }
+
+func (r *Reader) window() int {
+	if r.opt.Window > 0 {
+		return r.opt.Window
+	}
+	return windowSize
 }
 
 func (d *decoder) init(s *source, o dupset.Options) {
@@ -129,11 +144,7 @@ type Position struct {
 // Resume makes r read records from a place in the middle of a file, of which src has the rest. Nothing is left of what r read before.
 // The checksum cannot be told then, and nothing is pending for the first key.
 func (r *Reader) Resume(src io.Reader, p Position) {
-	size := r.opt.Window
-	if size <= 0 {
-		size = windowSize
-	}
-	r.src.reset(src, size)
+	r.src.reset(src, r.window())
 	r.resume(p)
 }
 
@@ -148,13 +159,13 @@ func (r *Reader) resume(p Position) {
 	d := &r.dec
 	r.src.base, r.src.summing = p.Offset, false
 	d.family, d.version, d.db = p.Family, p.Version, p.DB
-	r.rec, r.err, r.state, r.partial, r.pend = nil, nil, atRecord, true, pending{}
+	r.rec, r.err, r.state, r.partial, r.more, r.pend = nil, nil, atRecord, true, false, pending{}
 }
 
 // Next reads the next record, passing what is left of the one before. It is false at the end and after an error; see Err.
 func (r *Reader) Next() bool {
 	err := r.finishValue()
-	for err == nil && r.state == atRecord {
+	for err == nil && r.state == atRecord && !(r.more && r.src.pos == r.src.end) {
 		var rec Record
 		if rec, err = r.step(); err == nil {
 			err = r.faulted

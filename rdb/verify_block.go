@@ -1,0 +1,132 @@
+package rdb
+
+import "bytes"
+
+// block is a part of a file that begins and ends between records, and what came out of its walk.
+type block struct {
+	buf   []byte
+	n     int // bytes of buf that are its own
+	at    Position
+	pend  pending // what is said of its first key
+	first bool    // begins with the header
+	last  bool    // nothing is to be walked behind it
+	big   bool    // one record that is larger
+	entry Entry   // of a big one, if it is a key
+	rerr  error   // of the last one: what ended the input
+	done  chan struct{}
+
+	notes []note
+	keys  []keyNote
+	tally tally
+	err   error  // of the reader
+	size  int64  // how far it came
+	sum   uint64 // checksum of what was passed, up to the end mark
+	bytes int64  // that this is of
+}
+
+// note is something that a walk came across, told later.
+type note struct {
+	keys   int // before it
+	fault  *FormatError
+	rec    Record
+	db     uint64
+	module ModuleID
+	span   Span
+}
+
+// recorder is the sink of a block: it keeps what it is told, so that blocks can be told of in file order.
+type recorder struct {
+	notes  []note
+	keys   []keyNote
+	stopAt func(*FormatError) bool
+}
+
+func (c *recorder) add(n note) {
+	n.keys = len(c.keys)
+	c.notes = append(c.notes, n)
+}
+
+func (c *recorder) fault(e *FormatError) error {
+	c.add(note{fault: e})
+	if c.stopAt(e) {
+		return errStop
+	}
+	return nil
+}
+
+func (c *recorder) other(rec Record, db uint64) { c.add(note{rec: cloneRecord(rec), db: db}) }
+
+func (c *recorder) keyModule(id ModuleID, value Span) { c.add(note{module: id, span: value}) }
+
+func (c *recorder) keySeen(k *keyNote) { c.keys = append(c.keys, *k) }
+
+// cloneRecord copies a record that is no key.
+func cloneRecord(rec Record) Record {
+	switch rec := rec.(type) {
+	case *Header:
+		c := *rec
+		return &c
+	case *Aux:
+		return &Aux{rec.Span, bytes.Clone(rec.Name), bytes.Clone(rec.Value)}
+	case *SelectDB:
+		c := *rec
+		return &c
+	case *ResizeDB:
+		c := *rec
+		return &c
+	case *SlotInfo:
+		c := *rec
+		return &c
+	case *SlotImport:
+		return &SlotImport{rec.Span, bytes.Clone(rec.Job), append([]SlotRange{}, rec.Ranges...)}
+	case *Function:
+		c := *rec
+		c.Code, c.Name, c.Engine, c.Description = bytes.Clone(c.Code), bytes.Clone(c.Name), bytes.Clone(c.Engine), bytes.Clone(c.Description)
+		return &c
+	case *ModuleAux:
+		c := *rec
+		c.r = nil
+		return &c
+	default:
+		c := *rec.(*EOF)
+		return &c
+	}
+}
+
+// openBlock makes r read a block.
+func (r *Reader) openBlock(b *block) {
+	r.ResumeBytes(b.buf[:b.n], b.at)
+	r.pend, r.more = b.pend, !b.last
+	if b.first {
+		r.state = atStart
+	}
+	if b.rerr != nil {
+		r.src.rerr = b.rerr
+	}
+}
+
+// skim passes one record without looking into it; end is true behind the end mark.
+func (r *Reader) skim() (end bool, err error) {
+	d := &r.dec
+	d.mode, d.report = modeFrame, ignore
+	start := r.src.offset()
+	op, err := r.src.byte()
+	if err != nil {
+		return false, err
+	}
+	if op >= opKeyMeta {
+		if _, err = r.opcode(op, start); err == nil && r.state == atValue {
+			r.state, r.inAux = atRecord, false
+			err = d.moduleItems()
+		}
+		return op == opEOF && err == nil, err
+	}
+	if d.typ = Type(op); d.family.info(d.typ) == nil {
+		return false, errType
+	}
+	r.pend = pending{}
+	if err = d.skipStr(); err == nil {
+		err = d.value()
+	}
+	return false, err
+}

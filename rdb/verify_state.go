@@ -1,0 +1,305 @@
+package rdb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kvfsck/kvfsck/internal/dupset"
+)
+
+// verifier is a run of [Verify]: the sink that all ends in.
+type verifier struct {
+	ctx     context.Context
+	opt     VerifyOptions
+	rep     *Report
+	now     int64
+	tally   tally
+	keys    *dupset.Set
+	told    map[int64]bool // offsets of keys reported as duplicates
+	libs    map[string]bool
+	mods    map[ModuleID]bool
+	stopped bool  // at a fault
+	err     error // what kept duplicates from being looked for
+
+	// entryAt reads the head of the key whose type byte is at an offset; for naming it.
+	entryAt func(k *keyNote) *Entry
+}
+
+// errStop ends a run at the first fault.
+var errStop = errors.New("stop")
+
+func newVerifier(ctx context.Context, opt VerifyOptions) *verifier {
+	v := &verifier{ctx: ctx, opt: opt, libs: map[string]bool{}, mods: map[ModuleID]bool{}}
+	v.rep = &Report{Types: map[TypeCount]*Count{}, DBs: map[uint64]*DBCount{}}
+	if v.opt.MaxFaults == 0 {
+		v.opt.MaxFaults = 1000
+	}
+	if opt.Now.IsZero() {
+		opt.Now = time.Now()
+	}
+	v.now = opt.Now.UnixMilli()
+	if opt.DuplicateKeys {
+		v.keys = dupset.New(dupset.Options{MemoryLimit: opt.DuplicateMemory, TempDir: opt.TempDir})
+	}
+	return v
+}
+
+func (v *verifier) close() {
+	if v.keys != nil {
+		v.keys.Close()
+	}
+}
+
+// sequential walks the input record by record.
+func (v *verifier) sequential(src io.Reader) error {
+	w := newWalker(v, &v.opt, v.now)
+	defer w.r.Close()
+	w.r.start(src)
+	v.entryAt = func(*keyNote) *Entry { return &w.r.entry }
+	for n := 0; w.step(); n++ {
+		if n&1023 == 0 {
+			if err := v.pause(w.r.Offset()); err != nil {
+				return err
+			}
+		}
+	}
+	v.addTally(&w.tally)
+	return v.end(w.r.Offset(), w.r.Err(), w.r.Rest)
+}
+
+// pause looks up from the work.
+func (v *verifier) pause(offset int64) error {
+	if v.opt.Progress != nil {
+		v.opt.Progress(offset)
+	}
+	return v.ctx.Err()
+}
+
+// end does what is left when the walk is over: size is how far it came, err what ended it.
+func (v *verifier) end(size int64, err error, rest func() io.Reader) error {
+	rep := v.rep
+	rep.Size = size
+	var fe *FormatError
+	switch {
+	case errors.As(err, &fe):
+		rep.Size = fe.Offset
+		v.fault(fe)
+		err = nil
+	case errors.Is(err, errStop):
+		err = nil
+	}
+	v.publish()
+	if err = cmp.Or(err, v.err); err != nil {
+		return err
+	}
+	if err := v.lateDuplicates(); err != nil || !rep.Complete {
+		return err
+	}
+	if v.opt.Hints {
+		v.compareHints()
+	}
+	if v.opt.Prefix {
+		rep.Rest = rest()
+		return nil
+	}
+	n, err := io.Copy(io.Discard, rest())
+	if rep.Trailing = n; n > 0 {
+		v.fault(&FormatError{Code: CodeTrailing, Offset: rep.Size, Record: rep.Size, Phase: PhaseChecksum, Family: rep.Family, Detail: fmt.Sprintf("%d of them", n)})
+	}
+	return err
+}
+
+// fault notes a fault and says whether to stop there.
+func (v *verifier) fault(e *FormatError) error {
+	if v.stopped {
+		return errStop
+	}
+	rep := v.rep
+	rep.Total++
+	if len(rep.Faults) < v.opt.MaxFaults {
+		rep.Faults = append(rep.Faults, e)
+	}
+	if rep.refused == nil && e.Server() != Accepts {
+		rep.refused = e
+	}
+	if rep.checkerRefused == nil && e.Checker() == Refuses {
+		rep.checkerRefused = e
+	}
+	if v.stopped = v.stopsAt(e); v.stopped {
+		return errStop
+	}
+	return nil
+}
+
+func (v *verifier) stopsAt(e *FormatError) bool { return e.Checker() == Refuses && !v.opt.KeepGoing }
+
+func (v *verifier) addTally(t *tally) {
+	v.tally.add(t)
+	for _, d := range t.dbs {
+		db := v.db(d.db)
+		db.Keys += d.keys
+		db.Expires += d.expires
+	}
+}
+
+// publish puts the counts into the report.
+func (v *verifier) publish() {
+	rep, t := v.rep, &v.tally
+	rep.Keys, rep.Expires, rep.AlreadyExpired, rep.FieldExpires = t.keys, t.expires, t.expired, t.fieldExpires
+	for i := range t.types {
+		if t.types[i].Keys > 0 {
+			info := rep.Family.info(Type(i))
+			rep.Types[TypeCount{Type(i), info.kind, info.encoding}] = &t.types[i]
+		}
+	}
+}
+
+func (v *verifier) other(rec Record, db uint64) {
+	if v.opt.OnRecord != nil {
+		v.opt.OnRecord(rec)
+	}
+	rep := v.rep
+	switch rec := rec.(type) {
+	case *Header:
+		rep.Family, rep.Version = rec.Family, rec.Version
+	case *Aux:
+		if len(rep.Aux) < maxAuxFields {
+			rep.Aux = append(rep.Aux, AuxField{cut(rec.Name), cut(rec.Value)})
+		}
+	case *ResizeDB:
+		c := v.db(db)
+		c.Hinted, c.HintedKeys, c.HintedExpires, c.hint = true, rec.Keys, rec.Expires, rec.Span
+	case *SlotInfo:
+		v.db(db).slots = true
+	case *SelectDB:
+		if v.opt.Databases > 0 && rec.DB >= v.opt.Databases {
+			v.at(rec.Span, PhaseLength, db, CodeDBRange, "database %d of %d", rec.DB, v.opt.Databases)
+		}
+	case *Function:
+		v.function(rec, db)
+	case *ModuleAux:
+		v.module(rec.Module, rec.Span, PhaseModuleAux, db)
+	case *EOF:
+		rep.Complete, rep.EOF = true, *rec
+	}
+}
+
+// at reports a fault of a record that was read whole.
+func (v *verifier) at(s Span, phase Phase, db uint64, code Code, detail string, args ...any) {
+	v.fault(&FormatError{Code: code, Offset: s.End(), Record: s.Offset, Phase: phase, DB: db, Family: v.rep.Family, Detail: fmt.Sprintf(detail, args...)})
+}
+
+// Limits of what a report keeps.
+const (
+	maxAuxFields = 64
+	maxAuxValue  = 1 << 10
+	maxNames     = 1 << 10
+)
+
+func cut(b []byte) string { return strings.Clone(string(b[:min(len(b), maxAuxValue)])) }
+
+func (v *verifier) db(n uint64) *DBCount {
+	c := v.rep.DBs[n]
+	if c == nil {
+		c = &DBCount{}
+		if len(v.rep.DBs) < maxNames {
+			v.rep.DBs[n] = c
+		}
+	}
+	return c
+}
+
+func (v *verifier) function(rec *Function, db uint64) {
+	if rec.PreGA {
+		return
+	}
+	_, name, err := LibraryHeader(rec.Code)
+	switch {
+	case err != nil:
+		v.at(rec.Span, PhaseFunctions, db, CodeFunctionHeader, "%v", err)
+	case v.libs[name]:
+		v.at(rec.Span, PhaseFunctions, db, CodeFunctionDuplicate, "%s", name)
+	case len(v.libs) < maxNames:
+		v.libs[name] = true
+		v.rep.Libraries = append(v.rep.Libraries, name)
+	}
+}
+
+// builtIn are the types of modules that are part of the servers themselves: vector sets of Redis 8.
+func builtIn(f Family, id ModuleID) bool { return f == Redis && id.Name() == "vectorset" }
+
+func (v *verifier) keyModule(id ModuleID, value Span) { v.module(id, value, PhaseValue, 0) }
+
+func (v *verifier) module(id ModuleID, s Span, phase Phase, db uint64) {
+	if v.mods[id] || len(v.mods) >= maxNames {
+		return
+	}
+	v.mods[id] = true
+	v.rep.Modules = append(v.rep.Modules, id.Name())
+	if !builtIn(v.rep.Family, id) {
+		v.at(s, phase, db, CodeModuleNeeded, "module type %s, version %d", id.Name(), id.Version())
+	}
+}
+
+// keySeen looks for the key among those before.
+func (v *verifier) keySeen(k *keyNote) {
+	dup, err := v.keys.Add(k.sum, k.record)
+	if err != nil && v.err == nil {
+		v.err = fmt.Errorf("looking for duplicate keys: %w", err)
+	}
+	if !dup {
+		return
+	}
+	v.rep.Duplicates++
+	if v.told == nil {
+		v.told = map[int64]bool{}
+	}
+	if len(v.told) < dupset.DefaultMaxDups {
+		v.told[k.record] = true
+	}
+	e := &FormatError{Code: CodeDuplicateKey, Offset: k.value, Record: k.record, Phase: PhaseKey, DB: k.db, Family: v.rep.Family}
+	if entry := v.entryAt(k); entry != nil {
+		e.Key, e.HasType, e.Type = append([]byte{}, entry.Key...), true, entry.Type
+	}
+	v.fault(e)
+}
+
+// lateDuplicates reports the duplicate keys that were found only when all had been seen.
+func (v *verifier) lateDuplicates() error {
+	if v.keys == nil || !v.keys.Spilled() {
+		return nil
+	}
+	dups, err := v.keys.Finish()
+	if err != nil {
+		return fmt.Errorf("looking for duplicate keys: %w", err)
+	}
+	for _, d := range dups {
+		if v.told[d.Second] {
+			continue
+		}
+		v.rep.Duplicates++
+		v.fault(&FormatError{Code: CodeDuplicateKey, Offset: d.Second, Record: d.Second, Phase: PhaseKey, Family: v.rep.Family, Detail: fmt.Sprintf("first at %d", d.First)})
+	}
+	return nil
+}
+
+// compareHints compares the RESIZEDB records with the keys, in order of the records.
+func (v *verifier) compareHints() {
+	var numbers []uint64
+	for n, db := range v.rep.DBs {
+		if db.Hinted && !db.slots && (db.HintedKeys != uint64(db.Keys) || db.HintedExpires != uint64(db.Expires)) {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.SortFunc(numbers, func(a, b uint64) int { return cmp.Compare(v.rep.DBs[a].hint.Offset, v.rep.DBs[b].hint.Offset) })
+	for _, n := range numbers {
+		db := v.rep.DBs[n]
+		v.at(db.hint, PhaseLength, n, CodeResizeDB, "database %d: stated %d keys, %d that expire; present %d, %d", n, db.HintedKeys, db.HintedExpires, db.Keys, db.Expires)
+	}
+}

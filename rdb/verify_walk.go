@@ -1,0 +1,131 @@
+package rdb
+
+import (
+	"github.com/kvfsck/kvfsck/internal/dupset"
+)
+
+// sink takes what a walk over a file, or over a block of it, comes across, in file order.
+type sink interface {
+	// fault takes a broken rule; an error ends the walk.
+	fault(*FormatError) error
+	// other takes a record that is no key, and the database selected behind it.
+	other(rec Record, db uint64)
+	// keyModule takes the module that a key's value is of.
+	keyModule(id ModuleID, value Span)
+	// keySeen takes the place of a key where duplicates are looked for; it holds for the call.
+	keySeen(k *keyNote)
+}
+
+// keyNote is what finding duplicate keys needs to know of one.
+type keyNote struct {
+	sum      dupset.Sum
+	record   int64 // offset
+	typeByte int64 // offset
+	value    int64 // offset
+	db       uint64
+}
+
+// tally is what is counted of keys.
+type tally struct {
+	keys, expires, expired, fieldExpires int64
+	types                                [len(redisTypes)]Count
+	dbs                                  []dbTally
+}
+
+// dbTally is the keys of a database; one that is selected again has another entry.
+type dbTally struct {
+	db            uint64
+	keys, expires int64
+}
+
+func (t *tally) add(u *tally) {
+	t.keys += u.keys
+	t.expires += u.expires
+	t.expired += u.expired
+	t.fieldExpires += u.fieldExpires
+	for i := range u.types {
+		t.types[i].Keys += u.types[i].Keys
+		t.types[i].Bytes += u.types[i].Bytes
+	}
+}
+
+// walker walks records, checks values, and tells a sink.
+type walker struct {
+	r      *Reader
+	out    sink
+	tally  tally
+	faults int64
+	now    int64
+	sums   bool // keys are to be told
+	note   keyNote
+}
+
+// newWalker makes a walker with a reader that has nothing to read yet.
+func newWalker(out sink, opt *VerifyOptions, now int64) *walker {
+	w := &walker{out: out, now: now, sums: opt.DuplicateKeys}
+	w.r = newReader(ReaderOptions{OnFault: w.fault, DuplicateMemory: opt.DuplicateMemory, TempDir: opt.TempDir, Window: opt.window, limit: opt.limit})
+	return w
+}
+
+func (w *walker) fault(e *FormatError) error {
+	w.faults++
+	return w.out.fault(e)
+}
+
+// step walks one record; false is the end, or an error of the reader.
+func (w *walker) step() bool {
+	if !w.r.Next() {
+		return false
+	}
+	rec := w.r.Record()
+	if e, ok := rec.(*Entry); ok {
+		return w.key(e) == nil
+	}
+	w.out.other(rec, w.r.dec.db)
+	if _, ok := rec.(*ModuleAux); ok {
+		return w.r.checkValue() == nil
+	}
+	return true
+}
+
+func (w *walker) key(e *Entry) error {
+	t := &w.tally
+	t.keys++
+	if w.sums {
+		w.note = keyNote{keySum(e.DB, e.Key), e.Offset, w.r.typeByte, e.ValueOffset, e.DB}
+		w.out.keySeen(&w.note)
+	}
+	faults := w.faults
+	if err := w.r.checkValue(); err != nil {
+		return err
+	}
+	if e.Type == TypeModule2 {
+		w.out.keyModule(w.r.dec.el.ModuleID, Span{e.ValueOffset, 0})
+	}
+	if n := len(t.dbs); n == 0 || t.dbs[n-1].db != e.DB {
+		t.dbs = append(t.dbs, dbTally{db: e.DB})
+	}
+	db := &t.dbs[len(t.dbs)-1]
+	db.keys++
+	if e.ExpireAt != NoExpire {
+		t.expires++
+		db.expires++
+		if e.ExpireAt < w.now {
+			t.expired++
+		}
+	}
+	if w.r.dec.hasTTL && faults == w.faults {
+		t.fieldExpires++
+	}
+	c := &t.types[e.Type]
+	c.Keys++
+	c.Bytes += e.Size
+	return nil
+}
+
+// keySum is the fingerprint of a key in its database.
+func keySum(db uint64, key []byte) dupset.Sum {
+	sum := dupset.Process().Sum(key)
+	sum.Lo += db * 0x9E3779B97F4A7C15
+	return sum
+}

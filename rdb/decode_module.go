@@ -18,6 +18,9 @@ func (d *decoder) module() error {
 	if err != nil {
 		return err
 	}
+	if id == 0 {
+		d.fault(CodeModuleID, nil, "")
+	}
 	d.el.Kind, d.el.ModuleID = ElementModuleID, ModuleID(id)
 	d.moduleName = ModuleID(id).Name()
 	d.emit()

@@ -271,6 +271,9 @@ func (r *Reader) readModuleAux() error {
 	}
 	r.modAux.Module, r.modAux.r = ModuleID(id), r
 	d.moduleName = r.modAux.Module.Name()
+	if id == 0 {
+		d.fault(CodeModuleID, nil, "")
+	}
 	if r.modAux.WhenOpcode != moduleUInt {
 		d.fault(CodeModuleAuxWhen, nil, "%d", r.modAux.WhenOpcode)
 	}

@@ -240,6 +240,7 @@ func (w *streamWalk) groupHead() (err error) {
 	if el.ID, err = d.id(); err != nil {
 		return err
 	}
+	el.Count = EntriesReadUnknown
 	if el.HasCount = d.typ >= TypeStream2; el.HasCount {
 		d.item = "stream group entries read"
 		if el.Count, err = d.number(); err != nil {
@@ -362,7 +363,7 @@ func (w *streamWalk) consumerPending(owner uint64) error {
 	}
 	d.item = "stream consumer pending id"
 	for ; n > 0; n-- {
-		if d.mode == modeFrame {
+		if d.mode == modeFrame { // from the start, or since a fault
 			return d.skipIDs(n)
 		}
 		id, err := d.fixedID()

@@ -79,7 +79,7 @@ const (
 // ModuleItem is one item of what a module saved.
 type ModuleItem struct {
 	Kind   ModuleItemKind
-	Int    uint64 // ModuleUInt; of ModuleSInt the two's complement
+	Int    uint64 // ModuleUInt; of ModuleSInt the two's complement, of floats the bits as stored
 	Float  float64
 	String []byte
 }

@@ -84,6 +84,7 @@ const (
 	CodeIDMPProducer       Code = "stream-idmp-producer-duplicate"
 	CodeIDMPEntry          Code = "stream-idmp-id-duplicate"
 	CodeModuleOpcode       Code = "module-opcode"
+	CodeModuleID           Code = "module-id"
 	CodeMetaClasses        Code = "key-meta-classes"
 	CodeMetaPlace          Code = "key-meta-place"
 	CodeMetaClass          Code = "key-meta-class"
@@ -161,6 +162,7 @@ var rules = []rule{
 	{code: CodeIDMPProducer, server: all, checker: all, sentinel: ErrContent, meaning: "an idempotent producer that stands twice", message: "Stream IDMP entries loading failed.", internal: true},
 	{code: CodeIDMPEntry, server: nobody, checker: nobody, sentinel: ErrContent, meaning: "an idempotent id that stands twice in its producer; the server forgets the second"},
 	{code: CodeModuleOpcode, server: all, checker: nobody, sentinel: ErrContent, meaning: "an item of unknown kind in a module's data"},
+	{code: CodeModuleID, server: all, checker: nobody, sentinel: ErrContent, meaning: "data of a module type of number 0, which no module can have"},
 	{code: CodeMetaClasses, server: all, checker: nobody, sentinel: ErrContent, meaning: "more than 7 classes of metadata on a key"},
 	{code: CodeMetaPlace, server: all, checker: nobody, sentinel: ErrContent, meaning: "key metadata that no type byte follows"},
 	{code: CodeMetaClass, server: nobody, checker: nobody, sentinel: ErrContent, meaning: "key metadata that only a server with its module loads", note: true},

@@ -27,6 +27,13 @@
 // by the rules of its own [Family]; what only the other one refuses is a warning. Two verdicts come out: that of the servers' checker,
 // which stops at the first fault and does not mind some things, and that of the server itself.
 //
+// # Writing
+//
+// [Writer] writes any record that a Reader yields, for any target from version 6 to 13 and Valkey 80, in the encodings that a server
+// of that version would choose; values whose type the target has are copied byte for byte. What a target cannot hold is an
+// [*UnsupportedError]; the table of features in encode_target.go has all of it. [AppendDump] and [ParseDump] make and read the payloads
+// of DUMP and RESTORE, [Digest] computes what DEBUG DIGEST answers.
+//
 // # Hostile input
 //
 // Any bytes give a [*FormatError] with its place, or none. No length is believed before the bytes are there: buffers grow with the

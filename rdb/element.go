@@ -71,7 +71,7 @@ func newCollector(k Kind) *collector {
 
 // keep copies b. Blocks double up to 64 KiB, so that memory stays in proportion to what was kept.
 func (c *collector) keep(b []byte) []byte {
-	if len(b) > cap(c.arena)-len(c.arena) {
+	if len(b) > cap(c.arena)-len(c.arena) || c.arena == nil {
 		c.arena = make([]byte, 0, max(len(b), min(2*cap(c.arena), 64<<10), 64))
 	}
 	n := len(c.arena)

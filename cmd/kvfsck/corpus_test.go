@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/internal/corpus"
+	"github.com/kvfsck/kvfsck/internal/input"
+	"github.com/kvfsck/kvfsck/internal/report"
+)
+
+// newest are the servers whose verdict check gives.
+var newest = []string{"redis-8.6", "valkey-9.1"}
+
+// explained are the recipes of which the verdict is another than the server's.
+var explained = map[string]string{
+	"nr00028": "data of a module type AAAAAAAAA, which a server with such a module would load: worth a note, no damage",
+}
+
+func checkBytes(t *testing.T, b []byte) report.Target {
+	in, err := input.Open(context.Background(), input.Stdin, bytes.NewReader(b))
+	require.NoError(t, err)
+	return checkRDB(context.Background(), in, &checkOptions{databases: 16}, func() {})
+}
+
+// TestServerVerdicts compares the verdict on every damaged file with what the newest server of its family did with it. A file that
+// the server loads may yet be damaged: what it drops silently is lost.
+func TestServerVerdicts(t *testing.T) {
+	verdicts := corpus.RDBVerdicts(t)
+	total, equal, drops := 0, 0, 0
+	for r := range corpus.RDBRecipes(t) {
+		for _, server := range newest {
+			want, ok := verdicts[r.ID].Servers[server]
+			if !ok {
+				continue
+			}
+			total++
+			got := checkBytes(t, r.MustApply(t))
+			loads := got.Server.Verdict != "refuses"
+			if loads && got.Verdict == report.Damaged {
+				drops++
+			}
+			if loads == want.Loaded {
+				equal++
+			} else if explained[r.ID] == "" {
+				t.Errorf("%s %s %s: %s loaded %v %q; ours %v: %s at %v", r.ID, r.Base, r.Kind, server, want.Loaded, want.Message, got.Server.Verdict, got.Server.Message, got.Server.Offset)
+			}
+		}
+	}
+	t.Logf("%d files, %d verdicts equal, %d loaded with a loss", total, equal, drops)
+}
+
+// TestExportOfDamage exports every damaged file: what comes out is whole lines, and the status is 4 only for what check finds damaged,
+// and always where the file cannot be followed to its end.
+func TestExportOfDamage(t *testing.T) {
+	files, lines, all := 0, 0, 0
+	for r := range corpus.RDBRecipes(t) {
+		if all++; testing.Short() && all%10 != 0 {
+			continue
+		}
+		b := r.MustApply(t)
+		checked := checkBytes(t, b)
+		var out, stderr bytes.Buffer
+		code := run(context.Background(), []string{"export", "-"}, &env{stdin: bytes.NewReader(b), stdout: &out, stderr: &stderr})
+		switch code {
+		case exitClean:
+			require.True(t, checked.Summary.Complete, "%s: %+v", r.ID, checked.Findings)
+		case exitDamaged:
+			require.Equal(t, report.Damaged, checked.Verdict, "%s: %s", r.ID, stderr.String())
+		default:
+			t.Fatalf("%s: status %d: %s", r.ID, code, stderr.String())
+		}
+		for line := range bytes.Lines(out.Bytes()) {
+			require.True(t, json.Valid(line) && line[len(line)-1] == '\n', "%s: %.200s", r.ID, line)
+			lines++
+		}
+		files++
+	}
+	t.Logf("%d files, %d keys", files, lines)
+}

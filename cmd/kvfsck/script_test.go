@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs the scripts of testdata/script, in each of which the samples of the repository's testdata lie. They have these
+// commands beside those of testscript:
+//
+//	kvfsck STATUS ARGUMENT... [<FILE]
+//	                            runs the program in this process, and fails if its exit status is another
+//	unhex FILE NEW              makes a binary file of hexadecimal digits, in which "crc" stands for eight zero bytes
+//	gzip|zstd|lz4 FILE NEW      compresses a file
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			return os.CopyFS(e.WorkDir, os.DirFS(filepath.Join("..", "..", "testdata")))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"kvfsck": scriptKvfsck,
+			"unhex":  scriptFile(unhex),
+			"gzip":   scriptFile(gzipBytes),
+			"zstd":   scriptFile(zstdBytes),
+			"lz4":    scriptFile(lz4Bytes),
+		},
+	})
+}
+
+func scriptKvfsck(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	args = args[1:]
+	stdin := ""
+	if n := len(args); n > 0 && strings.HasPrefix(args[n-1], "<") {
+		stdin, args = ts.ReadFile(args[n-1][1:]), args[:n-1]
+	}
+	for i, a := range args {
+		if strings.Contains(a, ".rdb") {
+			args[i] = ts.MkAbs(a)
+		}
+	}
+	got := run(context.Background(), args, &env{stdin: strings.NewReader(stdin), stdout: ts.Stdout(), stderr: ts.Stderr()})
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// scriptFile is a command that makes a file of another.
+func scriptFile(convert func([]byte) ([]byte, error)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		b, err := convert([]byte(ts.ReadFile(args[0])))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
+	}
+}
+
+func unhex(b []byte) ([]byte, error) {
+	text := strings.ReplaceAll(string(b), "crc", strings.Repeat("00", 8))
+	return hex.DecodeString(strings.Join(strings.Fields(text), ""))
+}
+
+func gzipBytes(b []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	w.Write(b)
+	err := w.Close()
+	return out.Bytes(), err
+}
+
+func zstdBytes(b []byte) ([]byte, error) {
+	w, err := zstd.NewWriter(nil)
+	return w.EncodeAll(b, nil), err
+}
+
+func lz4Bytes(b []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w := lz4.NewWriter(&out)
+	w.Write(b)
+	err := w.Close()
+	return out.Bytes(), err
+}

@@ -1,0 +1,88 @@
+package aof
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// generated is a log of n bytes or a little more, with values of a certain size.
+func generated(n, value int) []byte {
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	rng := rand.New(rand.NewPCG(7, 8))
+	v := strings.Repeat("v", value)
+	for w.Offset() < int64(n) {
+		key := fmt.Sprintf("key:%08d", rng.IntN(1e6))
+		switch rng.IntN(4) {
+		case 0:
+			w.Command(0, "HSET", key, "field", v)
+		case 1:
+			w.Command(0, "RPUSH", key, v, v)
+		default:
+			w.Command(0, "SET", key, v)
+		}
+	}
+	w.Flush()
+	return out.Bytes()
+}
+
+func BenchmarkReader(b *testing.B) {
+	for _, value := range []int{8, 100, 10_000, 1_000_000} {
+		in := generated(64<<20, value)
+		for _, mode := range []struct {
+			name string
+			opt  ReaderOptions
+		}{
+			{"whole", ReaderOptions{}},
+			{"skim", ReaderOptions{Skim: true}},
+			{"checker", ReaderOptions{Skim: true, Strictness: AsChecker}},
+		} {
+			b.Run(fmt.Sprintf("value=%d/%s", value, mode.name), func(b *testing.B) {
+				b.SetBytes(int64(len(in)))
+				b.ReportAllocs()
+				r := &Reader{}
+				for b.Loop() {
+					r.Reset(bytes.NewReader(in), mode.opt)
+					for r.Next() {
+					}
+					if r.Err() != nil {
+						b.Fatal(r.Err())
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkCheck is that of a whole set, with all commands looked up.
+func BenchmarkCheck(b *testing.B) {
+	for _, value := range []int{8, 100, 10_000} {
+		in := generated(64<<20, value)
+		files := fstest.MapFS{dirManifest: {Data: []byte("file appendonly.aof.1.incr.aof seq 1 type i\n")}, dirIncr: {Data: in}}
+		b.Run(fmt.Sprintf("value=%d", value), func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
+			for b.Loop() {
+				s, err := OpenSet(files, dirManifest)
+				if err != nil {
+					b.Fatal(err)
+				}
+				rep, err := s.Check(b.Context(), CheckOptions{})
+				if err != nil || rep.Verdicts[0].Outcome != Loads {
+					b.Fatal(err, rep.Verdicts)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkWriter(b *testing.B) {
+	b.SetBytes(int64(len(pSet("key"))))
+	w := NewWriter(errorWriter{})
+	for b.Loop() {
+		w.Command(0, "SET", "key", "v")
+	}
+}

@@ -1,0 +1,311 @@
+package aof
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// ReaderOptions are settings of a [Reader]; the zero value is the default.
+type ReaderOptions struct {
+	// Strictness is whose reading of the format to follow.
+	Strictness Strictness
+	// Skim reads arguments without keeping them, but for the start of the first two of each command. Memory is then bounded by the
+	// window, whatever the size of an argument.
+	Skim bool
+	// NoPreamble reads a file that begins like an RDB as commands, as the checkers do with increments.
+	NoPreamble bool
+	// Offset is that of the input's first byte in its file. If it is not 0, no preamble is looked for.
+	Offset int64
+	// RDB are the settings of the preamble's reader.
+	RDB rdb.ReaderOptions
+	// Window is the size of the buffer in bytes; 0 means 256 KiB.
+	Window int
+}
+
+// Reader reads the records of an append-only file in file order.
+//
+//	r := aof.NewReader(f)
+//	for r.Next() {
+//		switch rec := r.Record().(type) {
+//		case *aof.Command:
+//			fmt.Printf("%d: %q\n", rec.DB, rec.Args)
+//		}
+//	}
+//	err := r.Err()
+//
+// It is not safe for use by several goroutines at once.
+type Reader struct {
+	w   window
+	col column
+	opt ReaderOptions
+	pos Position
+
+	rec     Record
+	cmd     Command
+	ann     Annotation
+	pre     Preamble
+	inRDB   bool // the preamble was given out and is not passed yet
+	started bool
+	done    bool
+	err     error
+
+	depth     int   // MULTIs without their EXEC
+	multi     int64 // offset of the last MULTI
+	readStart int64 // of the last read, as the checkers count: a header line's or an argument's first byte
+	record    int64 // of the record being read
+	canonical bool
+
+	args  [][]byte
+	spans [][2]int // of arguments, from the record's start, while the window may move
+	kept  [2][skimKeep]byte
+}
+
+// What a reader that skims keeps of a command.
+const (
+	skimArgs = 2
+	skimKeep = 64
+)
+
+// Position is how far a reader has come.
+type Position struct {
+	Offset   int64 // bytes passed
+	Valid    int64 // end of the last complete record outside a transaction: the checkers' ok_up_to
+	Lines    int64 // ends of line that were checked and found right: the checkers' ok_up_to_line, less 1
+	Commands int64 // complete commands
+
+	// LastCommand is the end of the last complete command, inside a transaction or not; 0 if there is none, even behind a preamble.
+	// BeforeMulti is what it was at the last MULTI. Redis cuts there what it finds cut short.
+	LastCommand, BeforeMulti int64
+
+	Preamble int64 // end of the RDB part, 0 if there is none
+	DB       int   // current database
+	InMulti  bool
+	Multi    int64 // where InMulti: the offset of the MULTI that began the transaction
+}
+
+// NewReader returns a Reader that reads src as a server does.
+func NewReader(src io.Reader) *Reader { return NewReaderOptions(src, ReaderOptions{}) }
+
+// NewReaderOptions returns a Reader with settings.
+func NewReaderOptions(src io.Reader, opt ReaderOptions) *Reader {
+	r := &Reader{}
+	r.Reset(src, opt)
+	return r
+}
+
+// Reset makes r read src from the start, keeping its memory.
+func (r *Reader) Reset(src io.Reader, opt ReaderOptions) {
+	w, args, spans := r.w, r.args[:0], r.spans[:0]
+	if opt.Window <= 0 {
+		opt.Window = windowSize
+	}
+	*r = Reader{w: w, opt: opt, col: opt.Strictness.column(), args: args, spans: spans, canonical: true}
+	r.w.reset(src, opt.Offset, opt.Window)
+	r.pos.Valid = opt.Offset
+}
+
+// Next reads the next record. It is false at the end of the file and after an error; see Err.
+func (r *Reader) Next() bool {
+	if r.done {
+		return false
+	}
+	if r.inRDB && !r.finishPreamble() {
+		return r.stop()
+	}
+	if !r.started {
+		r.started = true
+		if r.startPreamble() {
+			return true
+		}
+	}
+	r.w.release()
+	if r.depth == 0 {
+		r.pos.Valid = r.w.offset()
+	}
+	if r.fastCommand() || r.slowRecord() {
+		r.pos.Offset = r.w.offset()
+		return true
+	}
+	return r.stop()
+}
+
+func (r *Reader) stop() bool {
+	r.rec, r.done = nil, true
+	return false
+}
+
+// Record returns the record that the last call of Next read.
+func (r *Reader) Record() Record { return r.rec }
+
+// Err returns what ended the reading, nil at a good end. A fault in the file is a [*FormatError]; an error of the input is wrapped.
+func (r *Reader) Err() error { return r.err }
+
+// Records ranges over the records; an error comes last.
+func (r *Reader) Records() iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for r.Next() {
+			if !yield(r.rec, nil) {
+				return
+			}
+		}
+		if r.err != nil {
+			yield(nil, r.err)
+		}
+	}
+}
+
+// Position returns how far the reader has come: behind the record that Next gave last, or where it stopped.
+func (r *Reader) Position() Position {
+	p := r.pos
+	p.InMulti = r.depth > 0
+	if p.InMulti {
+		p.Multi = r.multi
+	} else if r.err == nil {
+		p.Valid = p.Offset
+	}
+	return p
+}
+
+// Canonical reports whether all commands so far have the one form that servers write, in which checker and server read the same.
+func (r *Reader) Canonical() bool { return r.canonical }
+
+// startPreamble gives out the RDB part if the input begins like one.
+func (r *Reader) startPreamble() bool {
+	if r.opt.NoPreamble || r.opt.Offset != 0 || !IsRDB(r.w.peek(8), r.opt.Strictness) {
+		return false
+	}
+	src := r.w // a copy, which keeps the start of the file; the reader's own window begins anew behind the RDB part
+	r.w = window{}
+	r.pre = Preamble{RDB: rdb.NewReaderOptions(&src, r.opt.RDB)}
+	r.rec, r.inRDB = &r.pre, true
+	return true
+}
+
+// IsRDB reports whether a file that begins with start has an RDB part: the magic of Redis or Valkey, in a file of at least 5 bytes
+// (AsServer) or 8 (AsChecker). The released checkers know Redis's only, and the server of each family its own.
+func IsRDB(start []byte, s Strictness) bool {
+	return len(start) >= differences[ruleMagic].values[s] &&
+		(bytes.HasPrefix(start, []byte("REDIS")) || bytes.HasPrefix(start, []byte("VALKEY")))
+}
+
+// finishPreamble reads what the caller left of the RDB part, and goes on behind it.
+func (r *Reader) finishPreamble() bool {
+	src := r.pre.RDB
+	for src.Next() {
+	}
+	r.inRDB = false
+	end := src.Offset()
+	r.pos.Offset = end
+	if err := src.Err(); err != nil {
+		var fe *rdb.FormatError
+		if !errors.As(err, &fe) {
+			r.err = err
+			return false
+		}
+		r.err = &FormatError{Code: CodeRDB, Damage: DamagePreamble, Offset: fe.Offset, EOF: errors.Is(err, rdb.ErrTruncated), Err: err}
+		return false
+	}
+	r.pos.Preamble, r.readStart = end, end
+	r.w.reset(src.Rest(), end, r.opt.Window)
+	return true
+}
+
+// fastCommand reads a command that is whole in the window and has the form that servers write:
+//
+//	*3\r\n $3\r\nSET\r\n $1\r\nk\r\n $5\r\nvalue\r\n
+//
+// It is false, and has changed nothing, for any other; there may be more to the input, then. Checker and server agree on what it reads.
+func (r *Reader) fastCommand() bool {
+	b := r.w.buf[r.w.pos:r.w.end]
+	if len(b) == 0 || b[0] != '*' {
+		return false
+	}
+	argc, i := fastHeader(b, 1)
+	if argc == 0 {
+		return false
+	}
+	args, body := r.args[:0], 0
+	for k := range argc {
+		if i >= len(b) || b[i] != '$' {
+			return false
+		}
+		size, start := fastHeader(b, i+1)
+		if start == 0 || size > len(b)-start {
+			return false
+		}
+		end := start + size
+		if end+2 > len(b) || b[end] != '\r' || b[end+1] != '\n' {
+			return false
+		}
+		if k < skimArgs || !r.opt.Skim {
+			args = append(args, b[start:end:end])
+		}
+		i, body = end+2, start
+	}
+	r.args = args
+	special := specialOf(args[0], true)
+	switch {
+	case special == Multi || special == Exec:
+		return false // what changes the state of transactions has its errors, so one place reads it
+	case special == Select && len(args[0]) != len("select"):
+		special = Ordinary
+	}
+	if r.opt.Skim {
+		for k := range args {
+			args[k] = args[k][:min(len(args[k]), skimKeep)]
+		}
+	}
+	start := r.w.offset()
+	r.readStart = start + int64(body)
+	r.pos.Lines += 1 + 2*int64(argc)
+	r.w.pos += i
+	r.give(special, start, int64(argc))
+	return true
+}
+
+// fastHeader reads digits and CR LF at b[i:]. next is 0 if it is not that, or of more than 9 digits.
+func fastHeader(b []byte, i int) (v, next int) {
+	for first := i; i < len(b); i++ {
+		d := b[i] - '0'
+		if d > 9 {
+			if i == first || i-first > 9 || b[i] != '\r' || i+1 >= len(b) || b[i+1] != '\n' {
+				return 0, 0
+			}
+			return v, i + 2
+		}
+		v = 10*v + int(d)
+		if i-first > 9 {
+			return 0, 0
+		}
+	}
+	return 0, 0
+}
+
+// give makes the command that was read the current record, and moves on what depends on it.
+func (r *Reader) give(special Special, start, argc int64) {
+	end := r.w.offset()
+	r.pos.Commands++
+	r.cmd = Command{
+		Offset: start, Size: end - start, Number: r.pos.Commands, DB: r.pos.DB, InMulti: r.depth > 0,
+		Special: special, Args: r.args, Argc: argc,
+	}
+	switch special {
+	case Select:
+		if len(r.args) == 2 {
+			if db, ok := selected(r.args[1]); ok {
+				r.pos.DB = db
+			}
+		}
+	case Multi:
+		r.pos.BeforeMulti = r.pos.LastCommand
+		r.cmd.InMulti = r.cmd.InMulti && r.multi != start
+	case Exec:
+		r.cmd.InMulti = false
+	}
+	r.pos.LastCommand = end
+	r.rec = &r.cmd
+}

@@ -1,0 +1,159 @@
+package aof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+const (
+	dirManifest = "appendonlydir/appendonly.aof.manifest"
+	dirBase     = "appendonlydir/appendonly.aof.1.base.rdb"
+	dirIncr     = "appendonlydir/appendonly.aof.1.incr.aof"
+	oneOfEach   = "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
+)
+
+// TestFindings has a directory for each thing that can be found.
+func TestFindings(t *testing.T) {
+	rdb11, incr := pRDB("REDIS0011"), pSel+pSet("a")
+	set := func(pairs ...string) fstest.MapFS {
+		return mapFS(append([]string{dirManifest, oneOfEach, dirBase, rdb11, dirIncr, incr}, pairs...)...)
+	}
+	cases := []struct {
+		name  string
+		files fstest.MapFS
+		want  string // codes and files, in order
+	}{
+		{"healthy", set(), ""},
+		{"bad manifest", set(dirManifest, "file x\n"), "manifest-bad appendonly.aof.manifest"},
+		{"no manifest", mapFS(dirBase, rdb11, dirIncr, incr), "nothing-to-load, manifest-missing appendonly.aof.1.base.rdb, manifest-missing appendonly.aof.1.incr.aof"},
+		{"no manifest, dump", mapFS(dirBase, rdb11, "dump.rdb", rdb11), "nothing-to-load, dump-ignored dump.rdb, manifest-missing appendonly.aof.1.base.rdb"},
+		{"missing incr", mapFS(dirManifest, oneOfEach, dirBase, rdb11), "file-missing appendonly.aof.1.incr.aof"},
+		{"copied during a rewrite", mapFS(dirManifest, oneOfEach, "appendonlydir/appendonly.aof.2.base.rdb", rdb11, "appendonlydir/appendonly.aof.2.incr.aof", incr),
+			"file-missing appendonly.aof.1.base.rdb, file-missing appendonly.aof.1.incr.aof, file-unlisted appendonly.aof.2.base.rdb, file-unlisted appendonly.aof.2.incr.aof, set-torn-by-copying appendonly.aof.manifest"},
+		{"empty incr", set(dirIncr, ""), "file-empty appendonly.aof.1.incr.aof"},
+		{"all empty", set(dirIncr, "", dirBase, ""), "file-empty appendonly.aof.1.base.rdb, file-empty appendonly.aof.1.incr.aof, set-empty appendonly.aof.manifest"},
+		{"listed twice", set(dirManifest, oneOfEach+"file appendonly.aof.1.incr.aof seq 2 type i\n"), "file-listed-twice appendonly.aof.1.incr.aof, name-disagrees appendonly.aof.1.incr.aof"},
+		{"unlisted", set("appendonlydir/appendonly.aof.7.incr.aof", incr), "file-unlisted appendonly.aof.7.incr.aof"},
+		{"other names are no matter", set("appendonlydir/notes.txt", "x", "appendonlydir/other.1.incr.aof", incr), ""},
+		{"adoptable", mapFS(dirManifest, "file appendonly.aof.1.base.rdb seq 1 type b\n", dirBase, rdb11, dirIncr, incr), "incr-adoptable appendonly.aof.1.incr.aof"},
+		{"temporary", set("appendonlydir/temp-appendonly.aof.manifest", "", "temp-rewriteaof-12.aof", "x", "temp-rewriteaof-bg-12.aof", "x"),
+			"file-temporary temp-appendonly.aof.manifest, file-temporary temp-rewriteaof-12.aof, file-temporary temp-rewriteaof-bg-12.aof"},
+		{"temporary incr", set("appendonlydir/temp-appendonly.aof.incr", incr), "incr-temporary temp-appendonly.aof.incr"},
+		{"history", set(dirManifest, oneOfEach+"file h seq 1 type h\nfile g seq 1 type h\n", "appendonlydir/h", "x"), "file-history h, history-gone g"},
+		{"old style beside", set("appendonly.aof", incr), "old-style-ignored appendonly.aof"},
+		{"dump beside", set("dump.rdb", rdb11), "dump-ignored dump.rdb"},
+		{"gap", set(dirManifest, oneOfEach+"file appendonly.aof.3.incr.aof seq 3 type i\n", "appendonlydir/appendonly.aof.3.incr.aof", incr), "sequence-gap appendonly.aof.3.incr.aof"},
+		{"base of the wrong kind", set(dirBase, incr), "base-kind appendonly.aof.1.base.rdb"},
+		{"incr is an RDB", set(dirIncr, rdb11), "incr-is-rdb appendonly.aof.1.incr.aof, checker-refuses appendonly.aof.1.incr.aof"},
+		{"no base", mapFS(dirManifest, "file appendonly.aof.1.incr.aof seq 1 type i\n", dirIncr, incr), "base-absent appendonly.aof.manifest"},
+		{"offsets", set(dirManifest, "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i startoffset 5 endoffset 9\n"+
+			"file appendonly.aof.2.incr.aof seq 2 type i startoffset 8\n", "appendonlydir/appendonly.aof.2.incr.aof", incr), "offsets-disagree appendonly.aof.2.incr.aof"},
+		{"offsets meet", set(dirManifest, "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i startoffset 5 endoffset 9\n"+
+			"file appendonly.aof.2.incr.aof seq 2 type i startoffset 9\n", "appendonlydir/appendonly.aof.2.incr.aof", incr), ""},
+		{"several manifests", set("x/y.manifest", "file z seq 1 type b\n"), "manifest-several appendonly.aof.manifest"},
+		{"old style", mapFS("appendonly.aof", incr), "upgrade-pending appendonly.aof"},
+		{"old style with an RDB, and a dump", mapFS("appendonly.aof", rdb11+incr, "dump.rdb", rdb11), "upgrade-pending appendonly.aof, dump-ignored dump.rdb"},
+		{"upgrade interrupted", mapFS(dirManifest, "file appendonly.aof seq 1 type b\n", "appendonly.aof", incr), "upgrade-interrupted appendonly.aof"},
+		{"torn", set(dirIncr, incr[:30]), "file-damaged appendonly.aof.1.incr.aof"},
+		{"torn in the middle", set(dirManifest, oneOfEach+"file appendonly.aof.2.incr.aof seq 2 type i\n", dirIncr, incr[:30], "appendonlydir/appendonly.aof.2.incr.aof", incr),
+			"middle-file-short appendonly.aof.1.incr.aof"},
+		{"bad RDB", set(dirBase, rdb11[:15]), "rdb-fault appendonly.aof.1.base.rdb, file-damaged appendonly.aof.1.base.rdb"},
+		{"unknown command", set(dirIncr, incr+"*1\r\n$5\r\nBOGUS\r\n"), "command-unknown appendonly.aof.1.incr.aof, command-unknown appendonly.aof.1.incr.aof"},
+		{"arity", set(dirIncr, incr+"*1\r\n$3\r\nSET\r\n"), "command-arity appendonly.aof.1.incr.aof"},
+		{"checker alone minds", set(dirIncr, incr+pExec), "checker-refuses appendonly.aof.1.incr.aof"},
+		{"Redis cuts too far", set(dirIncr, incr+pMulti+pSet("b")+pSet("c")[:9]), "file-damaged appendonly.aof.1.incr.aof, server-would-lose-more appendonly.aof.1.incr.aof"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := Discover(c.files, DiscoverOptions{})
+			if err != nil && !errors.Is(err, ErrNoLog) {
+				t.Fatal(err)
+			}
+			rep, err := s.Check(context.Background(), CheckOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range rep.Findings {
+				got = append(got, strings.TrimSpace(string(f.Code)+" "+f.File[strings.LastIndexByte(f.File, '/')+1:]))
+				if f.Meaning() == "" || f.Advice() == "" {
+					t.Errorf("%s says nothing", f.Code)
+				}
+			}
+			if strings.Join(got, ", ") != c.want {
+				t.Errorf("got  %s\nwant %s", strings.Join(got, ", "), c.want)
+			}
+		})
+	}
+}
+
+// TestReplay reads a set as one stream in which every file begins in database 0.
+func TestReplay(t *testing.T) {
+	files := mapFS(dirManifest, oneOfEach+"file appendonly.aof.2.incr.aof seq 2 type i\n", dirBase, pRDB("REDIS0011")+pSet("x"),
+		dirIncr, strings.Replace(pSel, "0\r\n", "7\r\n", 1)+pSet("a"), "appendonlydir/appendonly.aof.2.incr.aof", pSet("b")+pSet("c")[:9])
+	s, err := OpenSet(files, dirManifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, loadTruncated := range []bool{true, false} {
+		r := s.Replay(ReplayOptions{LoadTruncated: loadTruncated})
+		var got []string
+		for r.Next() {
+			switch rec := r.Record().(type) {
+			case *Preamble:
+				got = append(got, "rdb")
+			case *Command:
+				got = append(got, fmt.Sprintf("%s:%d:%s", r.File().Type, rec.DB, rec.Args[1]))
+			}
+		}
+		if want := []string{"rdb", "base:0:x", "incr:0:7", "incr:7:a", "incr:0:b"}; !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+		if loadTruncated != (r.Err() == nil) || loadTruncated != (r.Torn() != nil) {
+			t.Errorf("load truncated %v: %v, torn %v", loadTruncated, r.Err(), r.Torn())
+		}
+		var fe *FileError
+		if !loadTruncated && (!errors.As(r.Err(), &fe) || fe.File.Seq != 2 || !errors.Is(r.Err(), ErrTorn)) {
+			t.Error(r.Err())
+		}
+		r.Close()
+	}
+}
+
+// TestPlausibility looks commands up.
+func TestPlausibility(t *testing.T) {
+	for line, want := range map[string][2]Plausibility{
+		"SET k v":               {Plausible, Plausible},
+		"set k v PX 5":          {Plausible, Plausible},
+		"SET k":                 {WrongArity, WrongArity},
+		"GET a b":               {WrongArity, WrongArity},
+		"BOGUS":                 {UnknownCommand, UnknownCommand},
+		"XGROUP CREATE k g 0":   {Plausible, Plausible},
+		"xgroup bogus k":        {UnknownCommand, UnknownCommand},
+		"XGROUP":                {WrongArity, WrongArity},
+		"xgroup|create a b c d": {UnknownCommand, UnknownCommand},
+		"XIDMPRECORD k p i 1-1": {Plausible, UnknownCommand},
+		"MULTI":                 {Plausible, Plausible},
+		"select 1":              {Plausible, Plausible},
+		"restore k 0 payload":   {Plausible, Plausible},
+		"FUNCTION LOAD code":    {Plausible, Plausible},
+		"VADD k VALUES 1 1 e":   {Plausible, UnknownCommand},
+		strings.Repeat("x", 70): {UnknownCommand, UnknownCommand},
+	} {
+		w := strings.Fields(line)
+		c := Command{Argc: int64(len(w))}
+		for _, a := range w {
+			c.Args = append(c.Args, []byte(a))
+		}
+		for i, s := range Servers {
+			if got := c.Plausibility(s); got != want[i] {
+				t.Errorf("%s, %s: %s, want %s", line, s, got, want[i])
+			}
+		}
+	}
+}

@@ -88,3 +88,27 @@ func TestCorpusFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestThirdPartyDigests compares the digests of other projects' samples with those of the servers that loaded them, of 7.2 or later.
+func TestThirdPartyDigests(t *testing.T) {
+	n := 0
+	for _, f := range corpus.ThirdParty(t) {
+		if !f.Loaded || f.Digest == "" || f.Server < "redis-7.2" && strings.HasPrefix(f.Server, "redis") {
+			continue
+		}
+		b, err := os.ReadFile(f.Path)
+		require.NoError(t, err)
+		var d rdb.Digest
+		for rec, err := range rdb.NewReader(bytes.NewReader(b)).Records() {
+			require.NoError(t, err)
+			if e, ok := rec.(*rdb.Entry); ok {
+				require.NoError(t, d.Add(e))
+			}
+		}
+		n++
+		if d.String() != f.Digest {
+			t.Errorf("%s: digest %s, not %s", f.File, d.String(), f.Digest)
+		}
+	}
+	t.Logf("%d files", n)
+}

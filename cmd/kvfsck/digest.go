@@ -18,7 +18,6 @@ type digestOptions struct {
 	keys   bool
 	json   bool
 	filter filter
-	all    bool
 	as     string
 }
 
@@ -33,8 +32,8 @@ func newDigest(e *env) *cobra.Command {
 		Long: `Digest prints the digest that DEBUG DIGEST of a server of 7.2 or later answers that has loaded the file: the cheapest proof that a
 dump equals a live data set. It covers names, values and whether, not when, they expire; not consumer groups and not functions.
 
-Keys whose expiry is in the past are left out, as a server leaves them out on loading; --expired takes them too. With --keys there
-is a line for each key instead, "digest db key", the digest being that of DEBUG DIGEST-VALUE and the key as in the JSON export.
+Every key of the file counts. A server that loads it now leaves out those whose expiry is in the past: --no-expired leaves them out
+here as well. With --keys there is a line for each key instead, "digest db key", the digest being that of DEBUG DIGEST-VALUE and the key as in the JSON export.
 
 Values of modules other than Redis' own vector sets count as their module gives no digest, of which the standard error tells.`,
 		Example: `  kvfsck digest dump.rdb
@@ -45,9 +44,9 @@ Values of modules other than Redis' own vector sets count as their module gives 
 	f := cmd.Flags()
 	f.BoolVar(&opt.keys, "keys", false, "print a line for each key")
 	f.BoolVar(&opt.json, "json", false, "print one JSON document, or with --keys one a line")
-	f.BoolVar(&opt.all, "expired", false, "take keys whose expiry is in the past as well")
 	f.StringVar(&opt.as, "as", "", "whose digest: redis or valkey, which differ where fields of hashes expire (default: the file's family)")
 	opt.filter.flags(cmd)
+	opt.filter.expiryFlags(cmd)
 	return cmd
 }
 
@@ -59,7 +58,6 @@ func digest(ctx context.Context, e *env, path string, opt *digestOptions) error 
 	if err := opt.filter.ready(); err != nil {
 		return err
 	}
-	opt.filter.noExpired = !opt.all
 	w := walk{env: e, path: path, filter: &opt.filter}
 	if opt.keys {
 		return digestKeys(ctx, &w, dialect, opt.json)

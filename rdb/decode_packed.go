@@ -1,6 +1,7 @@
 package rdb
 
 import (
+	"io"
 	"strconv"
 	"strings"
 
@@ -167,6 +168,47 @@ func (t *tuples) walk(b *blobBytes) *flaw {
 	return f
 }
 
+// opener is an iterator of a packed encoding.
+type opener interface {
+	Reset(b []byte)
+	ResetStream(r io.Reader, size int64, buf []byte)
+}
+
+// open makes an iterator begin on the bytes.
+func (b *blobBytes) open(it opener, d *decoder) {
+	if b.r != nil {
+		it.ResetStream(b.r, b.size, d.pieces())
+	} else {
+		it.Reset(b.p)
+	}
+}
+
+// oldIter is an iterator of a packed encoding whose speed does not matter much: servers have not written these since Redis 7.0.
+type oldIter interface {
+	Next() bool
+	IsInt() bool
+	Int() int64
+	Str() []byte
+	Long() bool
+	Fingerprint() dupset.Sum
+}
+
+// entries takes the entries of an old encoding.
+func (t *tuples) entries(it oldIter) *flaw {
+	for it.Next() {
+		e := entry{isInt: it.IsInt(), long: it.Long()}
+		if e.isInt {
+			e.num = it.Int()
+		} else if e.str = it.Str(); e.long {
+			e.sum = it.Fingerprint()
+		}
+		if f := t.entry(&e); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
 // plainNode takes a whole string as the item.
 func (t *tuples) plainNode(b *blobBytes) *flaw {
 	t.n++
@@ -179,11 +221,7 @@ func (t *tuples) plainNode(b *blobBytes) *flaw {
 
 func (t *tuples) listpack(b *blobBytes) *flaw {
 	it := &t.d.lp
-	if b.r != nil {
-		it.ResetStream(b.r, b.size, t.d.pieces())
-	} else {
-		it.Reset(b.p)
-	}
+	b.open(it, t.d)
 	for it.Next() {
 		e := entry{isInt: it.IsInt(), long: it.Long()}
 		if e.isInt {
@@ -221,21 +259,9 @@ func (d *decoder) packedMessage(message string) string {
 
 func (t *tuples) ziplist(b *blobBytes) *flaw {
 	it := &t.d.zl
-	if b.r != nil {
-		it.ResetStream(b.r, b.size, t.d.pieces())
-	} else {
-		it.Reset(b.p)
-	}
-	for it.Next() {
-		e := entry{isInt: it.IsInt(), long: it.Long()}
-		if e.isInt {
-			e.num = it.Int()
-		} else if e.str = it.Str(); e.long {
-			e.sum = it.Fingerprint()
-		}
-		if f := t.entry(&e); f != nil {
-			return f
-		}
+	b.open(it, t.d)
+	if f := t.entries(it); f != nil {
+		return f
 	}
 	if it.Err() != nil {
 		return &flaw{code: CodeZiplist, err: it.Err()}
@@ -245,11 +271,7 @@ func (t *tuples) ziplist(b *blobBytes) *flaw {
 
 func (t *tuples) intset(b *blobBytes) *flaw {
 	it := &t.d.is
-	if b.r != nil {
-		it.ResetStream(b.r, b.size, t.d.pieces())
-	} else {
-		it.Reset(b.p)
-	}
+	b.open(it, t.d)
 	for it.Next() {
 		t.n++
 		if t.d.mode == modeEmit {
@@ -266,21 +288,11 @@ func (t *tuples) intset(b *blobBytes) *flaw {
 // zipmap walks a zipmap. A length in the long form that would fit the short one is Redis's rule alone, so the walk goes on after it.
 func (t *tuples) zipmap(b *blobBytes) *flaw {
 	it := &t.d.zm
-	if b.r != nil {
-		it.ResetStream(b.r, b.size, t.d.pieces())
-	} else {
-		it.Reset(b.p)
-	}
-	for it.Next() {
-		e := entry{str: it.Str(), long: it.Long()}
-		if e.long {
-			e.sum = it.Fingerprint()
-		}
-		if f := t.entry(&e); f != nil {
-			f.code = CodeZipmapDuplicate
-			f.message = "Hash zipmap with dup elements, or big length (" + strconv.Itoa(len(e.str)) + ")"
-			return f
-		}
+	b.open(it, t.d)
+	if f := t.entries(it); f != nil {
+		f.code = CodeZipmapDuplicate
+		f.message = "Hash zipmap with dup elements, or big length (" + strconv.FormatInt(it.Len(), 10) + ")"
+		return f
 	}
 	if it.Err() != nil {
 		return &flaw{code: CodeZipmap, err: it.Err()}

@@ -113,11 +113,7 @@ func (w *streamWalk) oneNode() error {
 // walkNode walks a node's listpack.
 func (w *streamWalk) walkNode(b *blobBytes) *flaw {
 	d := w.d
-	if b.r != nil {
-		d.lp.ResetStream(b.r, b.size, d.pieces())
-	} else {
-		d.lp.Reset(b.p)
-	}
+	b.open(&d.lp, d)
 	var visit func(*stream.Entry)
 	if d.mode == modeEmit {
 		visit = w.entry

@@ -116,7 +116,7 @@ func (r *recipe) value() rdb.Value {
 }
 
 func (r *recipe) module(n int) *rdb.Module {
-	m := &rdb.Module{ID: rdb.ModuleID(r.uint64())}
+	m := &rdb.Module{ID: rdb.ModuleID(r.uint64() | 1<<63)} // no module has number 0
 	for range n {
 		it := rdb.ModuleItem{Kind: rdb.ModuleItemKind(1 + r.byte()%5)}
 		switch it.Kind {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kvfsck/kvfsck/aof"
 	"github.com/kvfsck/kvfsck/internal/input"
 	"github.com/kvfsck/kvfsck/internal/report"
 	"github.com/kvfsck/kvfsck/rdb"
@@ -28,6 +29,7 @@ type checkOptions struct {
 	all          bool
 	noDuplicates bool
 	databases    uint64
+	modules      bool
 	hints        bool
 	quiet        bool
 }
@@ -55,8 +57,13 @@ func newCheck(e *env) *cobra.Command {
 (sanitize-dump-payload yes). A file is clean only if that server would load all of it and lose nothing: no key twice, no
 collection dropped for being empty. Where redis-check-rdb would say otherwise, the report tells.
 
+PATH is a snapshot, an append-only file, the manifest of a set of them, its directory, or a server's data directory. Of the latter
+both the log and the snapshot are checked, and it is said which of them a server loads. Of logs it is said what the newest servers of
+both families do when they start, with aof-load-truncated yes (the default) and no, and what they would cut off which file.
+
 Every fault is looked for as far as the file can still be followed; the first 20 are printed (1000 with --json), the rest counted.`,
 		Example: `  kvfsck check dump.rdb
+  kvfsck check /var/lib/redis
   kvfsck check --json backups/*.rdb.gz
   ssh server cat /var/lib/redis/dump.rdb | kvfsck check -q - && echo good`,
 		Args: checkArgs,
@@ -68,6 +75,7 @@ Every fault is looked for as far as the file can still be followed; the first 20
 	f.BoolVar(&opt.all, "all", false, "list every finding (up to 100000 a file)")
 	f.BoolVar(&opt.noDuplicates, "no-duplicates", false, "do not look for keys that stand twice")
 	f.Uint64Var(&opt.databases, "databases", 16, "how many databases the server is configured for; a file that selects another is refused (0: any number)")
+	f.BoolVar(&opt.modules, "modules", false, "take commands of a log that no server knows for those of modules")
 	f.BoolVar(&opt.hints, "hints", false, "compare the file's own counts of keys with the keys present")
 	f.BoolVarP(&opt.quiet, "quiet", "q", false, "print nothing; the exit status tells")
 	cmd.MarkFlagsMutuallyExclusive("first", "all")
@@ -92,25 +100,28 @@ var statuses = map[report.Verdict]status{
 	report.Unreadable: exitOperational,
 }
 
+// checked is what was found out about a file or set.
+type checked struct {
+	report.Target
+	head []byte // first bytes of a snapshot's content
+	root string // where a set's files are
+}
+
 // check checks files one after the other. Text is printed as it comes, a document at the end.
 func check(ctx context.Context, e *env, paths []string, opt *checkOptions) error {
 	var doc report.Document
 	code := status(exitClean)
 	for _, path := range paths {
-		t, head := checkOne(ctx, e, path, opt)
+		all := checkPath(ctx, e, path, opt)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		code |= statuses[t.Verdict]
-		switch {
-		case opt.json:
-			doc.Targets = append(doc.Targets, t)
-		case t.Verdict == report.Unreadable:
-			e.complain("%s", t.Error)
-		case !opt.quiet:
-			out := bufio.NewWriter(e.stdout)
-			(&checkText{w: out, t: &t, head: head, shown: opt.shown()}).print()
-			if err := out.Flush(); err != nil {
+		for i := range all {
+			code |= statuses[all[i].Verdict]
+			doc.Targets = append(doc.Targets, all[i].Target)
+		}
+		if !opt.json {
+			if err := printChecked(e, path, all, opt); err != nil {
 				return output(err)
 			}
 		}
@@ -126,23 +137,69 @@ func check(ctx context.Context, e *env, paths []string, opt *checkOptions) error
 	return nil
 }
 
-// checkOne checks a file and returns what was found out and its first bytes.
-func checkOne(ctx context.Context, e *env, path string, opt *checkOptions) (t report.Target, head []byte) {
-	t = report.Target{Kind: report.KindRDB, Verdict: report.Unreadable, Findings: []report.Finding{}}
-	in, err := input.Open(ctx, path, e.stdin)
-	if err == nil {
-		defer in.Close()
-		head, err = in.Peek(headSize)
+// printChecked prints what was found out about a path.
+func printChecked(e *env, path string, all []checked, opt *checkOptions) error {
+	out := bufio.NewWriter(e.stdout)
+	if all[0].LoadedIf != "" && !opt.quiet {
+		printDirectory(out, path, all)
 	}
-	head = slices.Clone(head)
+	for i := range all {
+		c := &all[i]
+		switch {
+		case c.Verdict == report.Unreadable:
+			e.complain("%s", c.Error)
+		case opt.quiet:
+		default:
+			text := checkText{w: out, t: &c.Target, head: c.head, shown: opt.shown()}
+			if c.Set != nil {
+				(&logText{checkText: text, root: c.root}).print()
+			} else {
+				text.print()
+			}
+		}
+	}
+	return out.Flush()
+}
+
+// checkPath checks what a path names: of a data directory the log and the snapshot.
+func checkPath(ctx context.Context, e *env, path string, opt *checkOptions) []checked {
+	t, err := openTarget(ctx, e, path)
+	defer t.close() // only read
+	if err != nil || t.set == nil && !t.dir {
+		return []checked{checkSnapshot(ctx, e, t, err, opt)}
+	}
+	var all []checked
+	if t.set != nil {
+		all = append(all, checkLog(ctx, e, t, opt))
+	}
+	if t.snapshot != "" {
+		inner := &target{path: joinPath(t.path, t.snapshot)}
+		inner.in, err = input.Open(ctx, inner.path, e.stdin)
+		if err == nil {
+			defer inner.close()
+			inner.head, err = inner.in.Peek(headSize)
+		}
+		all = append(all, checkSnapshot(ctx, e, inner, err, opt))
+		all[len(all)-1].LoadedIf = "appendonly no"
+	}
+	return all
+}
+
+// checkSnapshot checks the file that a target has open. The error is what kept it from being so.
+func checkSnapshot(ctx context.Context, e *env, in *target, err error, opt *checkOptions) checked {
+	head := slices.Clone(in.head[:min(len(in.head), headSize)])
+	t := report.Target{Kind: report.KindRDB, Verdict: report.Unreadable, Findings: []report.Finding{}}
 	var corrupt *input.CorruptError
 	switch {
 	case err == nil:
-		p := newProgress(e, in, !opt.json && !opt.quiet)
-		t = kindOf(head).check(ctx, in, opt, p.update)
+		p := newProgress(e, in.in, !opt.json && !opt.quiet)
+		t = checkRDB(ctx, in.in, opt, p.update)
 		p.done()
 	case errors.As(err, &corrupt):
 		t = report.RDB(&rdb.Report{}, err, false)
+		if in.set != nil {
+			t.Kind = report.KindAOF
+		}
 	default:
 		t.Error = err.Error()
 	}
@@ -150,17 +207,46 @@ func checkOne(ctx context.Context, e *env, path string, opt *checkOptions) (t re
 		if err == nil {
 			err = errors.New(t.Error)
 		}
-		t.Error = explain(path, err)
+		t.Error = explain(in.path, err)
 	}
-	t.Path, t.Compression = report.Bytes(path), []string{}
-	if in != nil {
-		if in.Size >= 0 {
-			size := report.Int(in.Size)
-			t.Size = &size
-		}
-		t.Compression = append(t.Compression, in.Layers...)
+	in.describe(&t)
+	return checked{Target: t, head: head}
+}
+
+// describe adds what is known of the file itself.
+func (t *target) describe(to *report.Target) {
+	to.Path, to.Compression = report.Bytes(t.path), []string{}
+	if t.in == nil {
+		return
 	}
-	return t, head
+	if t.in.Size >= 0 {
+		size := report.Int(t.in.Size)
+		to.Size = &size
+	}
+	to.Compression = append(to.Compression, t.in.Layers...)
+}
+
+// checkLog checks an append-only file or set.
+func checkLog(ctx context.Context, e *env, in *target, opt *checkOptions) checked {
+	p := newLogProgress(e, in.set, !opt.json && !opt.quiet)
+	rep, _ := in.set.Check(ctx, aof.CheckOptions{ // its error is that of the context, which the caller looks at
+		AssumeModules: opt.modules,
+		RDB:           rdb.VerifyOptions{MaxFaults: opt.kept(), Databases: opt.databases, Hints: opt.hints},
+		Progress:      p.at,
+	})
+	p.done()
+	if ctx.Err() != nil {
+		return checked{}
+	}
+	t := report.AOF(rep, opt.kept())
+	in.describe(&t)
+	if t.Verdict == report.Unreadable {
+		t.Error = explain(in.path, errors.New(t.Error))
+	}
+	if in.dir && (in.snapshot != "" || in.set.Manifest == nil || in.set.Dir != ".") {
+		t.LoadedIf = "appendonly yes"
+	}
+	return checked{Target: t, root: in.root}
 }
 
 // checkRDB checks a snapshot.

@@ -108,10 +108,17 @@ func (c *checkText) findings() {
 // shownKey is how many bytes of a key are printed.
 const shownKey = 80
 
-// findingLine writes a finding as "severity code at offset N: message (db, key, type)".
+// findingLine writes a finding as "severity code in FILE at offset N: message (db, key, type)".
 func findingLine(f *report.Finding) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s at offset %d: %s", f.Severity, f.Code, f.Offset, f.Message)
+	fmt.Fprintf(&b, "%s %s", f.Severity, f.Code)
+	if f.File != "" {
+		b.WriteString(" in " + string(f.File))
+	}
+	if f.Offset != nil {
+		fmt.Fprintf(&b, " at offset %d", *f.Offset)
+	}
+	b.WriteString(": " + f.Message)
 	if f.Key == nil {
 		return b.String()
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -54,10 +55,15 @@ func shellQuote(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
+// joinPath joins a directory and a path in it that has forward slashes, for people.
+func joinPath(dir, name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+
 // explain says what is wrong with a path and what to do about it, on one line.
 func explain(path string, err error) string {
 	hint := ""
 	switch {
+	case errors.Is(err, errNothingThere):
+		hint = "; a server answers CONFIG GET dir with where its files are"
 	case errors.Is(err, input.ErrDirectory):
 		hint = "; name the file in it, such as " + shellQuote(strings.TrimRight(path, `/\`)+"/dump.rdb")
 	case errors.Is(err, os.ErrNotExist):

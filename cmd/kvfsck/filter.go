@@ -50,12 +50,21 @@ func (f *filter) ready() error {
 	return nil
 }
 
+// keysOnly reports whether it asks for something that commands do not tell.
+func (f *filter) keysOnly() bool {
+	return len(f.globs) > 0 || len(f.types) > 0 || f.expired || f.noExpired
+}
+
+func (f *filter) wantsDB(db uint64) bool {
+	return len(f.dbs) == 0 || slices.ContainsFunc(f.dbs, func(n uint) bool { return uint64(n) == db })
+}
+
 func (f *filter) wants(e *rdb.Entry) bool {
 	expired := e.ExpireAt != rdb.NoExpire && e.ExpireAt < f.now
 	switch {
 	case f.expired && !expired, f.noExpired && expired:
 		return false
-	case len(f.dbs) > 0 && !slices.ContainsFunc(f.dbs, func(db uint) bool { return uint64(db) == e.DB }):
+	case !f.wantsDB(e.DB):
 		return false
 	case len(f.types) > 0 && !slices.Contains(f.types, e.Kind().String()):
 		return false

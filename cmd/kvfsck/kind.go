@@ -2,39 +2,88 @@ package main
 
 import (
 	"bytes"
-	"context"
+	"strings"
 
-	"github.com/kvfsck/kvfsck/internal/input"
 	"github.com/kvfsck/kvfsck/internal/report"
+	"github.com/kvfsck/kvfsck/rdb"
 )
 
-// kind is a row of the table of kinds of files that can be checked.
+// kind is a row of the table of kinds of files.
 type kind struct {
 	name    string
-	matches func(head []byte) bool // by the first bytes of the content
-	check   func(ctx context.Context, in *input.Input, opt *checkOptions, update func()) report.Target
+	matches func(name string, head []byte) bool // by the first bytes of the content, and the name where these do not tell
+	open    func(*target) error
 }
 
-// headSize is how much of a file the table looks at.
-const headSize = 16
+// sniffSize is how much of a file the table looks at, headSize how much guess does.
+const (
+	sniffSize = 4096
+	headSize  = 16
+)
 
-// kinds is asked from the top. What nothing matches is checked as the first, which says what is wrong with it.
+// kinds is asked from the top. What nothing matches is taken for the last, which says what is wrong with it.
 var kinds = []kind{
-	{report.KindRDB, isRDB, checkRDB},
+	{report.KindAOF, isLog, openLog},
+	{report.KindManifest, isManifest, openManifest},
+	{report.KindRDB, isRDB, openRDB},
 }
 
-func isRDB(head []byte) bool {
+func isRDB(_ string, head []byte) bool {
 	return bytes.HasPrefix(head, []byte("REDIS")) || bytes.HasPrefix(head, []byte("VALKEY"))
 }
 
+// isLog reports whether a file is a log: commands, annotations, or an RDB that says that it was written for one, as those of servers
+// from 4.0 on do. What else a file called .aof has is damage.
+func isLog(name string, head []byte) bool {
+	named := strings.HasSuffix(name, ".aof")
+	switch {
+	case isRDB(name, head):
+		return named || writtenForLog(head)
+	case bytes.HasPrefix(head, []byte("*")):
+		return true
+	case bytes.HasPrefix(head, []byte("#")):
+		return !isManifest(name, head)
+	}
+	return named && !isManifest(name, head)
+}
+
+// writtenForLog looks for the field that says so in the fields at the start of an RDB: aof-preamble before 7.0, and in bases of sets
+// aof-base.
+func writtenForLog(head []byte) bool {
+	r := rdb.NewReader(bytes.NewReader(head))
+	defer r.Close()
+	for r.Next() {
+		switch rec := r.Record().(type) {
+		case *rdb.Header:
+		case *rdb.Aux:
+			if name := string(rec.Name); (name == "aof-preamble" || name == "aof-base") && string(rec.Value) == "1" {
+				return true
+			}
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// isManifest reports whether the first line that is no comment begins an entry, as the servers' checker has it.
+func isManifest(_ string, head []byte) bool {
+	for line := range bytes.Lines(head) {
+		if line[0] != '#' {
+			return bytes.HasPrefix(line, []byte("file"))
+		}
+	}
+	return false
+}
+
 // kindOf returns the row of a file.
-func kindOf(head []byte) *kind {
+func kindOf(name string, head []byte) *kind {
 	for i := range kinds {
-		if kinds[i].matches(head) {
+		if kinds[i].matches(name, head) {
 			return &kinds[i]
 		}
 	}
-	return &kinds[0]
+	return &kinds[len(kinds)-1]
 }
 
 // foreign are files that are often taken for a snapshot, told by their first bytes.
@@ -42,9 +91,9 @@ var foreign = []struct {
 	magic []byte
 	what  string
 }{
-	{[]byte("*"), "it looks like an append-only file: redis-check-aof reads those"},
-	{[]byte("#TS:"), "it looks like an append-only file: redis-check-aof reads those"},
-	{[]byte("file "), "it looks like the manifest of an append-only file: redis-check-aof reads those"},
+	{[]byte("*"), "it looks like an append-only file: kvfsck check and export read those"},
+	{[]byte("#TS:"), "it looks like an append-only file: kvfsck check and export read those"},
+	{[]byte("file "), "it looks like the manifest of an append-only file: kvfsck check and export read those"},
 	{[]byte("BZh"), "it looks like a bzip2 archive: decompress it first"},
 	{[]byte("\xFD7zXZ"), "it looks like an xz archive: decompress it first"},
 	{[]byte("PK\x03\x04"), "it looks like a zip archive: unpack it first"},

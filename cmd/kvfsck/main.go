@@ -1,12 +1,13 @@
 // Kvfsck checks, explains and converts the persistence files of Redis and Valkey, offline.
 //
 //	kvfsck check PATH...                     would a server load it, and lose nothing?
-//	kvfsck export PATH --format jsonl        the contents, a line a key
+//	kvfsck export PATH --format jsonl|resp   the contents, a line a key or command, or as commands for redis-cli --pipe
 //	kvfsck digest PATH                       what DEBUG DIGEST of a server with this data answers
 //	kvfsck version
 //	kvfsck completion bash|zsh|fish|powershell
 //
-// PATH may be "-" for the standard input, and compressed by gzip, zstd or lz4. Results go to the standard output, everything else
+// PATH is a snapshot, an append-only file, the manifest of a set of these, its directory or a data directory; a file may be "-" for
+// the standard input, and compressed by gzip, zstd or lz4. Results go to the standard output, everything else
 // to the standard error. The exit status is that of fsck(8), bits put together where several files are checked:
 //
 //	 0  clean
@@ -92,9 +93,10 @@ func newRoot(e *env) *cobra.Command {
 		Short: "fsck for Redis and Valkey persistence files",
 		Long: `kvfsck checks, explains and converts the persistence files of Redis and Valkey, offline.
 
-PATH is a file, or "-" for the standard input, plain or compressed (gzip, zstd, lz4; told by content, not by name).
+PATH is a snapshot or an append-only file, "-" for the standard input, plain or compressed (gzip, zstd, lz4; told by content, not by
+name); and of check and export also the manifest of a set of append-only files, its directory, or a server's data directory.
 Exit status: 0 clean, 4 damaged, 8 operational error, 16 usage error, 32 interrupted; several files' are put together bit by bit.`,
-		Example: `  kvfsck check /var/lib/redis/dump.rdb
+		Example: `  kvfsck check /var/lib/redis
   zcat dump.rdb.gz | kvfsck check -
   kvfsck export dump.rdb --format jsonl --output keys.jsonl`,
 		Version:       version.String(),

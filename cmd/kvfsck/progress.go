@@ -6,6 +6,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/kvfsck/kvfsck/aof"
 	"github.com/kvfsck/kvfsck/internal/input"
 )
 
@@ -15,7 +16,9 @@ const patience = 500 * time.Millisecond
 // progress shows how much of a file has been read, on a terminal. The zero value shows nothing.
 type progress struct {
 	env   *env
-	in    *input.Input
+	name  string
+	size  int64        // -1: unknown
+	read  func() int64 // how much was
 	since time.Time
 	bar   *progressbar.ProgressBar
 }
@@ -25,28 +28,58 @@ func newProgress(e *env, in *input.Input, show bool) *progress {
 	if !e.errTerm || !show {
 		return &progress{}
 	}
-	return &progress{env: e, in: in, since: time.Now()}
+	return &progress{env: e, name: filepath.Base(in.Name), size: in.Size, read: in.Consumed, since: time.Now()}
+}
+
+// logProgress is the progress of reading the files of a set.
+type logProgress struct {
+	progress
+	starts []int64 // of each file among all bytes
+	passed int64
+}
+
+func newLogProgress(e *env, set *aof.Set, show bool) *logProgress {
+	p := &logProgress{}
+	if !e.errTerm || !show {
+		return p
+	}
+	total := int64(0)
+	for i := range set.Files {
+		p.starts = append(p.starts, total)
+		total += set.Files[i].Size
+	}
+	p.progress = progress{env: e, name: "append-only files", size: total, read: func() int64 { return p.passed }, since: time.Now()}
+	return p
+}
+
+// at is called with how far the reading has come.
+func (p *logProgress) at(file int, offset int64) {
+	if p.read != nil {
+		p.passed = p.starts[file] + offset
+		p.update()
+	}
 }
 
 // update is called now and then while the file is read.
 func (p *progress) update() {
-	if p.in == nil {
+	if p.read == nil {
 		return
 	}
 	if p.bar == nil {
 		if time.Since(p.since) < patience {
 			return
 		}
-		p.bar = progressbar.NewOptions64(p.in.Size,
+		p.bar = progressbar.NewOptions64(p.size,
 			progressbar.OptionSetWriter(p.env.stderr),
-			progressbar.OptionSetDescription(safe(filepath.Base(p.in.Name))),
+			progressbar.OptionSetDescription(safe(p.name)),
 			progressbar.OptionShowBytes(true),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionSetWidth(30),
 			progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine of its own draws, unsynchronised with Clear
 		)
 	}
-	p.bar.Set64(p.in.Consumed()) // a bar that cannot be drawn is no reason to stop
+	p.bar.Set64(p.read()) // a bar that cannot be drawn is no reason to stop
 }
 
 // done takes the bar away.

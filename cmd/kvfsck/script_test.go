@@ -22,6 +22,8 @@ import (
 //	kvfsck STATUS ARGUMENT... [<FILE]
 //	                            runs the program in this process, and fails if its exit status is another
 //	unhex FILE NEW              makes a binary file of hexadecimal digits, in which "crc" stands for eight zero bytes
+//	resp FILE NEW               makes an append-only file of lines: the words of a command, an annotation, or behind "!" raw bytes
+//	concat FILE FILE NEW        puts files one behind the other
 //	gzip|zstd|lz4 FILE NEW      compresses a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -32,6 +34,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"kvfsck": scriptKvfsck,
 			"unhex":  scriptFile(unhex),
+			"resp":   scriptFile(resp),
+			"concat": scriptConcat,
 			"gzip":   scriptFile(gzipBytes),
 			"zstd":   scriptFile(zstdBytes),
 			"lz4":    scriptFile(lz4Bytes),
@@ -48,7 +52,7 @@ func scriptKvfsck(ts *testscript.TestScript, _ bool, args []string) {
 		stdin, args = ts.ReadFile(args[n-1][1:]), args[:n-1]
 	}
 	for i, a := range args {
-		if strings.Contains(a, ".rdb") {
+		if strings.Contains(a, ".rdb") && !filepath.IsAbs(a) {
 			args[i] = ts.MkAbs(a)
 		}
 	}
@@ -56,6 +60,10 @@ func scriptKvfsck(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
+}
+
+func scriptConcat(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(ts.ReadFile(args[0])+ts.ReadFile(args[1])), 0o600))
 }
 
 // scriptFile is a command that makes a file of another.
@@ -70,6 +78,31 @@ func scriptFile(convert func([]byte) ([]byte, error)) func(*testscript.TestScrip
 func unhex(b []byte) ([]byte, error) {
 	text := strings.ReplaceAll(string(b), "crc", strings.Repeat("00", 8))
 	return hex.DecodeString(strings.Join(strings.Fields(text), ""))
+}
+
+func resp(b []byte) ([]byte, error) {
+	var out []byte
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSuffix(line, "\n")
+		words := strings.Fields(line)
+		switch {
+		case line == "":
+		case line[0] == '#':
+			out = append(out, line+"\r\n"...)
+		case line[0] == '!':
+			raw, err := strconv.Unquote(`"` + line[1:] + `"`)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, raw...)
+		default:
+			out = appendHeader(out, '*', len(words))
+			for _, w := range words {
+				out = appendArgument(out, []byte(w))
+			}
+		}
+	}
+	return out, nil
 }
 
 func gzipBytes(b []byte) ([]byte, error) {

@@ -20,8 +20,11 @@ type walk struct {
 	filter *filter
 	quiet  bool // no progress bar
 
+	function func(*rdb.Function) error // takes function libraries, nil: nothing does
+
 	inValue    bool // take has the key
 	complaints int
+	unheld     int // of them, those of what the format cannot hold
 	taken      int64
 }
 
@@ -29,10 +32,20 @@ type walk struct {
 // file cannot be followed any further the walk ends. Either is told on the standard error, and is status exitDamaged in the end.
 func (w *walk) run(ctx context.Context, take func(*rdb.Entry) error) error {
 	in, err := input.Open(ctx, w.path, w.env.stdin)
-	if err == nil {
-		defer in.Close()
-		err = w.records(in, take)
+	if err != nil {
+		return w.ended(ctx, err)
 	}
+	defer in.Close()
+	return w.readInput(ctx, in, take)
+}
+
+// readInput is run on what is open already.
+func (w *walk) readInput(ctx context.Context, in *input.Input, take func(*rdb.Entry) error) error {
+	return w.ended(ctx, w.records(in, take))
+}
+
+// ended returns the status for what ended a walk.
+func (w *walk) ended(ctx context.Context, err error) error {
 	var corrupt *input.CorruptError
 	var op operational
 	switch {
@@ -56,7 +69,9 @@ func (w *walk) verdict() error {
 	if rest := w.complaints - maxComplaints; rest > 0 {
 		w.env.complain("%s: and %d more", w.path, rest)
 	}
-	w.env.complain("%s: the file is damaged; see: kvfsck check %s", w.path, shellQuote(w.path))
+	if w.complaints > w.unheld {
+		w.env.complain("%s: the file is damaged; see: kvfsck check %s", w.path, shellQuote(w.path))
+	}
 	return status(exitDamaged)
 }
 
@@ -79,15 +94,8 @@ func (w *walk) records(in *input.Input, take func(*rdb.Entry) error) error {
 	defer r.Close()
 	p := newProgress(w.env, in, !w.quiet)
 	defer p.done()
-	for n := 0; r.Next(); n++ {
-		if n&1023 == 0 {
-			p.update()
-		}
-		if e, ok := r.Record().(*rdb.Entry); ok && w.filter.wants(e) {
-			if err := w.key(r, e, take); err != nil {
-				return err
-			}
-		}
+	if err := w.snapshot(r, take, p.update); err != nil {
+		return err
 	}
 	var format *rdb.FormatError
 	switch err := r.Err(); {
@@ -104,6 +112,41 @@ func (w *walk) records(in *input.Input, take func(*rdb.Entry) error) error {
 	return err
 }
 
+// snapshot takes what a reader has. The error is take's own; the reader keeps its.
+func (w *walk) snapshot(r *rdb.Reader, take func(*rdb.Entry) error, update func()) error {
+	for n := 0; r.Next(); n++ {
+		if n&1023 == 0 {
+			update()
+		}
+		err := error(nil)
+		switch rec := r.Record().(type) {
+		case *rdb.Entry:
+			if w.filter.wants(rec) {
+				err = w.key(r, rec, take)
+			}
+		case *rdb.Function:
+			if w.function != nil {
+				err = w.held(w.function(rec))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held tells of what the format cannot hold, which is no error.
+func (w *walk) held(err error) error {
+	var unheld *notHeldError
+	if !errors.As(err, &unheld) {
+		return err
+	}
+	w.unheld++
+	w.complain("%v", unheld)
+	return nil
+}
+
 // key has a key taken. A damaged one is told of, and no error.
 func (w *walk) key(r *rdb.Reader, e *rdb.Entry, take func(*rdb.Entry) error) error {
 	w.inValue = true
@@ -117,7 +160,7 @@ func (w *walk) key(r *rdb.Reader, e *rdb.Entry, take func(*rdb.Entry) error) err
 	case errors.As(err, &format):
 		w.complain("left out, %v", format)
 	default:
-		return err
+		return w.held(err)
 	}
 	return nil
 }

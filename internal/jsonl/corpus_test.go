@@ -8,9 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -18,40 +16,12 @@ import (
 
 	"github.com/kvfsck/kvfsck/internal/corpus"
 	"github.com/kvfsck/kvfsck/internal/jsonl"
+	"github.com/kvfsck/kvfsck/internal/jsonl/truthtest"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
-// entry is a key read by one of the two ways.
-type entry struct {
-	DB       uint64
-	Key      string
-	Kind     rdb.Kind
-	Encoding string
-	ExpireAt int64
-	Idle     int64
-	Freq     int
-	Value    rdb.Value
-}
-
-// byValue reads every key of a file with Entry.Value.
-func byValue(file []byte) (all []entry, err error) {
-	r := rdb.NewReader(bytes.NewReader(file))
-	for r.Next() {
-		e, ok := r.Record().(*rdb.Entry)
-		if !ok {
-			continue
-		}
-		k := entry{DB: e.DB, Key: string(e.Key), Kind: e.Kind(), Encoding: e.Encoding(), ExpireAt: e.ExpireAt, Idle: e.Idle, Freq: e.Freq}
-		if k.Value, err = e.Value(); err != nil {
-			return all, err
-		}
-		if s, ok := k.Value.(rdb.String); ok {
-			k.Encoding = jsonl.StringEncoding(s)
-		}
-		all = append(all, k)
-	}
-	return all, r.Err()
-}
+// entry is a key read by one of the two ways, whole or through the export.
+type entry = truthtest.Key
 
 // byExport reads every key of a file element by element, through the export and back.
 func byExport(file []byte) (all []entry, err error) {
@@ -169,7 +139,7 @@ func (s *tally) compare(t *testing.T, id, path, truth, server string) {
 	s.files++
 	file, err := os.ReadFile(path)
 	require.NoError(t, err)
-	whole, err := byValue(file)
+	whole, err := truthtest.Read(file)
 	if err != nil {
 		s.differ(t, "%s: %v", id, err)
 		return
@@ -183,91 +153,13 @@ func (s *tally) compare(t *testing.T, id, path, truth, server string) {
 		s.differ(t, "%s: %d keys read whole, %d exported", id, len(whole), len(exported))
 		return
 	}
-	ours := map[string]*entry{}
 	for i := range whole {
 		s.keys++
 		if d := difference(whole[i], exported[i]); d != "" {
 			s.differ(t, "%s: key %q: whole against exported:\n%s", id, whole[i].Key, d)
 		}
-		ours[fmt.Sprint(whole[i].DB, " ", whole[i].Key)] = &whole[i]
 	}
-	for want := range corpus.Truth(t, truth) {
-		s.find(t, id, server, ours, want)
+	for _, d := range (&truthtest.Comparison{Server: server}).Differences(t, whole, truth) {
+		s.differ(t, "%s: %s", id, d)
 	}
-	for _, k := range ours {
-		if !dropped(k) {
-			s.differ(t, "%s: key %q, which the server does not have", id, k.Key)
-		}
-	}
-}
-
-// find compares a key of the truth with the one of the same name, and takes that from the map.
-func (s *tally) find(t *testing.T, id, server string, ours map[string]*entry, want *corpus.Key) {
-	name, k := lookup(ours, want)
-	if k == nil {
-		s.differ(t, "%s: key %v is missing", id, want.Key)
-		return
-	}
-	for _, d := range differences(k, want, server) {
-		s.differ(t, "%s: key %q: %s", id, k.Key, d)
-	}
-	delete(ours, name)
-}
-
-// lookup finds a key, by its sum where the truth has no more of it.
-func lookup(ours map[string]*entry, want *corpus.Key) (string, *entry) {
-	if b, ok := want.Key.Data(); ok {
-		name := fmt.Sprint(want.DB, " ", string(b))
-		return name, ours[name]
-	}
-	for name, k := range ours {
-		if k.DB == uint64(want.DB) && want.Key.Equal([]byte(k.Key)) {
-			return name, k
-		}
-	}
-	return "", nil
-}
-
-// dropped reports whether a server leaves the key out on loading: it has expired, or is an empty collection.
-func dropped(k *entry) bool {
-	if k.ExpireAt != rdb.NoExpire && k.ExpireAt < time.Now().UnixMilli() {
-		return true
-	}
-	switch v := k.Value.(type) {
-	case rdb.List:
-		return len(v) == 0
-	case rdb.Set:
-		return len(v) == 0
-	case rdb.SortedSet:
-		return len(v) == 0
-	case rdb.Hash:
-		return len(v) == 0
-	}
-	return false
-}
-
-// encodingAgrees says whether an encoding as the file has it agrees with the answer of the server that wrote the file. Lists of a
-// single packed node answer "listpack" since 7.2, streams "unknown" before 6.0; strings that commands changed are not what they are
-// after loading.
-func encodingAgrees(k *entry, want string) bool {
-	switch {
-	case k.Encoding == want:
-		return true
-	case k.Kind == rdb.KindString:
-		return want == "raw" || want == "embstr"
-	case k.Kind == rdb.KindList:
-		return k.Encoding == "quicklist" && want == "listpack"
-	case k.Kind == rdb.KindStream:
-		return want == "unknown"
-	case k.Kind == rdb.KindModule:
-		return true
-	}
-	return false
-}
-
-func kindAgrees(k *entry, want string) bool {
-	if m, ok := k.Value.(*rdb.Module); ok {
-		return m.ID.Name() == want || strings.EqualFold(want, "vectorset")
-	}
-	return k.Kind.String() == want
 }

@@ -1,6 +1,10 @@
-// Package jsonl writes the keys of an RDB as JSON Lines, losing nothing: one object a key, in file order.
+// Package jsonl writes the keys of an RDB, and the commands of an append-only file, as JSON Lines, losing nothing: one object a key, in file order.
 //
 //	{"db":0,"key":"k","type":"hash","encoding":"listpack","expire_at_ms":null,"idle_s":null,"freq":null,"value":[["f","v"]]}
+//
+// Commands of an append-only file are a line each, "file" being there only if there are several:
+//
+//	{"db":0,"file":"appendonly.aof.1.incr.aof","offset":123,"args":["SET","k","v"]}
 //
 // # Scalars
 //

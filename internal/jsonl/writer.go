@@ -7,12 +7,13 @@ import (
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
-// Writer writes keys as lines. Its memory does not grow with the number of a value's elements, but for the pending entries of one
+// Writer writes keys, and commands of append-only files, as lines. Its memory does not grow with the number of a value's elements, but for the pending entries of one
 // consumer group of a stream (40 bytes each) and its consumers: the file tells a pending entry's owner only after all of them.
 type Writer struct {
 	hold
 	stream streamLine
 	first  bool // no element of the value was written yet
+	multi  bool // inside a transaction of an append-only file
 }
 
 // NewWriter returns a Writer to w, which it writes to in large pieces.

@@ -13,8 +13,12 @@ import (
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
-// KindRDB is the kind of a snapshot.
-const KindRDB = "rdb"
+// Kinds of targets.
+const (
+	KindRDB      = "rdb"     // a snapshot
+	KindAOF      = "aof"     // an append-only file on its own
+	KindManifest = "aof-set" // a set of them, by its manifest or its directory
+)
 
 // CodeCompression is the code of the finding that the compressed stream around a file is damaged.
 const CodeCompression = "compression"
@@ -52,7 +56,7 @@ func (t *Target) corrupt(e *input.CorruptError, at int64) {
 	t.Verdict, t.Checker, t.Server = Damaged, nil, nil
 	t.Total++
 	t.Findings = append(t.Findings, Finding{
-		Code: CodeCompression, Severity: rdb.Error.String(), Offset: Int(at), Record: Int(at), Message: e.Error(),
+		Code: CodeCompression, Severity: rdb.Error.String(), Offset: ref(Int(at)), Record: ref(Int(at)), Message: e.Error(),
 	})
 }
 
@@ -80,7 +84,7 @@ func (p *Program) refuse(e *rdb.FormatError, o rdb.Outcome, text string) {
 }
 
 func finding(e *rdb.FormatError) Finding {
-	f := Finding{Code: string(e.Code), Severity: e.Severity().String(), Offset: Int(e.Offset), Record: Int(e.Record), Message: message(e)}
+	f := Finding{Code: string(e.Code), Severity: e.Severity().String(), Offset: ref(Int(e.Offset)), Record: ref(Int(e.Record)), Message: message(e)}
 	if e.Key != nil {
 		f.DB, f.Key = ref(Uint(e.DB)), ref(Bytes(e.Key))
 	}

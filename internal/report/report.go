@@ -10,6 +10,17 @@
 //
 // The verdict is clean only if the newest server of the file's family, checking everything, would load the whole file and lose
 // nothing of it; damaged if not; unreadable, with an "error", if the file could not be read, so that nothing is known of it.
+// Of an append-only file or set there are all files and what the newest servers of both families do when they start, by the setting
+// aof-load-truncated ("drops": it cuts a file):
+//
+//	"kind":"aof-set","set":{"manifest":"appendonlydir/appendonly.aof.manifest","family":"Redis","bytes":92,"commands":3,"annotations":0,
+//	  "base_keys":1,"files":[{"file":"appendonlydir/appendonly.aof.1.base.rdb","role":"base","seq":1,"size":40,...},...],
+//	  "starts":[{"server":"redis-8.6","aof_load_truncated":true,"outcome":"loads-cut","reason":"short","file":"...","offset":52,
+//	    "lost_bytes":25,"cuts_on_disk":true,"message":"...","warning":null},...]}
+//
+// A data directory gives a target for its log and one for its snapshot, and "loaded_if" says which a server loads when. Files are
+// named as they are in the directory.
+//
 // "checker" and "server" say apart what the two programs would do: accepts, drops (goes on without something) or refuses.
 //
 // Fields of a finding that do not apply are null. Byte strings and numbers are as in package jsonl. Fields may be added to a
@@ -63,8 +74,10 @@ type Target struct {
 	Checker     *Program  `json:"checker"`
 	Server      *Program  `json:"server"`
 	Findings    []Finding `json:"findings"`
-	Total       Int       `json:"findings_total"` // also those beyond the limit
-	Summary     *Summary  `json:"summary"`
+	Total       Int       `json:"findings_total"`      // also those beyond the limit
+	Summary     *Summary  `json:"summary"`             // of the RDB; null: there is none
+	Set         *Set      `json:"set,omitempty"`       // of an append-only file or set
+	LoadedIf    string    `json:"loaded_if,omitempty"` // of a data directory's: "appendonly yes" or "appendonly no"
 }
 
 // Program is what one program would do about the file.
@@ -73,16 +86,19 @@ type Program struct {
 	Verdict string `json:"verdict"` // accepts, drops, refuses
 	Code    Name   `json:"code"`
 	Message string `json:"message"`
+	File    Name   `json:"file,omitempty"` // of a set
 	Offset  *Int   `json:"offset"`
 }
 
 // Finding is one thing that is wrong or worth knowing.
 type Finding struct {
 	Code     string `json:"code"`
-	Severity string `json:"severity"` // error, warning, note
-	Offset   Int    `json:"offset"`
-	Record   Int    `json:"record_offset"`
+	Severity string `json:"severity"`       // error, warning, note
+	File     Name   `json:"file,omitempty"` // of a set
+	Offset   *Int   `json:"offset"`         // null: about the whole file
+	Record   *Int   `json:"record_offset"`
 	Message  string `json:"message"`
+	Advice   string `json:"advice,omitempty"`
 	DB       *Uint  `json:"db"`
 	Key      *Bytes `json:"key"`
 	Type     Name   `json:"type"` // as TYPE answers

@@ -1,0 +1,308 @@
+package repair
+
+// # An append-only file without its damage
+//
+// A log has no checksum and no marks to synchronise by, but its framing says everything twice: a length says where an argument ends,
+// and so does the CR LF that stands there; a count says how many arguments a command has, and so does the '*' of the next.
+//
+//	*3\r\n $3\r\n SET\r\n $1\r\n k\r\n $5\r\n value\r\n *1\r\n ...
+//	 |      |        |                  |         |     |
+//	 |      |        `- the end, where  |         |     `- the end of the command, where the count says
+//	 |      `- the length says          `---------'
+//	 `------ the count
+//
+// Salvage reads records for as long as the two agree. Where they do not, it asks three questions in turn.
+//
+//   - Is it one byte of the framing that is wrong? Then there is one value at which everything agrees again, and the command is
+//     healed: aof_heal.go.
+//   - If not, where does the log go on? At the next command that begins a chain of them: aof_resync.go.
+//   - What did the gap take with it? Perhaps a SELECT, half a transaction: aof_state.go.
+//
+// What comes out is a map of the file, [SalvagedAOF], from which WriteTo makes a file of what is left.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/kvfsck/kvfsck/aof"
+)
+
+// AOFOptions are settings of [SalvageAOF]. The zero value keeps what is proven.
+type AOFOptions struct {
+	// Doubtful keeps commands of which the framing can be corrected in one way only, but so that the damage may as well be in the
+	// argument: "$5 helo" is a wrong digit, or a lost letter. They are dropped otherwise, and reported either way.
+	Doubtful bool
+	// KeepUnknown keeps commands that no server knows, or not with so many arguments; servers end at them when they load. Commands
+	// with a point in their name, as modules have them, are always kept.
+	KeepUnknown bool
+	// MoveLostDB puts commands whose database is uncertain, because a SELECT may have been lost before them, into LostDB. Otherwise
+	// they stay in the database that was selected last.
+	MoveLostDB bool
+	LostDB     int
+	// Until, if not 0, is a time in seconds since 1970: what follows the first timestamp annotation that is later is left out.
+	// Of a transaction with such an annotation inside, nothing is kept.
+	Until int64
+	// NoPreamble reads a file that begins like an RDB as commands.
+	NoPreamble bool
+	// Preamble takes care of a damaged RDB part. If it is nil, the part is reported and left out.
+	Preamble PreambleSalvager
+	// Progress, if set, is called now and then with how many bytes were passed.
+	Progress func(offset int64)
+}
+
+// PreambleSalvager salvages the RDB with which an append-only file begins. src holds the whole file; fault is what ended the reading
+// of the RDB. end is where the commands begin, or -1 if that is not known. The result writes what is left of the RDB.
+type PreambleSalvager func(ctx context.Context, src io.ReaderAt, size int64, fault error) (rdb io.WriterTo, end int64, err error)
+
+// SalvagedAOF is the account of an append-only file: every byte of it is in one region.
+type SalvagedAOF struct {
+	Size    int64
+	Sound   bool // nothing is wrong with it, and nothing is left out
+	Regions []AOFRegion
+
+	Preamble      int64 // end of the RDB part, 0 if there is none
+	PreambleFault error // what is wrong with it
+	rdb           io.WriterTo
+
+	Kept         int64 // commands, the healed ones among them
+	Annotations  int64
+	Healed       int64 // commands whose framing was corrected
+	Doubtful     int64 // commands with a correction that is not proven; kept only if the options say so
+	Lost         int64 // commands, estimated by what is left of their headers
+	Transactions int64 // left out for lack of one of their ends
+	Uncertain    int64 // kept commands whose database is uncertain
+	Selects      int64 // SELECT commands put in
+	Cut          int64 // offset of the cut that Until made, -1 if none
+}
+
+// AOFRegion is a stretch of the file with one fate.
+type AOFRegion struct {
+	Kind       AOFRegionKind
+	Start, End int64
+	Commands   int64 // in it; where it is lost, an estimate
+	Notes      int64 // annotations in it
+
+	// Select is the database of a SELECT that is written before the region, or -1.
+	Select int
+	// DB is the database at the region's start. Uncertain says that it is that of the last SELECT seen, and one may be lost.
+	DB        int
+	Uncertain bool
+
+	// Edits are the corrections, in file order. Of a damaged region they are the one that suggests itself but is not proven.
+	Edits []Edit
+	// Why says what was found, in a few words.
+	Why string
+}
+
+// AOFRegionKind is the fate of a stretch of an append-only file.
+type AOFRegionKind uint8
+
+const (
+	AOFIntact      AOFRegionKind = iota // commands and annotations, kept byte for byte
+	AOFPreamble                         // an intact RDB part, kept byte for byte
+	AOFHealed                           // one command, kept with its framing corrected
+	AOFDamaged                          // one command, left out; its extent is known
+	AOFLost                             // bytes of which no command can be made
+	AOFPadding                          // zero bytes
+	AOFForeign                          // the data of another file
+	AOFTransaction                      // intact commands of a transaction one end of which is missing, left out
+	AOFLater                            // behind the time that was asked for, left out
+	AOFPreambleBad                      // a damaged RDB part
+)
+
+// aofKinds is the table of kinds.
+var aofKinds = [...]struct {
+	name string
+	kept bool
+}{
+	AOFIntact: {"intact", true}, AOFPreamble: {"preamble", true}, AOFHealed: {"healed", true},
+	AOFDamaged: {"damaged", false}, AOFLost: {"lost", false}, AOFPadding: {"padding", false}, AOFForeign: {"foreign", false},
+	AOFTransaction: {"transaction-dropped", false}, AOFLater: {"later", false}, AOFPreambleBad: {"preamble-damaged", false},
+}
+
+// String returns the kind's name, such as "healed".
+func (k AOFRegionKind) String() string { return aofKinds[k].name }
+
+// Kept reports whether regions of the kind are written.
+func (k AOFRegionKind) Kept() bool { return aofKinds[k].kept }
+
+// String gives the region on one line.
+func (r *AOFRegion) String() string {
+	s := fmt.Sprintf("[%d, %d) %s, %d commands", r.Start, r.End, r.Kind, r.Commands)
+	if r.Why != "" {
+		s += ": " + r.Why
+	}
+	return s
+}
+
+// SalvageAOF reads an append-only file, damaged or not, and finds every command that is still there. src holds size bytes. Memory
+// grows with the number of damages, not with the file. The error is one of reading, of the context or of the preamble's salvager.
+func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*SalvagedAOF, error) {
+	out := &SalvagedAOF{Size: size, Cut: -1}
+	if opt.Until == 0 {
+		if err := out.ifSound(ctx, src, opt); err != nil || out.Sound {
+			return out, err
+		}
+	}
+	s := &aofSalvage{
+		aofScan: aofScan{src: src, size: size}, ctx: ctx, opt: opt, out: out,
+		state: aofState{sinceGap: -1, multi: -1, mark: -1},
+	}
+	if err := s.preamble(); err != nil {
+		return out, err
+	}
+	s.run()
+	if s.err != nil {
+		return out, s.err
+	}
+	s.finish()
+	return out, nil
+}
+
+// errInsane ends the reading at a command that servers do not know.
+var errInsane = errors.New("unknown command")
+
+// errCanonical ends the reading of a file for which one strictness speaks for both.
+var errCanonical = errors.New("canonical")
+
+// ifSound takes a file in which both a server and its checker find nothing wrong as it is.
+func (out *SalvagedAOF) ifSound(ctx context.Context, src io.ReaderAt, opt AOFOptions) error {
+	var r *aof.Reader
+	for _, strictness := range []aof.Strictness{aof.AsServer, aof.AsChecker} {
+		var err error
+		if r, err = readAOF(ctx, src, out.Size, strictness, opt); err == errCanonical {
+			break
+		}
+		var fe *aof.FormatError
+		if errors.As(err, &fe) || err == errInsane {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	pos := r.Position()
+	out.Sound, out.Preamble, out.Kept = true, pos.Preamble, pos.Commands
+	if pos.Preamble > 0 {
+		out.Regions = append(out.Regions, AOFRegion{Kind: AOFPreamble, End: pos.Preamble, Select: -1})
+	}
+	if out.Size > pos.Preamble {
+		out.Regions = append(out.Regions, AOFRegion{Start: pos.Preamble, End: out.Size, Commands: pos.Commands, Select: -1})
+	}
+	return nil
+}
+
+// readAOF reads a file to its end. The error is errCanonical if the other strictness would read the same.
+func readAOF(ctx context.Context, src io.ReaderAt, size int64, strictness aof.Strictness, opt AOFOptions) (*aof.Reader, error) {
+	r := aof.NewReaderOptions(io.NewSectionReader(src, 0, size), aof.ReaderOptions{Strictness: strictness, Skim: true, NoPreamble: opt.NoPreamble})
+	for n := 0; r.Next(); n++ {
+		if c, ok := r.Record().(*aof.Command); ok && !opt.KeepUnknown && !sensible(c) {
+			return r, errInsane
+		}
+		if n%4096 == 0 {
+			if err := ctx.Err(); err != nil {
+				return r, err
+			}
+		}
+	}
+	if r.Err() == nil && r.Canonical() {
+		return r, errCanonical
+	}
+	return r, r.Err()
+}
+
+// AOFTruncation is what redis-check-aof --fix would do to a file.
+type AOFTruncation struct {
+	Size, Valid int64            // in bytes; Valid is what it would be cut to
+	Position    aof.Position     // where the reading ended
+	Fault       *aof.FormatError // what ended it, nil if the file is valid
+}
+
+// TruncateAOF reads the file as redis-check-aof does, and tells where that program cuts it: at the end of the last record before the
+// fault that is outside of a transaction, however much follows. The error is one of reading, of the context, or of the RDB part, a
+// fault in which the program does not repair.
+func TruncateAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*AOFTruncation, error) {
+	opt.KeepUnknown = true
+	r, err := readAOF(ctx, src, size, aof.AsChecker, opt)
+	t := &AOFTruncation{Size: size, Valid: size, Position: r.Position()}
+	switch {
+	case err == nil, err == errCanonical:
+		return t, nil
+	case !errors.As(err, &t.Fault):
+		return t, err
+	case t.Fault.Code == aof.CodeRDB:
+		return t, t.Fault
+	}
+	t.Valid = t.Position.Valid
+	return t, nil
+}
+
+// WriteTo writes what the program would leave of src.
+func (t *AOFTruncation) WriteTo(w io.Writer, src io.ReaderAt) (int64, error) {
+	return io.Copy(w, io.NewSectionReader(src, 0, t.Valid))
+}
+
+// WriteTo writes what is left of src, the file that was salvaged: intact regions byte for byte, healed ones with their corrections,
+// SELECT where the map says so. It returns how many bytes it wrote.
+func (s *SalvagedAOF) WriteTo(w io.Writer, src io.ReaderAt) (n int64, err error) {
+	cw := &aofOutput{w: w, src: src}
+	for i := range s.Regions {
+		r := &s.Regions[i]
+		if r.Select >= 0 && r.Kind.Kept() {
+			cw.selectDB(r.Select)
+		}
+		switch {
+		case r.Kind == AOFPreambleBad && s.rdb != nil:
+			cw.from(s.rdb)
+		case !r.Kind.Kept():
+		default:
+			cw.edited(r.Start, r.End, r.Edits)
+		}
+	}
+	return cw.n, cw.err
+}
+
+// aofOutput counts what it writes, and keeps the first error.
+type aofOutput struct {
+	w   io.Writer
+	src io.ReaderAt
+	n   int64
+	err error
+}
+
+func (o *aofOutput) from(part io.WriterTo) {
+	if o.err == nil {
+		var n int64
+		n, o.err = part.WriteTo(o.w)
+		o.n += n
+	}
+}
+
+func (o *aofOutput) selectDB(db int) {
+	number := fmt.Sprint(db)
+	o.from(bytes.NewReader(fmt.Appendf(nil, "*2\r\n$6\r\nSELECT\r\n$%d\r\n%s\r\n", len(number), number)))
+}
+
+func (o *aofOutput) edited(start, end int64, edits []Edit) {
+	for _, e := range edits {
+		o.copy(start, e.Offset)
+		o.from(bytes.NewReader(e.Insert))
+		start = e.Offset + e.Remove
+	}
+	o.copy(start, end)
+}
+
+func (o *aofOutput) copy(start, end int64) {
+	if o.err != nil || start >= end {
+		return
+	}
+	var n int64
+	n, o.err = io.Copy(o.w, io.NewSectionReader(o.src, start, end-start))
+	o.n += n
+	if o.err == nil && n < end-start {
+		o.err = io.ErrUnexpectedEOF
+	}
+}

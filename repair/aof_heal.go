@@ -1,0 +1,429 @@
+package repair
+
+import (
+	"bytes"
+	"math/bits"
+	"strconv"
+
+	"github.com/kvfsck/kvfsck/aof"
+)
+
+// # Correcting a header
+//
+// A command that does not parse is parsed again under the assumption that one byte of its framing is wrong, lost or too much. The
+// assumption is believed if everything up to the next record agrees with it, and no other assumption of the kind does as well.
+//
+//	damage                                     what fixes the value                                   proven
+//	'*' or count, by something else            the arguments up to the next '*'                       if a command's name stands first
+//	count, by another count                    the same                                               if its name takes no other number
+//	'$' or CR in a length's line               the length                                             yes
+//	a digit, by something else                 the CR LF in front of the next '$' or '*'              yes
+//	a digit, by a digit                        the same                                                only if the argument is a known name
+//	LF in front of an argument, CR behind it   the length                                             if one bit is wrong
+//	LF behind an argument                      the length                                             yes
+//	any of these lost, or one byte too much    the length, the count                                  no
+//
+// The last column is about the other explanation. A length that disagrees by a few with its argument is a wrong digit, or an argument
+// that has lost or gained a few bytes; and damage to a byte beside the argument may go on in it. Such commands are doubtful.
+
+// aofFix is a way to read a command.
+type aofFix struct {
+	cmd    aofCommand
+	proven bool
+	why    string
+}
+
+// heal looks for the one way to read what begins at off, where command failed with fault. clear is false if there are several.
+func (s *aofSalvage) heal(off int64, fault *aofFault) (best *aofFix, clear bool) {
+	var found []aofFix
+	add := func(f aofFix) {
+		for i := range found {
+			if found[i].cmd.end == f.cmd.end && sameEdit(found[i].cmd.edits, f.cmd.edits) {
+				found[i].proven = found[i].proven || f.proven
+				return
+			}
+		}
+		found = append(found, f)
+	}
+	if fault.arg < 0 {
+		s.healCount(off, add)
+	} else {
+		s.healGrownCount(off, fault, add)
+	}
+	for i := len(fault.offs) - 1; i >= 0 && len(found) < 8; i-- {
+		k := fault.from + int64(i)
+		s.healLength(off, k, fault.offs[i], add)
+		s.healEnd(off, k, fault.offs[i], add)
+	}
+	return chooseFix(found)
+}
+
+// chooseFix picks the one proven reading, or else the one that corrects a length, or else the first; clear is false if that leaves the
+// end of the command open.
+func chooseFix(found []aofFix) (best *aofFix, clear bool) {
+	proven := 0
+	clear = true
+	for i := range found {
+		f := &found[i]
+		clear = clear && f.cmd.end == found[0].cmd.end
+		if f.proven {
+			proven++
+		}
+		if best == nil || f.proven && !best.proven || f.proven == best.proven && f.why == whyLength && best.why != whyLength {
+			best = f
+		}
+	}
+	if proven > 1 {
+		best.proven = false
+	}
+	return best, clear || proven == 1
+}
+
+const whyLength = "the length of an argument"
+
+// sameEdit reports whether two corrections are the same.
+func sameEdit(a, b []Edit) bool {
+	return len(a) == 1 && len(b) == 1 && a[0].Offset == b[0].Offset && a[0].Remove == b[0].Remove && bytes.Equal(a[0].Insert, b[0].Insert)
+}
+
+// follows reports whether a record, or the end of the file, is at off.
+func (s *aofSalvage) follows(off int64) bool {
+	if off == s.size {
+		return true
+	}
+	if _, ok := s.annotation(off); ok {
+		return true
+	}
+	_, ok := s.command(off, nil, s.limit())
+	return ok
+}
+
+// confirm judges a command that was read to its end with one assumption, and adds it if a record follows.
+func (s *aofSalvage) confirm(c aofCommand, e Edit, proven bool, why string, add func(aofFix)) {
+	if !s.follows(c.end) {
+		return
+	}
+	c.edits = []Edit{e}
+	s.judge(&c)
+	if s.trusted(&c) {
+		add(aofFix{c, proven, why})
+	}
+}
+
+// healCount corrects the header of a command, '*' and a count, from its arguments.
+func (s *aofSalvage) healCount(off int64, add func(aofFix)) {
+	line := bytes.Clone(s.at(off, aofHeader))
+	for n := 0; n < min(len(line), 8); n++ {
+		if line[n] != '$' {
+			continue
+		}
+		c := aofCommand{aofSpan: aofSpan{off, off + int64(n)}}
+		if !s.countArguments(&c) {
+			continue
+		}
+		want := countLine(c.argc)
+		d := editDistance(line[:n], want)
+		if d > 2 || bytes.HasSuffix(line[:n], want) { // what is right needs no correction, whatever stands before it
+			continue
+		}
+		s.confirm(c, Edit{off, int64(n), want}, d == 1 && n == len(want), "a command's first line", add)
+		return
+	}
+}
+
+// countArguments reads arguments from c.end on for as long as there are any.
+func (s *aofSalvage) countArguments(c *aofCommand) bool {
+	for {
+		payload, next := s.argument(c.end)
+		if next == 0 {
+			return c.argc > 0
+		}
+		if c.argc < 2 {
+			c.first[c.argc] = payload
+		}
+		c.end = next
+		c.argc++
+	}
+}
+
+// healGrownCount takes a command that ends, in front of a whole record, with fewer arguments than it says. That may be a write that
+// broke off, too; so its name must take no other number of arguments.
+func (s *aofSalvage) healGrownCount(off int64, fault *aofFault, add func(aofFix)) {
+	end := fault.offs[len(fault.offs)-1]
+	stated, next := s.header(off, '*')
+	if fault.arg == 0 || end >= s.size || !s.follows(end) {
+		return
+	}
+	c := aofCommand{aofSpan: aofSpan{off, next}, argc: fault.arg}
+	if !s.arguments(&c, 0, nil) {
+		return
+	}
+	want := countLine(c.argc)
+	s.confirm(c, Edit{off, next - off, want}, s.fixedArity(c, stated), "a count of arguments", add)
+}
+
+// fixedArity reports whether c's name takes as many arguments as it has, and neither one more nor as many as stated.
+func (s *aofSalvage) fixedArity(c aofCommand, stated int64) bool {
+	s.judge(&c)
+	if !c.plausible {
+		return false
+	}
+	for _, n := range []int64{stated, c.argc + 1} {
+		other := c
+		other.argc, other.plausible = n, false
+		if s.judge(&other); other.plausible {
+			return false
+		}
+	}
+	return true
+}
+
+// healLength corrects the line of argument k's length, which begins at at, in the command at off.
+func (s *aofSalvage) healLength(off, k, at int64, add func(aofFix)) {
+	line := bytes.Clone(s.at(at, aofHeader))
+	for _, g := range guessLengths(line) {
+		start := at + int64(g.used)
+		if g.size > s.size-start-2 || !s.crlf(start+g.size) || !g.exact && s.framed(start, start+g.size) {
+			continue
+		}
+		c, ok := s.upTo(off, k)
+		if !ok {
+			return
+		}
+		if k < 2 {
+			c.first[k] = aofSpan{start, start + g.size}
+		}
+		c.end = start + g.size + 2
+		if !s.arguments(&c, k+1, nil) {
+			continue
+		}
+		proven := g.proven
+		if !proven && k == 0 {
+			named := c
+			s.judge(&named)
+			stated, _ := s.header(at, '$')
+			proven = named.plausible && (stated != g.size+1 || !s.lostLetter(&named))
+		}
+		want := []byte("$" + strconv.FormatInt(g.size, 10) + "\r\n")
+		s.confirm(c, Edit{at, int64(g.used), want}, proven, whyLength, add)
+	}
+}
+
+// lostLetter reports whether a name with one more letter is one that a server knows: "$4 SET" may have been HSET.
+func (s *aofSalvage) lostLetter(c *aofCommand) bool {
+	p := c.first[0]
+	name := bytes.Clone(s.at(p.start, int(min(p.end-p.start, 32))))
+	for i := range len(name) + 1 {
+		for letter := byte('a'); letter <= 'z'; letter++ {
+			longer := append(append(bytes.Clone(name[:i]), letter), name[i:]...)
+			if plausible(&aof.Command{Args: [][]byte{longer}, Argc: c.argc}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// framed reports whether a line like those of the framing stands in [start, end). A length that is guessed, and that takes such lines
+// for content, is most likely one that swallows others.
+func (s *aofSalvage) framed(start, end int64) bool {
+	for p := s.find(start, end, "$*"); p >= 0; p = s.find(p+1, end, "$*") {
+		if !s.crlf(p - 2) {
+			continue
+		}
+		sigil := s.at(p, 1)[0]
+		if _, next := s.header(p, sigil); next > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// upTo reads the command at off up to argument k, not included.
+func (s *aofSalvage) upTo(off, k int64) (c aofCommand, ok bool) {
+	argc, next := s.header(off, '*')
+	if next == 0 {
+		return c, false
+	}
+	c = aofCommand{aofSpan: aofSpan{off, next}, argc: k}
+	if k > keptHeaders { // the first two are read anew, the others are known to be right
+		c.argc = 2
+	}
+	ok = s.arguments(&c, 0, nil)
+	c.argc = argc
+	return c, ok
+}
+
+// healEnd corrects the CR LF behind argument k, whose line begins at at.
+func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
+	size, start := s.header(at, '$')
+	if start == 0 || size > s.size-start {
+		return
+	}
+	end := start + size
+	b := bytes.Clone(s.at(end, 3))
+	for used := 0; used <= min(3, len(b)); used++ {
+		got := b[:used]
+		if used == 2 && string(got) == "\r\n" || used == 0 && len(b) == 0 {
+			continue
+		}
+		proven := false
+		switch used {
+		case 1:
+			if got[0] != '\r' && got[0] != '\n' {
+				continue
+			}
+		case 2:
+			proven = got[0] == '\r' || got[1] == '\n' && oneBit(got[0], '\r')
+		case 3:
+			if editDistance(got, []byte("\r\n")) != 1 {
+				continue
+			}
+		}
+		c, ok := s.upTo(off, k)
+		if !ok {
+			return
+		}
+		if k < 2 {
+			c.first[k] = aofSpan{start, end}
+		}
+		c.end = end + int64(used)
+		if s.arguments(&c, k+1, nil) {
+			s.confirm(c, Edit{end, int64(used), []byte("\r\n")}, proven, "the end of an argument", add)
+		}
+	}
+}
+
+func oneBit(a, b byte) bool { return bits.OnesCount8(a^b) == 1 }
+
+// aofGuess is a way to read the line of a length: its bytes, and the length that it should state.
+type aofGuess struct {
+	size   int64
+	used   int
+	proven bool
+	exact  bool // the digits are those that stand there
+}
+
+// guessLengths lists the lengths that a line, with more behind it, may have stated before one byte of it was damaged.
+func guessLengths(b []byte) (all []aofGuess) {
+	for n := 4; n <= 13; n++ { // bytes of the line as it was
+		all = append(all, substituted(b, n)...)
+		all = append(all, shortened(b, n)...)
+	}
+	for i := 0; i < min(len(b), 14); i++ { // or with a byte that is too much
+		rest := append(bytes.Clone(b[:i]), b[i+1:]...)
+		if size, n := strictLength(rest); n > 0 && i < n {
+			digit := b[i]-'0' <= 9 && i > 0 && i < n-1
+			all = append(all, aofGuess{size: size, used: n + 1, exact: !digit})
+		}
+	}
+	return all
+}
+
+// strictLength reads "$", digits, CR LF; n is 0 if b does not begin so.
+func strictLength(b []byte) (size int64, n int) {
+	if len(b) == 0 || b[0] != '$' {
+		return 0, 0
+	}
+	n = 1
+	for ; n < len(b) && n < 11 && b[n]-'0' <= 9; n++ {
+		size = 10*size + int64(b[n]-'0')
+	}
+	if n == 1 || n > 2 && b[1] == '0' || n+2 > len(b) || b[n] != '\r' || b[n+1] != '\n' {
+		return 0, 0
+	}
+	return size, n + 2
+}
+
+// substituted lists the readings of a line of n bytes one of which was replaced.
+func substituted(b []byte, n int) (all []aofGuess) {
+	if len(b) < n {
+		return nil
+	}
+	line, wrong := bytes.Clone(b[:n]), -1
+	for i, x := range line {
+		if !fits(x, i, n) {
+			if wrong >= 0 {
+				return nil
+			}
+			wrong = i
+		}
+	}
+	first, last := wrong, wrong
+	if wrong < 0 {
+		first, last = 1, n-3
+	}
+	for i := first; i <= last; i++ {
+		was := line[i]
+		for _, x := range candidates(i, n) {
+			if line[i] = x; x == was {
+				continue
+			}
+			if size, m := strictLength(line); m == n {
+				proven := wrong >= 0 && (i < n-1 || oneBit(was, '\n'))
+				all = append(all, aofGuess{size, n, proven, i == 0 || i >= n-2})
+			}
+		}
+		line[i] = was
+	}
+	return all
+}
+
+// shortened lists the readings of a line of n bytes one of which was lost.
+func shortened(b []byte, n int) (all []aofGuess) {
+	if len(b) < n-1 {
+		return nil
+	}
+	line := make([]byte, n)
+	for i := range n {
+		if i == n-1 && len(b) >= n && b[i] == '\n' {
+			continue // it is there
+		}
+		copy(line, b[:i])
+		copy(line[i+1:], b[i:n-1])
+		for _, x := range candidates(i, n) {
+			line[i] = x
+			if size, m := strictLength(line); m == n {
+				all = append(all, aofGuess{size: size, used: n - 1, exact: i == 0 || i >= n-2})
+			}
+		}
+	}
+	return all
+}
+
+// candidates are the bytes that may stand at index i of a length's line of n bytes.
+func candidates(i, n int) []byte {
+	switch i {
+	case 0:
+		return []byte("$")
+	case n - 2:
+		return []byte("\r")
+	case n - 1:
+		return []byte("\n")
+	default:
+		return []byte("0123456789")
+	}
+}
+
+func fits(x byte, i, n int) bool { return bytes.IndexByte(candidates(i, n), x) >= 0 }
+
+// editDistance is how many bytes must be replaced, put in or taken out to make b of a.
+func editDistance(a, b []byte) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i, x := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, y := range b {
+			cost := diagonal
+			if x != y {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

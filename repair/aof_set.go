@@ -1,0 +1,266 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"github.com/kvfsck/kvfsck/aof"
+)
+
+// # A set without its damage
+//
+// A multi-part log is salvaged file by file: every file begins in database 0 and no transaction goes across, so damage to one is none
+// to the next. What the set adds is the question which files belong to it. While there is a manifest without fault, that answers it,
+// but for files that are gone. Where there is none, the answer must be found in what is left: see aof_manifest.go. Where the
+// evidence allows two answers, none is taken, and [SalvagedSet.Blocked] says what to decide.
+
+// AOFSetOptions are settings of [SalvageSet]. The zero value keeps what is proven, and decides nothing.
+type AOFSetOptions struct {
+	AOFOptions
+	Discover aof.DiscoverOptions
+
+	// SkipMissing leaves listed files that are gone, or cannot be read, out of the set. Otherwise they block it.
+	SkipMissing bool
+	// Choice is the index, from 1 on, of the one of SalvagedSet.Choices to take where the evidence allows several; 0 takes none.
+	Choice int
+}
+
+// SalvagedSet is the account of a set.
+type SalvagedSet struct {
+	Set      *aof.Set // as it was found
+	Dir      string   // in which its files are
+	Manifest *aof.Manifest
+	// ManifestName is the name of the manifest; empty for a file on its own.
+	ManifestName string
+	Rebuilt      bool // the manifest is not the one that was found
+
+	Files []SalvagedFile // in the order of loading
+	// Choices are the sets that the files may be, where the manifest had to be rebuilt: the likeliest first.
+	Choices []SetChoice
+	// Aside are files, by name, that are not part of the result but lie under names that a server may take up: they must not stay
+	// where the result goes.
+	Aside []string
+	// Blocked says why there is no result, and what to decide; empty if there is one.
+	Blocked string
+	// Notes say what else was decided, and why.
+	Notes []string
+}
+
+// SalvagedFile is a file of a set.
+type SalvagedFile struct {
+	Name string
+	Type aof.FileType
+	Path string // in the file system of the set
+	*SalvagedAOF
+}
+
+// ErrBlocked is wrapped by the error of writing a set for which something must be decided first.
+var ErrBlocked = errors.New("repair: a decision is needed")
+
+// ErrNothingBefore is the error of a time before which the set has nothing.
+var ErrNothingBefore = errors.New("repair: the set has nothing before that time")
+
+// SalvageSet salvages the log of a server whose data directory is the root of fsys, or of the directory of a set on its own. With
+// Until, it is that of the time: files that begin later are left out. The error is one of reading or of the context, or
+// ErrNothingBefore; a set that is past help, or undecided, is told by Blocked.
+func SalvageSet(ctx context.Context, fsys fs.FS, opt AOFSetOptions) (*SalvagedSet, error) {
+	set, err := aof.Discover(fsys, opt.Discover)
+	if err != nil && !errors.Is(err, aof.ErrNoLog) {
+		return nil, err
+	}
+	s := &SalvagedSet{Set: set, Dir: set.Dir, Manifest: set.Manifest}
+	if set.ManifestPath != "" {
+		s.ManifestName = path.Base(set.ManifestPath)
+	}
+	files := set.Files
+	if set.Fault != nil || err != nil {
+		if files, err = s.rebuild(ctx, fsys, opt); err != nil {
+			return s, err
+		}
+	} else {
+		files = s.withoutMissing(files, opt.SkipMissing)
+		s.strays(files)
+	}
+	if s.Blocked != "" {
+		return s, nil
+	}
+	return s, s.salvageFiles(ctx, fsys, files, opt)
+}
+
+// withoutMissing leaves out files that are gone, if that is allowed.
+func (s *SalvagedSet) withoutMissing(files []aof.File, skip bool) (there []aof.File) {
+	for _, f := range files {
+		switch {
+		case f.Err == nil:
+			there = append(there, f)
+		case !skip:
+			s.Blocked = fmt.Sprintf("%s is listed and cannot be read (%v): restore it, or have the set made without it", f.Path, f.Err)
+		default:
+			s.unlist(f.Name)
+			s.Notes = append(s.Notes, fmt.Sprintf("%s is left out: %v", f.Path, f.Err))
+		}
+	}
+	return there
+}
+
+// unlist takes a file out of the manifest.
+func (s *SalvagedSet) unlist(name string) {
+	if s.Manifest == nil {
+		return
+	}
+	m := &aof.Manifest{Comments: s.Manifest.Comments}
+	for _, e := range s.Manifest.Entries {
+		if e.Name != name {
+			m.Entries = append(m.Entries, e)
+		}
+	}
+	s.Manifest, s.Rebuilt = m, true
+}
+
+// strays notes files of the set's naming that are not part of the result.
+func (s *SalvagedSet) strays(files []aof.File) {
+	if s.ManifestName == "" {
+		return
+	}
+	listed := map[string]bool{}
+	for _, f := range files {
+		listed[f.Name] = true
+	}
+	ents, _ := fs.ReadDir(s.Set.FS, s.Dir)
+	for _, e := range ents {
+		if _, ok := parseSetName(e.Name()); ok && !listed[e.Name()] && !e.IsDir() {
+			s.Aside = append(s.Aside, e.Name())
+		}
+	}
+}
+
+// salvageFiles salvages one file after the other, up to the one in which Until cuts.
+func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.File, opt AOFSetOptions) error {
+	for i := range files {
+		f := &files[i]
+		part, err := salvageFile(ctx, fsys, f.Path, opt.AOFOptions)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
+		if later, err := s.tooLate(ctx, fsys, f, opt.Until); err != nil || later {
+			return errors.Join(err, s.nothing(f, later))
+		}
+		s.Files = append(s.Files, SalvagedFile{Name: f.Name, Type: f.Type, Path: f.Path, SalvagedAOF: part})
+		if part.Cut >= 0 {
+			if i == 0 && part.Kept == 0 && part.Preamble == 0 {
+				return ErrNothingBefore
+			}
+			for _, late := range files[i+1:] {
+				s.unlist(late.Name)
+				s.Aside = append(s.Aside, late.Name)
+				s.Notes = append(s.Notes, late.Path+" is later than the time asked for")
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// tooLate reports whether f begins with a snapshot that was made after the time asked for.
+func (s *SalvagedSet) tooLate(ctx context.Context, fsys fs.FS, f *aof.File, until int64) (bool, error) {
+	if until == 0 || !f.RDB {
+		return false, nil
+	}
+	made, ok, err := snapshotTime(ctx, fsys, f.Path)
+	return ok && made > until, err
+}
+
+func (s *SalvagedSet) nothing(f *aof.File, later bool) error {
+	if !later {
+		return nil
+	}
+	return fmt.Errorf("%w: %s is a snapshot of a later time", ErrNothingBefore, f.Path)
+}
+
+// salvageFile salvages a file of a file system.
+func salvageFile(ctx context.Context, fsys fs.FS, name string, opt AOFOptions) (*SalvagedAOF, error) {
+	src, size, closer, err := openAt(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	defer closer.Close()
+	return SalvageAOF(ctx, src, size, opt)
+}
+
+// openAt opens a file for reading at any place. One of a file system that cannot do that is held in memory.
+func openAt(fsys fs.FS, name string) (io.ReaderAt, int64, io.Closer, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, nil, errors.Join(err, f.Close())
+	}
+	if at, ok := f.(io.ReaderAt); ok {
+		return at, info.Size(), f, nil
+	}
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return nil, 0, nil, errors.Join(err, f.Close())
+	}
+	return bytes.NewReader(b), int64(len(b)), f, nil
+}
+
+// Write writes the set, one file after the other and the manifest last, so that there is no manifest before all that it lists. create
+// opens a file of the result by its name; the set is taken for written when the last Close has returned. The names are those of the
+// files that were read, so the result must not go where these are.
+func (s *SalvagedSet) Write(create func(name string) (io.WriteCloser, error)) error {
+	if s.Blocked != "" {
+		return fmt.Errorf("%w: %s", ErrBlocked, s.Blocked)
+	}
+	for i := range s.Files {
+		if err := s.writeFile(&s.Files[i], create); err != nil {
+			return err
+		}
+	}
+	if s.ManifestName == "" {
+		return nil
+	}
+	text, err := s.listed().AppendText(nil)
+	if err != nil {
+		return err
+	}
+	return writeInto(s.ManifestName, create, bytes.NewReader(text).WriteTo)
+}
+
+// listed is the manifest without the superseded files, which are not written.
+func (s *SalvagedSet) listed() *aof.Manifest {
+	m := &aof.Manifest{Comments: s.Manifest.Comments}
+	for _, e := range s.Manifest.Entries {
+		if e.Type != aof.History {
+			m.Entries = append(m.Entries, e)
+		}
+	}
+	return m
+}
+
+func (s *SalvagedSet) writeFile(f *SalvagedFile, create func(string) (io.WriteCloser, error)) error {
+	src, _, closer, err := openAt(s.Set.FS, f.Path)
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	return writeInto(f.Name, create, func(w io.Writer) (int64, error) { return f.WriteTo(w, src) })
+}
+
+func writeInto(name string, create func(string) (io.WriteCloser, error), write func(io.Writer) (int64, error)) error {
+	w, err := create(name)
+	if err != nil {
+		return err
+	}
+	if _, err = write(w); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", name, err), w.Close())
+	}
+	return w.Close()
+}

@@ -1,0 +1,208 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/kvfsck/kvfsck/aof"
+	"github.com/kvfsck/kvfsck/internal/oracle"
+)
+
+// memFile is a file of a result that is being written.
+type memFile struct {
+	bytes.Buffer
+	done func([]byte)
+}
+
+func (f *memFile) Close() error { f.done(f.Bytes()); return nil }
+
+// written writes the set into memory.
+func written(t *testing.T, s *SalvagedSet) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := s.Write(func(name string) (io.WriteCloser, error) {
+		return &memFile{done: func(b []byte) { out[name] = string(b) }}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+const (
+	setA = "appendonlydir/appendonly.aof.1.base.aof"
+	setB = "appendonlydir/appendonly.aof.1.incr.aof"
+	setC = "appendonlydir/appendonly.aof.2.incr.aof"
+	setM = "appendonlydir/appendonly.aof.manifest"
+)
+
+var setManifest = "file appendonly.aof.1.base.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\nfile appendonly.aof.2.incr.aof seq 2 type i\n"
+
+// dataDir is a file system of files, all of them changed at the time at.
+func dataDir(at int64, files ...string) fstest.MapFS {
+	m := fstest.MapFS{}
+	for i := 0; i < len(files); i += 2 {
+		m[files[i]] = &fstest.MapFile{Data: []byte(files[i+1]), Mode: 0o644, ModTime: time.Unix(at, 0)}
+	}
+	return m
+}
+
+func stamped(at int64, lines ...string) string {
+	return fmt.Sprintf("#TS:%d\r\n", at) + commands(lines...)
+}
+
+func TestSalvageSet(t *testing.T) {
+	base := stamped(100, "SELECT 0", "SET a 1")
+	one := stamped(110, "SELECT 0", "SET b 1") + stamped(120, "SET c 1")
+	two := stamped(130, "SELECT 0", "SET d 1")
+	for _, c := range []struct {
+		name    string
+		fs      fstest.MapFS
+		opt     AOFSetOptions
+		want    map[string]string // by name, without the prefix "appendonly.aof."
+		blocked bool
+		err     error
+	}{
+		{name: "a middle file is torn", fs: dataDir(200, setA, base, setB, one+"*3\r\n$3", setC, two, setM, setManifest),
+			want: map[string]string{"1.base.aof": base, "1.incr.aof": one, "2.incr.aof": two, "manifest": setManifest}},
+		{name: "the manifest is lost", fs: dataDir(200, setA, base, setB, one, setC, two),
+			want: map[string]string{"1.base.aof": base, "1.incr.aof": one, "2.incr.aof": two, "manifest": setManifest}},
+		{name: "the manifest is bad", fs: dataDir(200, setA, base, setB, one, setC, two, setM, "junk\n"),
+			want: map[string]string{"1.base.aof": base, "1.incr.aof": one, "2.incr.aof": two, "manifest": setManifest}},
+		{name: "a rewrite had ended", fs: dataDir(200, setA, base, setB, one, setC, two, "appendonlydir/appendonly.aof.2.base.aof", stamped(125, "SELECT 0", "SET all 1")),
+			want: map[string]string{"2.base.aof": stamped(125, "SELECT 0", "SET all 1"), "2.incr.aof": two,
+				"manifest": "file appendonly.aof.2.base.aof seq 2 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n"}},
+		{name: "no times tell", fs: dataDir(0, setA, commands("SET a 1"), setB, commands("SET b 1"), "appendonlydir/appendonly.aof.2.base.aof", commands("SET c 1")), blocked: true},
+		{name: "the base is lost", fs: dataDir(200, setB, one, setC, two), blocked: true},
+		{name: "an incr is missing", fs: dataDir(200, setA, base, setC, two, setM, setManifest), blocked: true},
+		{name: "an incr is missing, and may", fs: dataDir(200, setA, base, setC, two, setM, setManifest), opt: AOFSetOptions{SkipMissing: true},
+			want: map[string]string{"1.base.aof": base, "2.incr.aof": two, "manifest": strings.Replace(setManifest, "file appendonly.aof.1.incr.aof seq 1 type i\n", "", 1)}},
+		{name: "until", fs: dataDir(200, setA, base, setB, one, setC, two, setM, setManifest), opt: AOFSetOptions{AOFOptions: AOFOptions{Until: 115}},
+			want: map[string]string{"1.base.aof": base, "1.incr.aof": stamped(110, "SELECT 0", "SET b 1"),
+				"manifest": strings.Replace(setManifest, "file appendonly.aof.2.incr.aof seq 2 type i\n", "", 1)}},
+		{name: "until before all", fs: dataDir(200, setA, base, setB, one, setC, two, setM, setManifest), opt: AOFSetOptions{AOFOptions: AOFOptions{Until: 5}}, err: ErrNothingBefore},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := SalvageSet(context.Background(), c.fs, c.opt)
+			if !errors.Is(err, c.err) {
+				t.Fatal(err)
+			}
+			if err != nil {
+				return
+			}
+			if (s.Blocked != "") != c.blocked {
+				t.Fatalf("blocked: %q, choices %+v", s.Blocked, s.Choices)
+			}
+			if c.blocked {
+				return
+			}
+			got := written(t, s)
+			for name, text := range c.want {
+				if got["appendonly.aof."+name] != text {
+					t.Errorf("%s: %q, want %q", name, got["appendonly.aof."+name], text)
+				}
+			}
+			if len(got) != len(c.want) {
+				t.Errorf("%d files, want %d", len(got), len(c.want))
+			}
+		})
+	}
+}
+
+// TestServerLosses are the two recoveries in which servers lose data that is there.
+func TestServerLosses(t *testing.T) {
+	rdb := "REDIS0009\xff\x00\x00\x00\x00\x00\x00\x00\x00"
+	s, out := salvageBytes(t, []byte(rdb+"*3\r\n$3\r\nSET\r\n$1"), AOFOptions{})
+	if string(out) != rdb || s.Preamble != int64(len(rdb)) {
+		t.Errorf("short first command behind an RDB: %q", out)
+	}
+	s, out = salvageBytes(t, []byte(commands("SELECT 0", "SET a 1", "MULTI", "SET b 1")+"*3\r\n$3\r\nSE"), AOFOptions{})
+	if string(out) != commands("SELECT 0", "SET a 1") || s.Transactions != 1 {
+		t.Errorf("short command in a transaction: %q", out)
+	}
+}
+
+func TestTruncateAOF(t *testing.T) {
+	good := commands("SELECT 0", "SET a 1")
+	for in, want := range map[string]string{
+		good: good, good + "*3\r\n$3": good, good + "junk" + good: good, good + commands("MULTI", "SET b 1"): good,
+	} {
+		c, err := TruncateAOF(context.Background(), strings.NewReader(in), int64(len(in)), AOFOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if _, err := c.WriteTo(&out, strings.NewReader(in)); err != nil || out.String() != want {
+			t.Errorf("%q: %q, %v", in, out.String(), err)
+		}
+	}
+}
+
+// TestSalvagedAOFLoads has real servers load what is left of damaged logs.
+func TestSalvagedAOFLoads(t *testing.T) {
+	servers := map[string]string{"debian": oracle.Find(t, oracle.RedisServer)}
+	if oracle.HasNewest(oracle.Redis86, oracle.RedisServer) {
+		servers[oracle.Redis86] = oracle.FindNewest(t, oracle.Redis86, oracle.RedisServer)
+	}
+	good := commands("SELECT 0", "SET a 1", "MULTI", "SET b 1", "EXEC")
+	for name, in := range map[string]string{
+		"header":      good + "?3\r\n$3\r\nSET\r\n$1\r\nc\r\n$1\r\n1\r\n" + commands("SET d 1"),
+		"zeros":       good + strings.Repeat("\x00", 512) + commands("SET c 1", "SET d 1"),
+		"transaction": good + commands("MULTI", "SET no 1") + "junk" + commands("SET no 2", "EXEC", "SET c 1", "SET d 1"),
+		"name":        good + commands("SXT no 1", "SET c 1", "SET d 1"),
+	} {
+		_, out := salvageBytes(t, []byte(in), AOFOptions{})
+		for server, binary := range servers {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "appendonly.aof"), out, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := oracle.StartServer(t, binary, dir, "--appendonly", "yes", "--aof-load-truncated", "no")
+			if s.Exited() {
+				t.Errorf("%s on %s: %s", name, server, s.Log())
+				continue
+			}
+			if n, err := s.KeyCount(); n != 4 || err != nil {
+				t.Errorf("%s on %s: %d keys, %v", name, server, n, err)
+			}
+			s.Kill()
+		}
+	}
+}
+
+// FuzzSalvageAOF salvages anything: the result is accepted, and a file that is sound comes out as it went in.
+func FuzzSalvageAOF(f *testing.F) {
+	good := commands("SELECT 0", "SET a 1", "MULTI", "SET b 1", "EXEC") + "#TS:100\r\n"
+	for _, seed := range []string{
+		"", good, good + good[10:], "*1\r\n$4\r\nEXEC\r\n", strings.ReplaceAll(good, "$1", "$2"), strings.ReplaceAll(good, "\r\n", "\n"),
+		"REDIS0009\xff\x00\x00\x00\x00\x00\x00\x00\x00" + good, "REDIS0009\xfe" + good, good + strings.Repeat("\x00", 64) + good,
+		resp("SET", "k", good) + "*" + good, "*2\r\n$5\r\nMULTI\x00\r\n$1\r\nx\r\n",
+	} {
+		f.Add([]byte(seed), false, uint16(0))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, doubtful bool, until uint16) {
+		opt := AOFOptions{Doubtful: doubtful, KeepUnknown: doubtful, Until: int64(until)}
+		s, out := salvageBytes(t, b, opt)
+		acceptAOF(t, s, out)
+		for _, x := range []aof.Strictness{aof.AsServer, aof.AsChecker} {
+			r := aof.NewReaderOptions(bytes.NewReader(b), aof.ReaderOptions{Strictness: x})
+			for r.Next() {
+			}
+			if r.Err() != nil {
+				return
+			}
+		}
+		if opt.KeepUnknown && until == 0 && !bytes.Equal(out, b) {
+			t.Errorf("sound, and changed: %q to %q", b, out)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kvfsck/kvfsck/aof"
+	"github.com/kvfsck/kvfsck/internal/corpus"
+)
+
+// salvageBytes salvages b and returns the account and what is left.
+func salvageBytes(t testing.TB, b []byte, opt AOFOptions) (*SalvagedAOF, []byte) {
+	t.Helper()
+	s, err := SalvageAOF(context.Background(), bytes.NewReader(b), int64(len(b)), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	n, err := s.WriteTo(&out, bytes.NewReader(b))
+	if err != nil || n != int64(out.Len()) {
+		t.Fatalf("wrote %d of %d bytes: %v", n, out.Len(), err)
+	}
+	return s, out.Bytes()
+}
+
+// acceptAOF checks that both readings of the format accept b, and that the map of s covers the input.
+func acceptAOF(t testing.TB, s *SalvagedAOF, b []byte) {
+	t.Helper()
+	for _, x := range []aof.Strictness{aof.AsServer, aof.AsChecker} {
+		r := aof.NewReaderOptions(bytes.NewReader(b), aof.ReaderOptions{Strictness: x})
+		for r.Next() {
+		}
+		if r.Err() != nil {
+			t.Fatalf("%v: %v", x, r.Err())
+		}
+		if got := r.Position().Commands; got != s.Kept+s.Selects {
+			t.Errorf("%v: %d commands, accounted are %d and %d SELECTs", x, got, s.Kept, s.Selects)
+		}
+	}
+	var pos, kept int64
+	for _, r := range s.Regions {
+		if r.Start != pos || r.End <= r.Start {
+			t.Fatalf("region %s does not follow offset %d", r.String(), pos)
+		}
+		pos = r.End
+		if r.Kind.Kept() {
+			kept += r.Commands
+		}
+	}
+	if pos != s.Size || kept != s.Kept {
+		t.Fatalf("the map ends at %d of %d, with %d of %d commands", pos, s.Size, kept, s.Kept)
+	}
+}
+
+// resp is a command as servers write it.
+func resp(args ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", len(args))
+	for _, a := range args {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	return b.String()
+}
+
+func commands(lines ...string) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(resp(strings.Fields(l)...))
+	}
+	return b.String()
+}
+
+func TestSalvageAOF(t *testing.T) {
+	a, z := commands("SELECT 0", "SET a 1"), commands("SET y 2", "SET z 3")
+	inner := commands("SET no 1", "DEL no", "SET never 2")
+	for _, c := range []struct {
+		name     string
+		in, want string
+		opt      AOFOptions
+	}{
+		{"sound", a + z, a + z, AOFOptions{}},
+		{"empty", "", "", AOFOptions{}},
+		{"count by a letter", a + "*x\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{}},
+		{"star", a + "?3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{}},
+		{"star to a hash", a + "#3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{}},
+		{"count too small, arity tells", a + "*2\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{}},
+		{"count too small, arity does not", a + "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n$1\r\nv\r\n" + z, a + z, AOFOptions{}},
+		{"the same, doubtful", a + "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n$1\r\nv\r\n" + z, a + commands("DEL k v") + z, AOFOptions{Doubtful: true}},
+		{"count too large, arity tells", a + "*5\r\n$6\r\nEXPIRE\r\n$1\r\nk\r\n$1\r\n9\r\n" + z, a + z, AOFOptions{}},
+		{"count too large", a + "*7\r\n$5\r\nSETNX\r\n$1\r\nk\r\n$1\r\n9\r\n" + z, a + commands("SETNX k 9") + z, AOFOptions{}},
+		{"dollar", a + "*3\r\n$3\r\nSET\r\n!1\r\nk\r\n$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{}},
+		{"digit by a letter", a + "*3\r\n$3\r\nSET\r\n$x\r\nk\r\n$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{}},
+		{"digit of a name", a + "*3\r\n$7\r\nSETNX\r\n$1\r\nk\r\n$1\r\nv\r\n" + z, a + commands("SETNX k v") + z, AOFOptions{}},
+		{"digit by a digit", a + "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\nvalue\r\n" + z, a + z, AOFOptions{}},
+		{"the same, doubtful", a + "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\nvalue\r\n" + z, a + commands("SET k value") + z, AOFOptions{Doubtful: true}},
+		{"CR lost", a + "*3\r\n$3\r\nSET\r\n$1\nk\r\n$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{Doubtful: true}},
+		{"LF lost at an end", a + "*3\r\n$3\r\nSET\r\n$1\r\nk\r$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{Doubtful: true}},
+		{"LF by another at an end", a + "*3\r\n$3\r\nSET\r\n$1\r\nk\rX$1\r\nv\r\n" + z, a + commands("SET k v") + z, AOFOptions{}},
+		{"every CR lost", strings.ReplaceAll(a+z, "\r\n", "\n"), "", AOFOptions{}},
+		{"letter lost", a + "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalu\r\n" + z, a + z, AOFOptions{}},
+		{"length swallows the next", a + "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$14\r\nv\r\n" + z, a + z, AOFOptions{}},
+		{"zero tail", a + z + strings.Repeat("\x00", 4096), a + z, AOFOptions{}},
+		{"zero block", a + "*3\r\n$3\r\nSET\r\n$1" + strings.Repeat("\x00", 512) + "\r\n$1\r\nv\r\n" + z, a + z, AOFOptions{}},
+		{"torn", a + z + "*3\r\n$3\r\nSET\r\n$1", a + z, AOFOptions{}},
+		{"garbage", a + "\xff\xfe*9\r\n$\x00" + z, a + z, AOFOptions{}},
+		{"empty line", a + "\r\n" + z, a + z, AOFOptions{}},
+		{"inline", a + "SET a b\r\n" + z, a + z, AOFOptions{}},
+		{"a log in a damaged argument", a + "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$\x00\x00\r\n" + inner + "\r\n" + z, a + z, AOFOptions{}},
+		{"a log in a torn argument", a + "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9999\r\n" + inner + "*1\r\n", a, AOFOptions{}},
+		{"a log in an argument", a + resp("SET", "k", inner) + "*" + z, a + resp("SET", "k", inner) + z, AOFOptions{}},
+		{"unknown lines stay", a + "#HDR:v1;len:9;\r\n" + z + "\x00", a + "#HDR:v1;len:9;\r\n" + z, AOFOptions{}},
+		{"torn transaction", a + commands("MULTI", "SET b 1") + "*3\r\n$3", a, AOFOptions{}},
+		{"damage in a transaction", a + commands("MULTI", "SET b 1") + "junk" + commands("SET c 1", "EXEC") + z, a + z, AOFOptions{}},
+		{"MULTI lost", a + "junk" + commands("SET c 1", "EXEC") + z, a + z, AOFOptions{}},
+		{"EXEC lost", a + commands("MULTI", "SET b 1") + "junk" + z + commands("MULTI", "DEL a", "EXEC"), a + z + commands("MULTI", "DEL a", "EXEC"), AOFOptions{}},
+		{"writes behind an open transaction", a + commands("MULTI", "SET b 1", "SELECT 0") + z, a + commands("SELECT 0") + z, AOFOptions{}},
+		{"EXEC missing, log goes on", a + commands("MULTI", "SET b 1") + z + commands("MULTI", "DEL a", "EXEC"), a + commands("SET b 1") + z + commands("MULTI", "DEL a", "EXEC"), AOFOptions{}},
+		{"SELECT in a dropped transaction", a + commands("MULTI", "SELECT 3", "SET b 1", "SDT x") + commands("EXEC") + z, a + commands("SELECT 3") + z, AOFOptions{}},
+		{"lost database", a + "junk" + z, a + commands("SELECT 9") + z, AOFOptions{MoveLostDB: true, LostDB: 9}},
+		{"until", a + "#TS:100\r\n" + z + "#TS:200\r\n" + z, a + "#TS:100\r\n" + z, AOFOptions{Until: 150}},
+		{"until, in a transaction", a + commands("MULTI") + "#TS:200\r\n" + z + commands("EXEC"), a, AOFOptions{Until: 150}},
+		{"unknown command", a + commands("SDT a b") + z, a + z, AOFOptions{}},
+		{"module's command", a + commands("FT.ADD a b") + z + "\x00", a + commands("FT.ADD a b") + z, AOFOptions{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, got := salvageBytes(t, []byte(c.in), c.opt)
+			if string(got) != c.want {
+				t.Errorf("got  %q\nwant %q\nmap %v", got, c.want, s.Regions)
+			}
+			acceptAOF(t, s, got)
+		})
+	}
+}
+
+// TestSalvageAOFIdentity salvages what is not damaged.
+func TestSalvageAOFIdentity(t *testing.T) {
+	for _, set := range corpus.AOFSets(t) {
+		ents, err := os.ReadDir(set.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range ents {
+			if strings.HasSuffix(e.Name(), ".manifest") {
+				continue
+			}
+			b, err := os.ReadFile(filepath.Join(set.Path, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, got := salvageBytes(t, b, AOFOptions{})
+			if !s.Sound || !bytes.Equal(got, b) {
+				t.Errorf("%s/%s: not as it was: %v", set.ID, e.Name(), s.Regions)
+			}
+		}
+	}
+}

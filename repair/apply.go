@@ -1,0 +1,137 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/kvfsck/kvfsck/internal/atomicfile"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// ErrNothing is the error of applying a plan that has nothing to do or cannot do anything.
+var ErrNothing = errors.New("repair: no strategy is chosen")
+
+// ErrUnproven is the error of an output that does not verify as claimed; it was not put in place.
+var ErrUnproven = errors.New("repair: the repaired file is not what was claimed")
+
+// Result is what [Plan.Apply] did.
+type Result struct {
+	Path   string
+	Backup string // where the original was kept; empty if it is where it was
+	Offer  *Offer
+	Report *rdb.Report // on the repaired file, read again
+}
+
+// Apply writes the repaired file to dst, reads it again with the deep verifier, and only then gives it its name: see package
+// internal/atomicfile for the order of the steps. The file must not be the damaged one; for that see [Plan.ApplyInPlace]. like lends
+// it its mode and owner and may be nil.
+func (p *Plan) Apply(ctx context.Context, dst string, like fs.FileInfo) (*Result, error) {
+	if p.Chosen == nil {
+		return nil, ErrNothing
+	}
+	res := &Result{Path: dst, Offer: p.Chosen}
+	fill := func(w io.Writer) error { return p.Chosen.write(contextWriter{ctx, w}) }
+	err := atomicfile.Write(dst, like, fill, func(path string) (err error) {
+		res.Report, err = p.prove(ctx, path)
+		return err
+	})
+	if err != nil && !errors.Is(err, atomicfile.ErrUnsynced) {
+		return nil, err
+	}
+	return res, err
+}
+
+// ApplyInPlace is Apply to the damaged file itself, which is first kept beside it under the name backup, whole, read again and synced.
+// backup must not exist.
+func (p *Plan) ApplyInPlace(ctx context.Context, path, backup string) (*Result, error) {
+	if p.Chosen == nil {
+		return nil, ErrNothing
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Lstat(backup); err == nil {
+		return nil, fmt.Errorf("%s: %w", backup, fs.ErrExist)
+	}
+	if err := p.keep(ctx, backup, info); err != nil {
+		return nil, fmt.Errorf("keeping the original as %s: %w", backup, err)
+	}
+	res, err := p.Apply(ctx, path, info)
+	if res != nil {
+		res.Backup = backup
+	}
+	return res, err
+}
+
+// keep copies the damaged file.
+func (p *Plan) keep(ctx context.Context, backup string, info fs.FileInfo) error {
+	whole := func() io.Reader { return io.NewSectionReader(p.src, 0, p.Size) }
+	fill := func(w io.Writer) error {
+		_, err := io.Copy(contextWriter{ctx, w}, whole())
+		return err
+	}
+	return atomicfile.Write(backup, info, fill, func(path string) error {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return sameBytes(f, whole())
+	})
+}
+
+// sameBytes compares two readers to their ends.
+func sameBytes(a, b io.Reader) error {
+	const size = 256 << 10
+	x, y := make([]byte, size), make([]byte, size)
+	for {
+		n, err := io.ReadFull(a, x)
+		m, err2 := io.ReadFull(b, y)
+		if n != m || string(x[:n]) != string(y[:m]) {
+			return errors.New("the copy differs from the original")
+		}
+		ended := func(err error) bool { return err == io.EOF || err == io.ErrUnexpectedEOF }
+		switch {
+		case err == nil && err2 == nil:
+		case ended(err) && ended(err2):
+			return nil
+		default:
+			return errors.Join(err, err2)
+		}
+	}
+}
+
+// prove reads the repaired file: it must verify, with as many keys as were claimed.
+func (p *Plan) prove(ctx context.Context, path string) (*rdb.Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rep, err := rdb.Verify(ctx, f, p.verifyOptions())
+	if err != nil {
+		return rep, fmt.Errorf("%w: %w", ErrUnproven, err)
+	}
+	if rep.Keys != p.Chosen.Keys {
+		return rep, fmt.Errorf("%w: %d keys, %d were promised", ErrUnproven, rep.Keys, p.Chosen.Keys)
+	}
+	return rep, nil
+}
+
+// contextWriter fails when the context ends.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c contextWriter) Write(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(b)
+}

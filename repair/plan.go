@@ -1,0 +1,186 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// Strategy is a way to repair a file.
+type Strategy string
+
+const (
+	// StrategyHeal undoes small damage exactly, where the file's checksum proves it: see [Heal].
+	StrategyHeal Strategy = "heal"
+	// StrategySalvage keeps every record that is certain: see [Salvage].
+	StrategySalvage Strategy = "salvage"
+	// StrategyTruncate keeps what stands before the first damage: see [Truncate].
+	StrategyTruncate Strategy = "truncate"
+)
+
+// Strategies are all there are, in the order in which a plan prefers them: with proof first, then what keeps most.
+var Strategies = []Strategy{StrategyHeal, StrategySalvage, StrategyTruncate}
+
+// PlanOptions are settings of [NewPlan].
+type PlanOptions struct {
+	// Strategies are those that may be chosen; nil means all of them.
+	Strategies []Strategy
+	// Databases is how many databases the server is configured for; 0 means any number.
+	Databases uint64
+	Heal      HealOptions
+	Salvage   SalvageOptions
+}
+
+// Plan is what could be done about a file. Nothing has been written when it exists.
+type Plan struct {
+	Size   int64
+	Report *rdb.Report // on the file as it is
+	Fault  *rdb.FormatError
+	Offers []Offer // one for each strategy asked for
+	Chosen *Offer  // the one that [Plan.Apply] carries out; nil: nothing is to be done, or nothing can be
+
+	src io.ReaderAt
+	opt PlanOptions
+}
+
+// Sound reports whether there is nothing to repair: the newest server of the file's family loads all of it.
+func (p *Plan) Sound() bool { return p.Fault == nil }
+
+// Offer is what one strategy would come to.
+type Offer struct {
+	Strategy Strategy
+	Possible bool
+	Reason   string // why it is not possible, or what speaks for it, on one line
+	Keys     int64  // that the repaired file has
+	Lost     int64  // keys known of that it has not, or not whole
+	Bytes    int64  // of the file that are not kept
+
+	Healing  *Healing  // of StrategyHeal
+	Salvaged *Salvaged // of the others
+
+	write func(w io.Writer) error
+}
+
+// Partial reports whether something is lost that the file still showed traces of.
+func (o *Offer) Partial() bool { return o.Lost > 0 || o.Bytes > 0 }
+
+// NewPlan looks at an RDB of size bytes and finds out what each strategy would keep and lose. It reads the file several times and
+// writes nothing. An error is one of the input.
+func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) (*Plan, error) {
+	p := &Plan{Size: size, src: src, opt: opt}
+	rep, err := rdb.Verify(ctx, io.NewSectionReader(src, 0, size), p.verifyOptions())
+	p.Report = rep
+	if err == nil {
+		return p, nil
+	}
+	if !errors.As(err, &p.Fault) {
+		return nil, err
+	}
+	for _, s := range Strategies {
+		if opt.Strategies != nil && !slices.Contains(opt.Strategies, s) {
+			continue
+		}
+		o, err := p.offer(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		p.Offers = append(p.Offers, o)
+	}
+	p.choose()
+	return p, nil
+}
+
+// verifyOptions are how files are judged before and after.
+func (p *Plan) verifyOptions() rdb.VerifyOptions {
+	return rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true, Databases: p.opt.Databases, TempDir: p.opt.Salvage.TempDir}
+}
+
+// choose takes what is proven, else what keeps most keys.
+func (p *Plan) choose() {
+	for i := range p.Offers {
+		o := &p.Offers[i]
+		if !o.Possible {
+			continue
+		}
+		if o.Strategy == StrategyHeal {
+			p.Chosen = o
+			return
+		}
+		if p.Chosen == nil || o.Keys > p.Chosen.Keys {
+			p.Chosen = o
+		}
+	}
+}
+
+func (p *Plan) offer(ctx context.Context, s Strategy) (Offer, error) {
+	switch s {
+	case StrategyHeal:
+		return p.offerHeal(ctx)
+	case StrategySalvage:
+		return p.offerSalvaged(ctx, s, Salvage)
+	default:
+		return p.offerSalvaged(ctx, s, Truncate)
+	}
+}
+
+// outcomeReasons say why a file cannot be healed.
+var outcomeReasons = map[HealOutcome]string{
+	HealAmbiguous:    "several changes would explain the checksum, and nothing tells which is right",
+	HealUnproven:     "a change would explain the checksum, but may be a coincidence",
+	HealSound:        "the checksum is right",
+	HealRightSum:     "the checksum was made over the damage",
+	HealDisabled:     "the file was saved without a checksum",
+	HealOldVersion:   "files of this version have no checksum",
+	HealCutShort:     "the file ends early, and the checksum is gone with the end",
+	HealNotRDB:       "neither the start nor the checksum is that of an RDB",
+	HealNothingFound: "more damage than the checksum can locate",
+}
+
+func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
+	o := Offer{Strategy: StrategyHeal}
+	h, err := Heal(ctx, p.src, p.Size, p.opt.Heal)
+	if err != nil {
+		return o, err
+	}
+	o.Healing = h
+	best := h.Best()
+	if h.Outcome != Healed || best == nil {
+		o.Reason = outcomeReasons[h.Outcome]
+		return o, nil
+	}
+	o.Possible, o.Keys = true, best.Report.Keys
+	o.Reason = fmt.Sprintf("%v at offset %d: proven by the checksum, odds of a coincidence %.1g", best.Kind, best.Offset(), best.Odds)
+	o.write = func(w io.Writer) error {
+		_, err := io.Copy(w, best.Open(p.src))
+		return err
+	}
+	return o, nil
+}
+
+func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, salvage func(context.Context, io.ReaderAt, int64, SalvageOptions) (*Salvaged, error)) (Offer, error) {
+	o := Offer{Strategy: s}
+	got, err := salvage(ctx, p.src, p.Size, p.opt.Salvage)
+	if err != nil {
+		return o, err
+	}
+	o.Salvaged, o.Keys, o.Bytes = got, got.Keys, got.LostBytes
+	o.Lost = got.DamagedKeys + got.DoubtfulKeys
+	o.Possible = got.Keys > 0 || got.Complete
+	switch {
+	case !o.Possible:
+		o.Reason = "no record of the file can be recognised"
+	case s == StrategyTruncate:
+		o.Reason = "everything before the first damage, nothing behind it"
+	default:
+		o.Reason = fmt.Sprintf("every record that is certain, across %d gaps", got.Gaps)
+	}
+	o.write = func(w io.Writer) error {
+		_, err := got.WriteTo(w)
+		return err
+	}
+	return o, nil
+}

@@ -1,0 +1,175 @@
+package repair_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/crc64"
+	"github.com/kvfsck/kvfsck/internal/oracle"
+	"github.com/kvfsck/kvfsck/rdb"
+	"github.com/kvfsck/kvfsck/repair"
+)
+
+func sample(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "testdata", name))
+	require.NoError(t, err)
+	return b
+}
+
+func plan(t *testing.T, b []byte, opt repair.PlanOptions) *repair.Plan {
+	t.Helper()
+	p, err := repair.NewPlan(context.Background(), bytes.NewReader(b), int64(len(b)), opt)
+	require.NoError(t, err)
+	return p
+}
+
+func TestPlanOfASoundFile(t *testing.T) {
+	p := plan(t, sample(t, "redis-8.6-sample.rdb"), repair.PlanOptions{})
+	assert.True(t, p.Sound())
+	assert.Nil(t, p.Chosen)
+	_, err := p.Apply(context.Background(), filepath.Join(t.TempDir(), "x"), nil)
+	assert.ErrorIs(t, err, repair.ErrNothing)
+}
+
+// TestPlanHealsWhatTheChecksumProves flips one bit; the repaired file is the original.
+func TestPlanHealsWhatTheChecksumProves(t *testing.T) {
+	whole := sample(t, "redis-8.6-sample.rdb")
+	b := bytes.Clone(whole)
+	b[1200] ^= 4
+	p := plan(t, b, repair.PlanOptions{})
+	require.NotNil(t, p.Chosen)
+	assert.Equal(t, repair.StrategyHeal, p.Chosen.Strategy)
+	dst := filepath.Join(t.TempDir(), "repaired.rdb")
+	res, err := p.Apply(context.Background(), dst, nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 30, res.Report.Keys)
+	got, err := os.ReadFile(dst)
+	require.NoError(t, err)
+	assert.Equal(t, whole, got)
+}
+
+// TestPlanSalvagesTheRest has a damaged value under a right checksum: one key is lost, with its name.
+func TestPlanSalvagesTheRest(t *testing.T) {
+	p := plan(t, sample(t, "damaged.rdb"), repair.PlanOptions{})
+	require.Len(t, p.Offers, 3)
+	assert.False(t, p.Offers[0].Possible)
+	require.Equal(t, repair.StrategySalvage, p.Chosen.Strategy)
+	assert.EqualValues(t, 29, p.Chosen.Keys)
+	require.Len(t, p.Chosen.Salvaged.Lost, 1)
+	assert.Equal(t, "hash:listpack", string(p.Chosen.Salvaged.Lost[0].Key))
+	assert.Less(t, p.Offers[2].Keys, p.Chosen.Keys, "truncation keeps less")
+	dst := filepath.Join(t.TempDir(), "repaired.rdb")
+	_, err := p.Apply(context.Background(), dst, nil)
+	require.NoError(t, err)
+	assert.NotContains(t, keysOf(t, dst), "0 hash:listpack")
+	assert.Len(t, keysOf(t, dst), 29)
+}
+
+func keysOf(t *testing.T, path string) (keys []string) {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	for rec, err := range rdb.NewReader(f).Records() {
+		require.NoError(t, err)
+		if e, ok := rec.(*rdb.Entry); ok {
+			keys = append(keys, string(rune('0'+e.DB))+" "+string(e.Key))
+		}
+	}
+	return keys
+}
+
+func TestStrategiesCanBeChosen(t *testing.T) {
+	b := sample(t, "damaged.rdb")
+	p := plan(t, b, repair.PlanOptions{Strategies: []repair.Strategy{repair.StrategyTruncate}})
+	require.Len(t, p.Offers, 1)
+	assert.Equal(t, repair.StrategyTruncate, p.Chosen.Strategy)
+	p = plan(t, b, repair.PlanOptions{Strategies: []repair.Strategy{repair.StrategyHeal}})
+	assert.Nil(t, p.Chosen)
+}
+
+// TestInPlaceKeepsTheOriginal replaces a file with its mode, and keeps the damaged one.
+func TestInPlaceKeepsTheOriginal(t *testing.T) {
+	dir := t.TempDir()
+	path, backup := filepath.Join(dir, "dump.rdb"), filepath.Join(dir, "dump.rdb.damaged")
+	b := sample(t, "damaged.rdb")
+	require.NoError(t, os.WriteFile(path, b, 0o640))
+	p := plan(t, b, repair.PlanOptions{})
+	res, err := p.ApplyInPlace(context.Background(), path, backup)
+	require.NoError(t, err)
+	assert.Equal(t, backup, res.Backup)
+	kept, err := os.ReadFile(backup)
+	require.NoError(t, err)
+	assert.Equal(t, b, kept)
+	assert.Len(t, keysOf(t, path), 29)
+	_, err = p.ApplyInPlace(context.Background(), path, backup)
+	assert.ErrorIs(t, err, os.ErrExist, "a copy that is there is not written over")
+}
+
+// failing reads as r does, up to a point.
+type failing struct {
+	r  io.ReaderAt
+	at int64
+}
+
+func (f failing) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > f.at {
+		return 0, errDisk
+	}
+	return f.r.ReadAt(p, off)
+}
+
+// TestNothingIsWrittenOnErrors ends in a cancelled context, and in an input that cannot be read.
+func TestNothingIsWrittenOnErrors(t *testing.T) {
+	b := sample(t, "damaged.rdb")
+	p := plan(t, b, repair.PlanOptions{})
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := p.Apply(ctx, filepath.Join(dir, "x.rdb"), nil)
+	assert.ErrorIs(t, err, context.Canceled)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+	_, err = repair.NewPlan(context.Background(), failing{bytes.NewReader(b), 100}, int64(len(b)), repair.PlanOptions{})
+	assert.ErrorIs(t, err, errDisk)
+}
+
+// TestServerLoadsWhatIsRepaired damages the 7.0 sample at every 97th byte, with a right checksum over the damage, and loads what the
+// plan makes of it into a real server.
+func TestServerLoadsWhatIsRepaired(t *testing.T) {
+	loader := oracle.NewLoader(t, oracle.Find(t, oracle.RedisServer), oracle.LoadOptions{})
+	whole := sample(t, "redis-7.0-sample.rdb")
+	n := 0
+	for at := 60; at < len(whole)-9; at += 97 {
+		b := bytes.Clone(whole)
+		b[at] ^= 0x55
+		binary.LittleEndian.PutUint64(b[len(b)-8:], crc64.Checksum(b[:len(b)-8]))
+		p := plan(t, b, repair.PlanOptions{Strategies: []repair.Strategy{repair.StrategySalvage}})
+		if p.Sound() || p.Chosen == nil {
+			continue
+		}
+		dst := filepath.Join(t.TempDir(), "repaired.rdb")
+		_, err := p.Apply(context.Background(), dst, nil)
+		require.NoError(t, err, "byte %d", at)
+		repaired, err := os.ReadFile(dst)
+		require.NoError(t, err)
+		got := loader.Load(repaired)
+		require.True(t, got.OK, "byte %d: %s", at, got.Log)
+		keys, err := got.Server.KeyCount()
+		require.NoError(t, err)
+		assert.Equal(t, p.Chosen.Keys, keys, "byte %d", at)
+		n++
+	}
+	assert.Greater(t, n, 5)
+	t.Logf("%d repaired files loaded", n)
+}

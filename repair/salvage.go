@@ -1,0 +1,131 @@
+package repair
+
+// Salvage: everything of an RDB file that is still there.
+//
+// An RDB has no marks between its records; each says how long it is, and the next begins behind it. So one wrong length loses all that
+// follows, to a server at least. But the records are still there, and a reader that knows what records look like finds them again.
+//
+// The work is done in two passes. The first one reads the file as a server would, deeply, and makes a map of it: what is intact, what is
+// damaged and can be passed over, and where reading fails. There it looks for the place from which records go on (salvage_resync.go),
+// by evidence (salvage_evidence.go) that does not trust the place of the failure, nor what was read just before it. Its memory is in
+// proportion to the number of damages. The second pass, Salvaged.WriteTo, copies what is intact, byte for byte, and closes the file
+// properly.
+//
+// What is not certain is left out and reported. Nothing is made up: every byte of the output stood in the file, and each key's where a
+// key stood. What no structure can show remains: where bytes were taken out of the middle of two records, the beginning of the one and
+// the end of the other may read as a sound record.
+
+import (
+	"context"
+	"io"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// SalvageOptions are settings of [Salvage] and [Truncate]. The zero value is the careful default.
+type SalvageOptions struct {
+	// LostDB, if set, is the database for keys that stand behind a gap and whose database cannot be told. Otherwise they go where
+	// the keys before the gap belong.
+	LostDB *uint64
+	// MaxNames is how many keys each list of the account names; the counts go on. 0 means 1000.
+	MaxNames int
+	// MaxMemory bounds the tables that find duplicates, in bytes; what does not fit goes to temporary files. 0 means 64 MiB.
+	MaxMemory int64
+	// TempDir is where those are made; empty means [os.TempDir].
+	TempDir string
+	// Progress, if set, is called now and then with how many bytes of the file have been read.
+	Progress func(offset int64)
+}
+
+// RegionKind is what a range of bytes of a damaged file is.
+type RegionKind uint8
+
+const (
+	RegionHeader  RegionKind = iota // the magic and the version
+	RegionIntact                    // records that are kept
+	RegionDamaged                   // a record with intact framing whose value is damaged
+	RegionDoubt                     // a record that can be read but is not trusted; see Doubt
+	RegionLost                      // no record is known here
+	RegionPadding                   // zero bytes in the place of something
+	RegionForeign                   // another file's: behind the end, or a dump inside a lost value
+	RegionEnd                       // the end mark and the checksum
+)
+
+var regionNames = [...]string{"header", "intact", "damaged", "doubtful", "lost", "padding", "foreign", "end"}
+
+// String returns the kind's name, such as "intact".
+func (k RegionKind) String() string { return regionNames[k] }
+
+// Region is a range of bytes of the file. The regions of a file follow each other without holes.
+type Region struct {
+	Start, End int64
+	Kind       RegionKind
+}
+
+// LostKey is a key whose name is known and that is not kept.
+type LostKey struct {
+	DB     uint64
+	Key    []byte
+	Type   rdb.Type
+	Offset int64    // of the record
+	Code   rdb.Code // of the rule that its value breaks; empty if it is torn or doubtful
+	Doubt  Doubt    // why it is not trusted though it can be read; else empty
+}
+
+// DBAccount is what became of a database.
+type DBAccount struct {
+	DB       uint64
+	Kept     int64  // keys
+	Expires  int64  // of them, keys that expire
+	Hinted   bool   // the file says how many keys it had
+	Expected uint64 // as the file says
+	Guessed  int64  // of the keys kept, those whose database is not certain
+}
+
+// Salvaged is what [Salvage] found, and the account of it.
+type Salvaged struct {
+	Family        rdb.Family
+	Version       int  // believed, also where the header is damaged
+	HeaderDamaged bool // the header was not there or not believed
+	Complete      bool // the end mark was found
+	ChecksumRight bool // the stored checksum is that of the file, so nothing before it is damaged
+	Size          int64
+	Regions       []Region
+	Gaps          int         // places where records were lost
+	Keys, Expires int64       // that are kept
+	DamagedKeys   int64       // that are not kept because their values are damaged or torn
+	DoubtfulKeys  int64       // that can be read and are not trusted
+	DuplicateKeys int64       // earlier ones of the same name, which are left out
+	Lost          []LostKey   // the first of them all but duplicates
+	DBs           []DBAccount // in ascending order
+	LostBytes     int64       // in lost, damaged and doubtful regions
+	ForeignBytes  int64
+	Libraries     int64 // function libraries kept
+	LostLibraries int64 // function libraries whose first line is damaged or that stood twice
+	out           []segment
+	src           io.ReaderAt
+	opt           SalvageOptions
+}
+
+// Salvage reads a damaged RDB of size bytes and finds every record that is still there. An error is one of the input or of temporary files; of
+// a file in which nothing is left the account says so.
+func Salvage(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
+	s := newSalvager(ctx, src, size, opt)
+	defer s.close()
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	return s.finish()
+}
+
+// Truncate is Salvage that gives up at the first damage: everything before it is kept, everything from there on is lost. This is what
+// the --fix of redis-check-aof does to commands.
+func Truncate(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
+	s := newSalvager(ctx, src, size, opt)
+	defer s.close()
+	s.truncate = true
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	return s.finish()
+}

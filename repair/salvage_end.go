@@ -1,0 +1,242 @@
+package repair
+
+import (
+	"slices"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// atEnd decides what an end mark means that the reading came to. Mostly it is the end. But its byte may also be a damaged type, or the end
+// of a dump inside a value whose beginning is lost.
+func (s *salvager) atEnd(f *record) error {
+	e := s.x.other.(*rdb.EOF)
+	s.out.ChecksumRight = !e.Partial && e.HasChecksum && e.Stored != 0 && e.Valid()
+	if f.end < s.probe.end && !s.out.ChecksumRight && !s.truncate {
+		switch {
+		case s.endsForeign(f):
+			return nil
+		case !magicAt(s.probe.view.at(f.end, headerSize)) && !s.allKeysSeen() && s.goesOn(f):
+			return nil
+		}
+	}
+	s.settle(0)
+	if f.start > s.done {
+		s.lose(s.done, f.start)
+	}
+	s.mark(f.start, f.end, RegionEnd)
+	s.done, s.ended, s.out.Complete = f.end, true, true
+	if s.done < s.size {
+		s.mark(s.done, s.size, RegionForeign)
+		s.probe.end = s.done
+	}
+	return nil
+}
+
+// allKeysSeen reports whether the selected database has as many keys as the file says.
+func (s *salvager) allKeysSeen() bool {
+	keys, hint, hinted := int64(0), uint64(0), false
+	for i := len(s.recent) - 1; i >= 0; i-- {
+		switch f := &s.recent[i]; f.what {
+		case isKey:
+			keys++
+		case isResize:
+			hint, hinted = f.numbers[0], true
+		case isSelect:
+			return hinted && uint64(keys) >= hint
+		}
+	}
+	for i := len(s.segs) - 1; i >= 0; i-- {
+		g := &s.segs[i]
+		keys += g.keys + g.lost
+		if g.hinted {
+			hint, hinted = g.hint[0], true
+		}
+		if g.selected {
+			break
+		}
+	}
+	return hinted && uint64(keys) >= hint
+}
+
+// goesOn reports whether a trusted chain begins behind an end mark, which is then damage; the walk fails there.
+func (s *salvager) goesOn(f *record) bool {
+	g := &gap{s: s, w: f.start + 1, failed: f.start, stuck: map[int64]bool{}}
+	clear(s.probe.known)
+	g.search(g.w)
+	return g.found
+}
+
+// endsForeign reports whether everything since the last gap belongs to a dump inside a lost value. It is taken out of the account, and
+// reading goes on behind it.
+func (s *salvager) endsForeign(f *record) bool {
+	if s.out.Gaps == 0 && s.done == s.firstOpen() {
+		return false
+	}
+	from, to := s.lastGap()
+	at := int64(-1)
+	for p := from; p < to; p++ {
+		if b := s.probe.view.at(p, headerSize); magicAt(b) && p > 0 {
+			at = p
+		}
+	}
+	if at < 0 {
+		return false
+	}
+	s.settle(0)
+	s.segs = s.segs[:min(s.behind, len(s.segs))]
+	if len(s.segs) == 0 {
+		s.segs = []segment{{}}
+	}
+	s.skips = append(s.skips, span{at, f.end})
+	s.done, s.pos, s.again = s.gapAt, f.end, true
+	r := s.out.Regions
+	for len(r) > 0 && r[len(r)-1].Start >= s.gapAt {
+		r = r[:len(r)-1]
+	}
+	if n := len(r); n > 0 && r[n-1].End > s.gapAt {
+		r[n-1].End = s.gapAt
+	}
+	s.out.Regions = r
+	s.out.Gaps--
+	return true
+}
+
+// firstOpen is where the records still open begin.
+func (s *salvager) firstOpen() int64 {
+	if len(s.recent) == 0 {
+		return s.pos
+	}
+	return s.recent[0].start
+}
+
+// lastGap returns the last range without records, which may not be settled yet.
+func (s *salvager) lastGap() (from, to int64) {
+	end := s.pos
+	for i := len(s.recent) - 1; i >= 0; i-- {
+		if s.recent[i].end != end && i < len(s.recent)-1 {
+			return s.recent[i].end, end
+		}
+		end = s.recent[i].start
+	}
+	if s.done < end {
+		return s.done, end
+	}
+	for i := len(s.out.Regions) - 1; i >= 0; i-- {
+		if r := s.out.Regions[i]; r.Kind == RegionLost || r.Kind == RegionPadding {
+			return r.Start, r.End
+		}
+	}
+	return 0, 0
+}
+
+// lookInside looks for records inside the record read last, whose value is damaged though its framing seems intact: a length that grew may
+// have led, by luck, to the end of some later record.
+func (s *salvager) lookInside() {
+	s.solve(s.recent[len(s.recent)-1].start, s.pos)
+}
+
+// unusual reports whether a key that was read is unlike those before, at a first look and at a second one.
+func (s *salvager) unusual(f *record, key []byte) bool {
+	const few, some = 4, 16 // keys that say nothing of what is usual
+	c := s.census
+	if f.nameless {
+		return true
+	}
+	if c.keys < few || f.verified {
+		return false
+	}
+	if c.binary*64 < c.tested && hasControl(key) {
+		return true
+	}
+	if c.types[f.typ]*512 > c.keys && (c.keys < some || c.first[key[0]]*512 > c.keys) {
+		return false
+	}
+	s.probe.forgetAll()
+	p := s.probe.probe(f.start)
+	return p != nil && p.score < unusualBits
+}
+
+// unusualBits is the evidence below which a record may have been read by luck.
+const unusualBits = 4
+
+// reconsider looks whether the record before some unusual ones swallowed others, so that these were read by luck.
+func (s *salvager) reconsider() {
+	i := len(s.recent) - 1
+	for i > 0 && s.recent[i].start >= s.weak {
+		i--
+	}
+	weak := s.weak
+	s.weak = 0
+	f := &s.recent[i]
+	if f.verified || f.what != isKey {
+		return
+	}
+	n := len(s.recent)
+	s.solve(f.start, s.recent[n-1].start)
+	if n != len(s.recent) || s.recent[i+1].start != weak {
+		return
+	}
+	p := s.probe.probe(weak)
+	if p == nil || p.nameless || p.score > hopelessBits || s.endsThere(&s.recent[i], &gap{found: true}) {
+		return
+	}
+	s.recent[i].damaged, s.recent[i].doubt = true, DoubtEnd
+	for j := i + 1; j < n-1; j++ {
+		s.recent[j].damaged, s.recent[j].doubt = true, DoubtBeginning
+	}
+}
+
+// hopelessBits is the evidence below which a record that no other reading explains is not believed either.
+const hopelessBits = -18
+
+// solve reads anew what was read from an offset on, up to another.
+func (s *salvager) solve(w, end int64) {
+	const most = 64 << 20
+	if end-w > most {
+		return
+	}
+	g := &gap{s: s, w: w, failed: end, anchor: end, found: true, stuck: map[int64]bool{}}
+	var behind []record
+	for i := len(s.recent) - 1; i >= 0 && s.recent[i].start >= w; i-- {
+		if s.recent[i].start < end {
+			g.stuck[s.recent[i].start] = true
+		} else {
+			behind = append(behind, s.recent[i])
+		}
+	}
+	s.probe.forgetAll()
+	p := &s.probe
+	for at := w; at < end; at++ {
+		b := p.view.at(at, 64)
+		switch {
+		case len(b) == 0:
+			return
+		case at > w && b[0] == 0 && p.view.zeros(at, zeroRun) == zeroRun:
+			at += zeroRun - 4
+		case magicAt(b) && g.embedded(&at):
+		default:
+			p.probe(at)
+		}
+	}
+	path := g.best()
+	if same(path, s.recent[:len(s.recent)-len(behind)], w) {
+		return
+	}
+	pos := s.pos
+	s.replace(g, s.judge(path, g))
+	slices.Reverse(behind)
+	s.recent = append(s.recent, behind...)
+	s.pos = pos
+}
+
+// same reports whether a reading is what was read from an offset on.
+func same(path []*record, recent []record, w int64) bool {
+	for i := len(recent) - 1; i >= 0 && recent[i].start >= w; i-- {
+		n := len(path)
+		if n == 0 || path[n-1].start != recent[i].start {
+			return false
+		}
+		path = path[:n-1]
+	}
+	return len(path) == 0
+}

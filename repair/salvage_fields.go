@@ -1,0 +1,140 @@
+package repair
+
+import "github.com/kvfsck/kvfsck/rdb"
+
+// In files with hashes whose fields expire (Redis 7.4 and later) a run of fields that never do looks just like a run of strings:
+//
+//	00 str name  str value       a field that never expires
+//	00 str key   str value       a string
+//
+// If the beginning of such a hash is lost its fields would become keys. What gives them away is the fields between them that do
+// expire: a time is a length of 4 or 8 bytes, with which no record begins.
+
+// fieldsPossible reports whether the file can have such hashes.
+func (s *salvager) fieldsPossible() bool {
+	return s.census.table[rdb.TypeHashTTL] == current
+}
+
+// likeField reports whether a record could be a field too.
+func (f *record) likeField() bool { return f.what == isKey && f.typ == rdb.TypeString && !f.modified }
+
+// fieldAt reports whether fields begin at an offset, among the first of which is one that expires.
+func (p *prober) fieldAt(at int64) bool {
+	const most = 8
+	long := false
+	for range most {
+		b := p.view.at(at, 2<<10)
+		if len(b) < 4 {
+			return false
+		}
+		end := p.fields(at, b, 1)
+		if end == 0 {
+			return long && p.likelyHead(at) >= tailMin
+		}
+		if long {
+			return true
+		}
+		long = b[0] == 0x80 || b[0] == 0x81
+		at = end
+	}
+	return false
+}
+
+// fields returns where so many fields end that begin b, 0 if they do not.
+func (p *prober) fields(at int64, b []byte, n int) int64 {
+	b = b[:min(len(b), 4<<10)]
+	head := appendLength([]byte{byte(rdb.TypeHashTTL), 1, 'k', 1, 0, 0, 0, 0, 0, 0, 0}, uint64(n))
+	p.trial = append(append(p.trial[:0], head...), b...)
+	p.x.r.ResumeBytes(p.trial, p.position(0))
+	var f record
+	if !p.x.head(&f) || p.x.value(&f) != nil || f.damaged {
+		return 0
+	}
+	return at + f.end - int64(len(head))
+}
+
+// fieldBefore reports whether a field that expires ends at an offset.
+func (p *prober) fieldBefore(at int64) bool {
+	const most = 256
+	from := max(0, at-most)
+	b := p.view.at(from, most)
+	if int64(len(b)) < at-from {
+		return false
+	}
+	for i := int(at-from) - 8; i >= 0; i-- {
+		if (b[i] == 0x80 || b[i] == 0x81) && p.fields(from+int64(i), b[i:], 1) == at {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutFields takes out records that are fields.
+func (g *gap) withoutFields(all []*record) []*record {
+	s := g.s
+	if !s.fieldsPossible() {
+		return all
+	}
+	field := map[int64]int{}
+	for i := len(all) - 1; i >= 0; i-- {
+		if f := all[i]; f.likeField() && (field[f.end] > 0 || s.probe.fieldAt(f.end)) {
+			field[f.start] = 1
+		}
+	}
+	behind := map[int64]int{}
+	kept := all[:0]
+	for _, f := range all {
+		n := behind[f.start]
+		if f.likeField() && n == 0 && s.probe.fieldBefore(f.start) {
+			n = 1
+		}
+		if n > 0 && n < fieldsForward && f.likeField() && (n == 1 || !g.wellKnown(f)) {
+			field[f.start] = 1
+			behind[f.end] = n + 1
+		}
+		if field[f.start] == 0 {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// wellKnown reports whether a key is like those that were known before the gap.
+func (g *gap) wellKnown(f *record) bool { return !g.learnt && f.score >= strongBits }
+
+// onlyFields reports whether a chain that begins with strings may begin with fields of a hash, and has too little besides.
+func (g *gap) onlyFields(c *chain) bool {
+	p := &g.s.probe
+	if !g.s.fieldsPossible() {
+		return false
+	}
+	doubted, rest := false, c.starts
+	for len(rest) > 0 {
+		f := p.probe(rest[0])
+		if f == nil || !f.likeField() {
+			break
+		}
+		if n := g.fieldRun[f.start]; n > 0 && n < fieldsForward && !g.wellKnown(f) || p.fieldBefore(f.start) {
+			doubted = true
+			g.fieldRun[f.end] = n + 1
+		}
+		rest = rest[1:]
+	}
+	if len(rest) == 0 {
+		return doubted || p.fieldAt(c.end)
+	}
+	if !doubted {
+		return false
+	}
+	sum, solid := 0.0, 0
+	for _, at := range rest {
+		if f := p.probe(at); f != nil && f.score >= solidBits {
+			sum += float64(f.score)
+			solid++
+		}
+	}
+	return sum < anchorBits || solid < anchorCount
+}
+
+// fieldsForward is how many strings in a row behind a field that expires may be fields.
+const fieldsForward = 64

@@ -1,0 +1,243 @@
+package repair
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// maxDuplicates is how many duplicate keys are told apart.
+const maxDuplicates = 1 << 21
+
+// ErrDuplicates is the error of a file with more duplicate keys than are told apart.
+var ErrDuplicates = errors.New("repair: too many duplicate keys")
+
+// finish completes the account when all of the file has been read.
+func (s *salvager) finish() (*Salvaged, error) {
+	if s.placeDBs() {
+		s.again = true
+	}
+	if s.again {
+		if err := s.countAgain(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.cutDuplicates(); err != nil {
+		return nil, err
+	}
+	s.applyCuts()
+	out := &s.out
+	s.sumUp()
+	for _, r := range out.Regions {
+		switch r.Kind {
+		case RegionLost, RegionDamaged, RegionDoubt, RegionPadding:
+			out.LostBytes += r.End - r.Start
+		case RegionForeign:
+			out.ForeignBytes += r.End - r.Start
+		}
+	}
+	for _, g := range s.segs {
+		if len(g.pieces) > 0 || g.hinted {
+			out.out = append(out.out, g)
+		}
+	}
+	return out, nil
+}
+
+// placeDBs decides the databases of the keys behind gaps: SELECTDB may have been lost. A save writes the databases in ascending order, each
+// once, so they lie between that before the gap and the next one that is selected; counts can rule out the first. It reports whether
+// any key was moved.
+func (s *salvager) placeDBs() (moved bool) {
+	for i := range s.segs {
+		g := &s.segs[i]
+		if !g.gap || g.selected || i == 0 {
+			continue
+		}
+		before := g.db
+		g.low, g.top = s.segs[i-1].db, s.nextDB(i)
+		g.db = g.low
+		if s.full(i) && g.low < g.top {
+			g.low++
+			g.db = g.low
+		}
+		if g.low >= g.top {
+			g.certain = true
+		} else if s.opt.LostDB != nil {
+			g.db = *s.opt.LostDB
+		}
+		moved = moved || g.db != before && g.keys > 0
+	}
+	return moved
+}
+
+// anyDB is the top of what a database may be where nothing bounds it.
+const anyDB = 1<<64 - 1
+
+// nextDB returns the highest database that segment i can be of.
+func (s *salvager) nextDB(i int) uint64 {
+	for j := i + 1; j < len(s.segs); j++ {
+		if g := &s.segs[j]; g.selected {
+			if g.db > s.segs[i-1].db {
+				return g.db - 1
+			}
+			return s.segs[i-1].db
+		}
+	}
+	if !s.manyDBs() {
+		return s.segs[i-1].db
+	}
+	return anyDB
+}
+
+// manyDBs reports whether the file has, or may have had, more than one database behind the last that was selected. Where all databases that
+// are known tell how many keys they had, and all of these are accounted for, one more is needed.
+func (s *salvager) manyDBs() bool {
+	selected := 0
+	for i := range s.segs {
+		if s.segs[i].selected {
+			selected++
+		}
+	}
+	return selected != 1 || s.segs[0].selected && s.segs[0].db > 0
+}
+
+// full reports whether the database before segment i has no room for the keys of it.
+func (s *salvager) full(i int) bool {
+	db := s.segs[i-1].db
+	keys := s.segs[i].keys
+	for j := i - 1; j >= 0; j-- {
+		g := &s.segs[j]
+		if g.db != db {
+			break
+		}
+		keys += g.keys
+		if g.hinted {
+			return uint64(keys) > g.hint[0]
+		}
+	}
+	return false
+}
+
+// countAgain looks for duplicates anew, over what is in the output, in the databases that were decided.
+func (s *salvager) countAgain() error {
+	s.keys.Close()
+	s.keys = s.newKeys()
+	x := newRecordReader(s.opt)
+	defer x.r.Close()
+	var f record
+	for i := range s.segs {
+		for _, p := range s.segs[i].pieces {
+			if err := s.tick(p.start); err != nil {
+				return err
+			}
+			x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
+			for x.head(&f) {
+				if f.what == isKey {
+					s.keys.Add(inDB(f.sum, s.segs[i].db), f.start)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// cutDuplicates leaves out all but the last of keys with one name.
+func (s *salvager) cutDuplicates() error {
+	dups, err := s.keys.Finish()
+	if err != nil {
+		return fmt.Errorf("looking for duplicate keys: %w", err)
+	}
+	if s.keys.Seen() > int64(len(dups)) {
+		return fmt.Errorf("%w: %d", ErrDuplicates, s.keys.Seen())
+	}
+	last := map[int64]int64{}
+	for _, d := range dups {
+		last[d.First] = max(last[d.First], d.Second)
+	}
+	for _, d := range dups {
+		if last[d.First] != d.Second {
+			s.cutKey(d.Second)
+		}
+	}
+	for first := range last {
+		s.cutKey(first)
+	}
+	s.out.DuplicateKeys = int64(len(dups))
+	return nil
+}
+
+// cutKey leaves out the key whose record begins at an offset.
+func (s *salvager) cutKey(at int64) {
+	i := s.segmentAt(at)
+	x := newSmallReader()
+	x.r.Resume(io.NewSectionReader(s.src, at, s.size-at), s.probe.position(at))
+	var f record
+	if !x.head(&f) {
+		return
+	}
+	if err := x.value(&f); err != nil {
+		return
+	}
+	s.cuts = append(s.cuts, cut{span{at, f.end}, i})
+	g := &s.segs[i]
+	g.keys--
+	if f.expires {
+		g.expires--
+	}
+}
+
+// applyCuts takes the cuts out of the pieces.
+func (s *salvager) applyCuts() {
+	slices.SortFunc(s.cuts, func(a, b cut) int { return cmp.Compare(a.start, b.start) })
+	k := 0
+	for i := range s.segs {
+		g := &s.segs[i]
+		var pieces []span
+		for _, p := range g.pieces {
+			for k < len(s.cuts) && s.cuts[k].start < p.end {
+				if c := s.cuts[k]; c.start >= p.start {
+					if c.start > p.start {
+						pieces = append(pieces, span{p.start, c.start})
+					}
+					p.start = c.end
+				}
+				k++
+			}
+			if p.start < p.end {
+				pieces = append(pieces, p)
+			}
+		}
+		g.pieces = pieces
+	}
+}
+
+// sumUp adds up what became of each database.
+func (s *salvager) sumUp() {
+	at := map[uint64]int{}
+	for i := range s.segs {
+		g := &s.segs[i]
+		if len(g.pieces) == 0 && !g.hinted && g.keys == 0 {
+			continue
+		}
+		k, known := at[g.db]
+		if !known {
+			k = len(s.out.DBs)
+			at[g.db] = k
+			s.out.DBs = append(s.out.DBs, DBAccount{DB: g.db})
+		}
+		d := &s.out.DBs[k]
+		d.Kept += g.keys
+		d.Expires += g.expires
+		if g.gap && !g.selected && !g.certain {
+			d.Guessed += g.keys
+		}
+		if g.hinted {
+			d.Hinted, d.Expected = true, d.Expected+g.hint[0]
+		}
+		s.out.Keys += g.keys
+		s.out.Expires += g.expires
+	}
+	slices.SortFunc(s.out.DBs, func(a, b DBAccount) int { return cmp.Compare(a.DB, b.DB) })
+}

@@ -1,0 +1,149 @@
+package repair
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// readHeader decides whose file it is and of which version. The header says so; where it is damaged, the writer's own version does, which is
+// among the first fields of the file.
+func (s *salvager) readHeader() {
+	b := s.probe.view.at(0, 4<<10)
+	family, version, ok := headerOf(b)
+	written := writerOf(b)
+	out := &s.out
+	switch {
+	case ok && (version < firstHinted && written > 0 || written > version && written < rdb.MinValkeyVersion && version < rdb.MinValkeyVersion):
+		out.HeaderDamaged = true // a version without such fields, or older than its writer writes
+		version = written
+	case ok:
+	case written > 0:
+		out.HeaderDamaged, version = true, written
+		if family = rdb.Redis; written >= rdb.MinValkeyVersion {
+			family = rdb.Valkey
+		}
+	default:
+		out.HeaderDamaged = true
+		family, version = likeliest(b)
+	}
+	out.Family, out.Version = family, version
+	if newer := s.newerThan(family, version); newer > version {
+		out.HeaderDamaged, out.Version = true, newer
+	}
+	if s.size >= headerSize && (!out.HeaderDamaged || nearMagic(b)) {
+		s.pos, s.done = headerSize, headerSize
+		s.mark(0, headerSize, RegionHeader)
+	}
+}
+
+// headerOf reads the header.
+func headerOf(b []byte) (f rdb.Family, version int, ok bool) {
+	if len(b) < headerSize {
+		return 0, 0, false
+	}
+	digits, low, high := b[5:headerSize], rdb.MinVersion, rdb.MaxRedisVersion
+	switch {
+	case bytes.HasPrefix(b, []byte("REDIS")):
+	case bytes.HasPrefix(b, []byte("VALKEY")):
+		f, digits, low, high = rdb.Valkey, b[6:headerSize], rdb.MinValkeyVersion, rdb.MaxValkeyVersion
+	default:
+		return 0, 0, false
+	}
+	version, err := strconv.Atoi(string(digits))
+	return f, version, err == nil && version >= low && version <= high
+}
+
+// nearMagic reports whether the first nine bytes are a damaged header, not records.
+func nearMagic(b []byte) bool {
+	same := func(magic string) (n int) {
+		for i := range magic {
+			if b[i] == magic[i] {
+				n++
+			}
+		}
+		return n
+	}
+	if len(b) > headerSize && b[headerSize] == opAux {
+		return true
+	}
+	return len(b) >= headerSize && max(same("REDIS00"), same("VALKEY0")) >= 3
+}
+
+// writerOf finds the version of the format that the writer of the file uses, 0 if the fields do not tell.
+func writerOf(b []byte) (version int) {
+	for _, name := range []string{"\x0avalkey-ver", "\x09redis-ver"} {
+		i := bytes.Index(b, []byte("\xfa"+name))
+		if i < 0 {
+			continue
+		}
+		b := b[i+1+len(name):]
+		if len(b) < 1 || b[0] > 20 || len(b) < 1+int(b[0]) {
+			continue
+		}
+		parts := strings.Split(string(b[1:1+int(b[0])]), ".")
+		if len(parts) < 3 {
+			continue
+		}
+		major, err1 := strconv.Atoi(parts[0])
+		minor, err2 := strconv.Atoi(parts[1])
+		if err1 != nil || err2 != nil || major > 200 {
+			continue // 255.255.255 is a build between releases
+		}
+		valkey := name[1] == 'v'
+		if !valkey && minor == 9 { // 7.9 is a candidate of 8.0
+			major, minor = major+1, 0
+		}
+		for _, w := range writers {
+			if w.valkey == valkey && (major > w.major || major == w.major && minor >= w.minor) {
+				return w.version
+			}
+		}
+	}
+	return 0
+}
+
+// likeliest guesses where nothing tells: the newest version that all servers in use load.
+func likeliest(b []byte) (rdb.Family, int) {
+	if bytes.HasPrefix(b, []byte("VAL")) {
+		return rdb.Valkey, rdb.MaxValkeyVersion
+	}
+	return rdb.Redis, 11
+}
+
+// newerThan returns the version that the first records of the file must be of, if the one believed has no such records and several
+// agree; else the version believed.
+func (s *salvager) newerThan(f rdb.Family, version int) int {
+	const records, agree = 4096, 3
+	if f == rdb.Valkey {
+		return version
+	}
+	x := newRecordReader(s.opt)
+	defer x.r.Close()
+	x.r.Resume(io.NewSectionReader(s.src, headerSize, max(0, s.size-headerSize)), rdb.Position{Offset: headerSize, Version: rdb.MaxRedisVersion})
+	var r record
+	first := map[int]int{}
+	for n := 0; n < records && x.head(&r) && r.start < viewSize && r.what != isEnd; n++ {
+		if r.what == isKey {
+			first[typeVersions[r.typ].first]++
+		}
+	}
+	needed := version
+	for v, n := range first {
+		if n >= agree {
+			needed = max(needed, v)
+		}
+	}
+	if b := s.probe.view.at(s.size-headerSize, headerSize); version < firstChecked && len(b) >= headerSize && b[0] == opEOF && b[headerSize-1] != opEOF {
+		needed = max(needed, firstChecked+1)
+	}
+	for _, w := range []int{6, 7, 8, 9, 10, 11, 12, 13, 14} {
+		if needed > version && w >= needed {
+			return w
+		}
+	}
+	return version
+}

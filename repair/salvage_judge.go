@@ -1,0 +1,295 @@
+package repair
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// The records beside gaps are judged one by one.
+//
+// The last one before a gap: does it end where it says? If the damage was in its length, its value is cut short or has grown, and
+// nothing in it shows. So either its value tells its own end, or a record must begin behind it, be it a damaged one.
+//
+// The first one behind a gap: is it a record, and all of it? Its beginning may have been lost: an expiry before the type, or the type
+// itself, where zeros were written over it and 0 is a type.
+//
+// What does not pass is left out and reported as doubtful.
+const (
+	tailMin    = 9    // evidence for a record behind a record
+	onceBits   = -8   // what it costs that a byte of a head is supposed wrong
+	mostly     = 0.9  // share of keys from which a key without what the others have has lost it
+	sometimes  = 0.03 // share from which it may have
+	zeroEdge   = 12   // zero bytes that may be a block of them
+	tornTail   = 32   // bytes at the end of a file cut short that are too few for evidence
+	sectorSize = 512
+
+	year2000  = 946684800000 // in milliseconds
+	year10000 = 253402300800000
+)
+
+// Doubt is why a record was left out that can be read.
+type Doubt string
+
+const (
+	DoubtEnd       Doubt = "end"       // nothing shows that its value ends where it seems to
+	DoubtBeginning Doubt = "beginning" // nothing shows that its first byte is its own
+	DoubtExpiry    Doubt = "expiry"    // its expiry, idle time or access counter is lost or may be
+	DoubtSlot      Doubt = "slot"      // its key is not of the cluster slot announced
+	DoubtForm      Doubt = "form"      // no server of the version writes such a record
+)
+
+// judge takes records out of a reading.
+func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
+	for len(path) > 0 {
+		n := 1
+		for n < len(path) && path[n].start == path[n-1].end {
+			n++
+		}
+		kept = append(kept, s.judgeRow(path[:n], g)...)
+		path = path[n:]
+	}
+	return kept
+}
+
+// judgeRow takes records out of a row.
+func (s *salvager) judgeRow(row []*record, g *gap) []*record {
+	if row[0].start != g.w {
+		for sum := 0.0; len(row) > 0; row = row[1:] {
+			sum += max(0, float64(row[0].score))
+			doubt := s.doubtHead(row[0], sum, g)
+			if doubt == "" {
+				break
+			}
+			s.doubt(row[0], doubt)
+		}
+	}
+	if n := len(row); n == 0 || row[n-1].end == g.anchor {
+		return row
+	}
+	if !g.stuck[row[0].start] && !proved(row) {
+		for _, f := range row {
+			s.doubt(f, DoubtBeginning)
+		}
+		return nil
+	}
+	for n := len(row); n > 0 && !row[n-1].damaged && !s.endsThere(row[n-1], g); n-- {
+		s.doubt(row[n-1], DoubtEnd)
+		row = row[:n-1]
+	}
+	return row
+}
+
+// proved reports whether a row that ends in damage has evidence enough.
+func proved(row []*record) bool {
+	sum, strong, solid := 0.0, 0, 0
+	for _, f := range row {
+		if f.verified {
+			strong++
+		}
+		if f.score >= solidBits {
+			sum += float64(f.score)
+			solid++
+		}
+	}
+	return sum >= dyingBits && (strong > 0 || solid >= anchorCount)
+}
+
+// doubtHead says what is to be said against the first record of a row behind a gap. sum is the evidence for it and those before it in the row.
+func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
+	if f.what != isKey || f.damaged {
+		return ""
+	}
+	if sum < headMin {
+		return DoubtBeginning
+	}
+	from := s.gapBefore(f, g)
+	if f.modified || from == f.start {
+		return ""
+	}
+	zeros := int64(s.probe.view.zerosBefore(f.start, 2*viewSize/1024))
+	zeros = min(zeros, f.start-from)
+	if zeros >= zeroEdge && f.start%sectorSize != 0 && f.typ == rdb.TypeString {
+		return DoubtBeginning
+	}
+	if s.modifiersLost(f, from, zeros >= zeroEdge) {
+		return DoubtExpiry
+	}
+	return ""
+}
+
+// gapBefore returns where the gap before a record began: behind the last record known of.
+func (s *salvager) gapBefore(f *record, g *gap) int64 {
+	from := g.w
+	for i := range s.doubts {
+		if d := &s.doubts[i]; d.start >= g.w && d.end <= f.start {
+			from = max(from, d.end)
+		}
+	}
+	for at := g.w; g.stuck[at] && at < f.start; {
+		r := s.probe.probe(at)
+		if r == nil || r.end > f.start {
+			break
+		}
+		at = r.end
+		from = max(from, at)
+	}
+	return from
+}
+
+// modifiersLost reports whether something stood before a record's type.
+func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
+	c := s.census
+	keys := float64(c.keys) + 1
+	expires, idle, freqs := float64(c.expires)/keys, float64(c.idle)/keys, float64(c.freqs)/keys
+	if expires > mostly || idle > mostly || freqs > mostly {
+		return true
+	}
+	if zeros {
+		return max(expires, idle, freqs) > sometimes
+	}
+	distance := f.start - from
+	if b := s.probe.view.at(from, 1); len(b) > 0 && max(expires, idle, freqs) > 0 && (distance <= 9 ||
+		distance <= 40 && (b[0] == opExpireTimeMS || b[0] == opIdle || b[0] == opFreq)) {
+		return true
+	}
+	b := s.probe.view.at(f.start-min(distance, 9), 9)
+	if c.expires > 0 && distance >= 8 && len(b) >= 9 {
+		t := b[len(b[:min(distance, 9)])-8:][:8]
+		if at := int64(binary.LittleEndian.Uint64(t)); at > year2000 && at < year10000 {
+			return true
+		}
+	}
+	return false
+}
+
+// endsThere reports whether a record before a gap ends where it seems to.
+func (s *salvager) endsThere(f *record, g *gap) bool {
+	v := &s.probe.view
+	switch {
+	case f.verified || f.what != isKey && f.what != isModuleAux:
+		return true
+	case f.end >= s.probe.end:
+		return true
+	case v.zeros(f.end, zeroEdge) == zeroEdge:
+		return v.zerosBefore(f.end, 1) == 0
+	case !g.found && s.probe.end-f.end <= tornTail:
+		return s.probe.runsOut(f.end)
+	}
+	if text, more := s.probe.textEnds(f); text {
+		return !more
+	}
+	return s.probe.likelyHead(f.end) >= tailMin
+}
+
+// textEnds reports whether a string is printable text, and whether more of it follows. No record begins with a printable byte.
+func (p *prober) textEnds(f *record) (text, more bool) {
+	const least, most = 3, 512
+	if f.what != isKey || f.typ != rdb.TypeString {
+		return false, false
+	}
+	b := p.view.at(f.start, int(min(f.end-f.start+1, viewSize)))
+	var g record
+	p.x.r.ResumeBytes(b, p.position(f.start))
+	if !p.x.head(&g) || int64(len(b)) <= f.end-f.start {
+		return false, false
+	}
+	v := b[p.x.entry.ValueOffset-f.start : f.end-f.start]
+	_, n, enc, _ := lengthForm(v)
+	if v = v[n:]; enc || len(v) < least {
+		return false, false
+	}
+	for _, c := range v[max(0, len(v)-most):] {
+		if !printable(c) {
+			return false, false
+		}
+	}
+	return true, printable(b[f.end-f.start])
+}
+
+func printable(c byte) bool { return c >= 0x20 && c < 0x7F }
+
+// runsOut reports whether reading at an offset meets the end of the file before anything wrong.
+func (p *prober) runsOut(at int64) bool {
+	b := p.view.at(at, tornTail)
+	p.x.r.ResumeBytes(b, p.position(at))
+	var f record
+	for p.x.head(&f) {
+	}
+	err := p.x.r.Err()
+	return err == nil || p.cut(err, at)
+}
+
+// likelyHead is the evidence that a record begins at an offset, perhaps one with a wrong byte or damaged later.
+func (p *prober) likelyHead(at int64) float64 {
+	b := p.view.at(at, 1<<10)
+	if int64(len(b)) > p.end-at {
+		b = b[:p.end-at]
+	}
+	if len(b) < 3 {
+		return math.Inf(-1)
+	}
+	best := p.soundHead(at, b)
+	best = max(best, p.keyText(b[1:])+onceBits) // the type is wrong
+	if p.census.table[b[0]] == current && b[0] < opMeta {
+		n := min(len(b)-2, 12) // the key's length is wrong
+		best = max(best, p.census.typeBits(rdb.Type(b[0]))+min(textMost, p.census.keyText.likeness(p.census.valueText, b[2:2+n], false))+onceBits)
+	}
+	for _, n := range p.brokenModifiers(b) {
+		best = max(best, p.soundHead(at+int64(n), b[n:])+onceBits)
+	}
+	return best
+}
+
+// brokenModifiers returns where a type may stand behind an expiry, idle time or access counter with a wrong byte.
+func (p *prober) brokenModifiers(b []byte) (at []int) {
+	c := p.census
+	if len(b) < 24 {
+		return nil
+	}
+	if c.expires > 0 {
+		t := int64(binary.LittleEndian.Uint64(b[1:]))
+		for _, n := range []int{9, 11, 12} {
+			if b[0] == opExpireTimeMS || t > year2000 && t < year10000 {
+				at = append(at, n)
+			}
+		}
+	}
+	often := float64(c.idle+c.freqs) > mostly*float64(c.keys)
+	if b[0] == opIdle || b[0] == opFreq || often {
+		at = append(at, 2, 3, 6)
+	}
+	return at
+}
+
+// soundHead is the evidence of a record's head without faults.
+func (p *prober) soundHead(at int64, b []byte) float64 {
+	if !p.plausible(b) {
+		return math.Inf(-1)
+	}
+	var f record
+	p.x.r.ResumeBytes(b, p.position(at))
+	if !p.x.head(&f) || f.start != at {
+		return math.Inf(-1)
+	}
+	if f.what == isKey {
+		return p.census.headBits(&f, p.x.entry, b)
+	}
+	return p.census.weighOther(&f, p.x, b, p.end)
+}
+
+// keyText is the evidence that b begins with a key, written as a string.
+func (p *prober) keyText(b []byte) float64 {
+	v, n, enc, shortest := lengthForm(b)
+	switch {
+	case n == 0 || !shortest || v == 0 && !enc || enc && v == 3:
+		return math.Inf(-1)
+	case enc:
+		return 4
+	case v > uint64(len(b)-n):
+		return math.Inf(-1)
+	}
+	key := b[n : n+int(v)]
+	return p.census.keyBits(key, b)
+}

@@ -1,0 +1,276 @@
+package repair
+
+import (
+	"cmp"
+	"io"
+	"slices"
+
+	"github.com/kvfsck/kvfsck/internal/dupset"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// segment is a run of records of one database without a gap.
+type segment struct {
+	db       uint64
+	selected bool // SELECTDB says so; else it is that of the segment before
+	gap      bool // behind a gap, in which SELECTDB may have been lost
+	certain  bool // of those behind a gap: the database is proved all the same
+	pieces   []span
+	keys     int64
+	expires  int64
+	lost     int64 // keys known of and not kept
+	hinted   bool
+	hint     [2]uint64
+	start    int64
+	low, top uint64 // of those that are not certain: the databases it may be
+}
+
+// cut is a record that is left out of a segment though it is intact.
+type cut struct {
+	span
+	segment int
+}
+
+// mark adds a range to the map.
+func (s *salvager) mark(start, end int64, kind RegionKind) {
+	if start >= end {
+		return
+	}
+	r := s.out.Regions
+	if n := len(r); n > 0 && r[n-1].Kind == kind && r[n-1].End == start {
+		r[n-1].End = end
+		return
+	}
+	s.out.Regions = append(r, Region{start, end, kind})
+}
+
+// seg returns the current segment.
+func (s *salvager) seg() *segment { return &s.segs[len(s.segs)-1] }
+
+// begin begins a segment.
+func (s *salvager) begin(g segment) {
+	if n := len(s.segs); len(s.segs[n-1].pieces) == 0 && !s.segs[n-1].hinted && !s.segs[n-1].selected && s.segs[n-1].lost == 0 {
+		g.gap = g.gap || s.segs[n-1].gap && !g.selected
+		s.segs[n-1] = g
+		return
+	}
+	s.segs = append(s.segs, g)
+}
+
+// commit enters a record in the account; rest begins with it.
+func (s *salvager) commit(f *record, rest []record) {
+	if f.start > s.done {
+		s.lose(s.done, f.start)
+	}
+	if f.start < s.done {
+		return
+	}
+	s.done = f.end
+	if s.slots.wrong(f, rest) {
+		s.mark(f.start, f.end, RegionDoubt)
+		s.out.DoubtfulKeys++
+		s.seg().lost++
+		s.nameLost(f.start, f.end, LostKey{DB: s.seg().db, Doubt: DoubtSlot})
+		return
+	}
+	switch f.what {
+	case isSelect:
+		s.mark(f.start, f.end, RegionIntact)
+		s.begin(segment{db: f.numbers[0], selected: true, start: f.start})
+		return
+	case isResize:
+		s.mark(f.start, f.end, RegionIntact)
+		if g := s.seg(); !f.damaged && !g.hinted && g.selected {
+			g.hinted, g.hint = true, [2]uint64{f.numbers[0], f.numbers[1]}
+		}
+		return
+	case isFunction:
+		s.library(f)
+	case isKey:
+		s.enterKey(f)
+	}
+	if f.damaged {
+		kind := RegionDamaged
+		if f.doubt != "" {
+			kind = RegionDoubt
+		}
+		s.mark(f.start, f.end, kind)
+		return
+	}
+	s.mark(f.start, f.end, RegionIntact)
+	g := s.seg()
+	if n := len(g.pieces); n > 0 && g.pieces[n-1].end == f.start {
+		g.pieces[n-1].end = f.end
+	} else {
+		g.pieces = append(g.pieces, span{f.start, f.end})
+	}
+}
+
+// library notes a function library. Of two with one name the later one counts, as with keys.
+func (s *salvager) library(f *record) {
+	if f.damaged {
+		s.out.LostLibraries++
+		return
+	}
+	if before, twice := s.libs[f.sum]; twice {
+		s.cuts = append(s.cuts, cut{before, s.segmentAt(before.start)})
+		s.out.LostLibraries++
+		s.out.Libraries--
+	}
+	s.libs[f.sum] = span{f.start, f.end}
+	s.out.Libraries++
+}
+
+func (s *salvager) segmentAt(at int64) int {
+	for i := len(s.segs) - 1; i > 0; i-- {
+		if s.segs[i].start <= at {
+			return i
+		}
+	}
+	return 0
+}
+
+func (s *salvager) enterKey(f *record) {
+	g := s.seg()
+	if f.damaged {
+		g.lost++
+		if f.doubt != "" {
+			s.out.DoubtfulKeys++
+		} else {
+			s.out.DamagedKeys++
+		}
+		s.nameLost(f.start, f.end, LostKey{DB: g.db, Code: f.code, Doubt: f.doubt})
+		return
+	}
+	g.keys++
+	if f.expires {
+		g.expires++
+	}
+	s.keys.Add(inDB(f.sum, g.db), f.start)
+}
+
+// inDB is the fingerprint of a key in its database.
+func inDB(sum dupset.Sum, db uint64) dupset.Sum {
+	sum.Lo += db * 0x9E3779B97F4A7C15
+	return sum
+}
+
+// doubt leaves out a record that can be read.
+func (s *salvager) doubt(f *record, why Doubt) {
+	same := func(d doubtful) bool { return d.start == f.start }
+	if f.what != isKey || slices.ContainsFunc(s.doubts, same) {
+		return
+	}
+	s.doubts = append(s.doubts, doubtful{span{f.start, f.end}, why})
+}
+
+// lose enters a range in which no record is known.
+func (s *salvager) lose(start, end int64) {
+	s.out.Gaps++
+	s.slots.reset()
+	s.behind, s.gapAt = len(s.segs), start
+	g := s.seg()
+	s.nameTorn(start, g.db)
+	s.markLost(start, end)
+	s.begin(segment{db: g.db, gap: true, start: end})
+	s.behind = len(s.segs) - 1
+}
+
+// markLost maps a range of lost bytes, with what is known of parts of it.
+func (s *salvager) markLost(start, end int64) {
+	at := start
+	slices.SortFunc(s.doubts, func(a, b doubtful) int { return cmp.Compare(a.start, b.start) })
+	for _, d := range s.doubts {
+		if d.start >= at && d.end <= end {
+			s.markGap(at, d.start)
+			s.mark(d.start, d.end, RegionDoubt)
+			s.out.DoubtfulKeys++
+			s.nameLost(d.start, d.end, LostKey{DB: s.seg().db, Doubt: d.why})
+			s.seg().lost++
+			at = d.end
+		}
+	}
+	s.doubts = slices.DeleteFunc(s.doubts, func(d doubtful) bool { return d.end <= end })
+	s.markGap(at, end)
+}
+
+// markGap maps a range in which no record is known at all: embedded dumps, blocks of zeros, and the rest.
+func (s *salvager) markGap(start, end int64) {
+	for _, k := range s.skips {
+		if k.start >= start && k.end <= end {
+			s.markZeros(start, k.start)
+			s.mark(k.start, k.end, RegionForeign)
+			start = k.end
+		}
+	}
+	s.markZeros(start, end)
+}
+
+func (s *salvager) markZeros(start, end int64) {
+	const least = 512
+	v := &s.probe.view
+	for at := start; at < end; {
+		n := int64(v.zeros(at, int(min(end-at, viewSize/2))))
+		if n >= least || n > 0 && at == start && n == end-start {
+			s.mark(start, at, RegionLost)
+			s.mark(at, at+n, RegionPadding)
+			start = at + n
+		}
+		at += n
+		b := v.at(at, least)
+		if len(b) == 0 {
+			break
+		}
+		for i := 0; at < end && i < len(b) && b[i] != 0; i++ {
+			at++
+		}
+	}
+	s.mark(start, end, RegionLost)
+}
+
+// nameLost adds a key whose record can be read to the list of those lost.
+func (s *salvager) nameLost(start, end int64, k LostKey) {
+	if len(s.out.Lost) >= s.opt.MaxNames {
+		return
+	}
+	x := newSmallReader()
+	x.r.Resume(io.NewSectionReader(s.src, start, end-start), s.probe.position(start))
+	var f record
+	if x.head(&f) && f.what == isKey {
+		k.Key, k.Type, k.Offset = slices.Clone(x.key), f.typ, start
+		s.out.Lost = append(s.out.Lost, k)
+	}
+}
+
+// nameTorn does the same where a record begins that cannot be read to its end.
+func (s *salvager) nameTorn(at int64, db uint64) {
+	if s.probe.view.err != nil {
+		return
+	}
+	b := s.probe.view.at(at, 1<<10)
+	if len(b) < 3 || s.probe.soundHead(at, b) < tailMin || s.probe.x.entry == nil {
+		return
+	}
+	for _, d := range s.doubts {
+		if d.start == at {
+			return
+		}
+	}
+	s.out.DamagedKeys++
+	s.seg().lost++
+	if len(s.out.Lost) < s.opt.MaxNames {
+		s.out.Lost = append(s.out.Lost, LostKey{DB: db, Key: slices.Clone(s.probe.x.key), Type: s.probe.x.entry.Type, Offset: at})
+	}
+}
+
+func newSmallReader() *recordReader {
+	x := &recordReader{}
+	x.r = rdb.NewReaderOptions(nil, rdb.ReaderOptions{OnFault: x.note, Window: 4 << 10})
+	return x
+}
+
+// doubtful is a record that is left out.
+type doubtful struct {
+	span
+	why Doubt
+}

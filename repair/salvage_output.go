@@ -1,0 +1,95 @@
+package repair
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/kvfsck/kvfsck/crc64"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// WriteTo writes a file that a server loads: header, the fields, libraries and keys that are kept, byte for byte as they stood, the
+// databases and their counts anew, the end mark and the right checksum. It can be called more than once.
+func (o *Salvaged) WriteTo(w io.Writer) (int64, error) {
+	s := sink{w: w}
+	s.write(headerBytes(o.Family, o.Version))
+	counts := map[uint64]*DBAccount{}
+	for i := range o.DBs {
+		counts[o.DBs[i].DB] = &o.DBs[i]
+	}
+	var db *uint64
+	for i := range o.out {
+		g := &o.out[i]
+		if g.keys > 0 && (db == nil || *db != g.db) {
+			s.selectDB(g.db, counts, o.Version)
+			db = &g.db
+		}
+		for _, p := range g.pieces {
+			s.copy(o.src, p)
+		}
+	}
+	s.write([]byte{opEOF})
+	if o.Version >= firstChecked {
+		s.write(binary.LittleEndian.AppendUint64(nil, s.sum))
+	}
+	return s.n, s.err
+}
+
+// headerBytes returns the magic and the version.
+func headerBytes(f rdb.Family, version int) []byte {
+	if f == rdb.Valkey {
+		return fmt.Appendf(nil, "VALKEY%03d", version)
+	}
+	return fmt.Appendf(nil, "REDIS%04d", version)
+}
+
+// sink writes and keeps the checksum.
+type sink struct {
+	w   io.Writer
+	n   int64
+	sum uint64
+	err error
+	buf []byte
+}
+
+func (s *sink) write(p []byte) {
+	if s.err != nil {
+		return
+	}
+	s.sum = crc64.Update(s.sum, p)
+	n, err := s.w.Write(p)
+	s.n += int64(n)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	s.err = err
+}
+
+// copy copies a range of the damaged file.
+func (s *sink) copy(src io.ReaderAt, p span) {
+	if s.buf == nil {
+		s.buf = make([]byte, 256<<10)
+	}
+	for at := p.start; at < p.end && s.err == nil; {
+		b := s.buf[:min(int64(len(s.buf)), p.end-at)]
+		n, err := src.ReadAt(b, at)
+		if n < len(b) {
+			if s.err = err; err == nil {
+				s.err = io.ErrUnexpectedEOF
+			}
+			return
+		}
+		s.write(b)
+		at += int64(n)
+	}
+}
+
+// selectDB selects a database and says, the first time, how many keys it has.
+func (s *sink) selectDB(db uint64, counts map[uint64]*DBAccount, version int) {
+	s.write(appendLength([]byte{opSelectDB}, db))
+	if c := counts[db]; c != nil && version >= firstHinted {
+		s.write(appendLength(appendLength([]byte{opResizeDB}, uint64(c.Kept)), uint64(c.Expires)))
+		delete(counts, db)
+	}
+}

@@ -1,0 +1,194 @@
+package repair
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// prober tries whether records begin at places of the file, and remembers those that do.
+type prober struct {
+	view    view
+	x       *recordReader
+	census  *census
+	family  rdb.Family
+	version int
+	known   map[int64]*record // by start
+	end     int64             // of what belongs to the file
+	trial   []byte
+}
+
+// Limits of what is tried.
+const (
+	probeAhead  = 128 << 10 // bytes in memory that a record is tried in at first
+	rejectBits  = -20       // a head with less evidence is not followed
+	streamBits  = 16        // from this evidence a record is followed beyond what is in memory
+	knownMost   = 1 << 17   // records remembered
+	chainLength = 24        // records in a row that are looked at
+)
+
+// plausible is the first look at two bytes: a type or opcode of the version, and a length that can be a key's.
+func (p *prober) plausible(b []byte) bool {
+	if len(b) < 2 || p.census.table[b[0]] == unknown {
+		return false
+	}
+	if b[0] >= opSlotInfo || b[0] == opMeta {
+		return true
+	}
+	v, n, enc, shortest := lengthForm(b[1:])
+	switch {
+	case n == 0 || !shortest:
+		return false
+	case enc:
+		return true
+	}
+	return v <= uint64(p.end-p.view.from)
+}
+
+// probe returns the record that begins at an offset, nil if none does. Its score is the evidence for it.
+func (p *prober) probe(at int64) *record {
+	if f, ok := p.known[at]; ok {
+		return f
+	}
+	b := p.view.at(at, probeAhead)
+	if int64(len(b)) > p.end-at {
+		b = b[:max(0, p.end-at)]
+	}
+	if !p.plausible(b) {
+		return nil
+	}
+	f := p.read(at, b)
+	if f != nil && len(p.known) < knownMost {
+		p.known[at] = f
+	}
+	return f
+}
+
+func (p *prober) position(at int64) rdb.Position {
+	return rdb.Position{Offset: at, Family: p.family, Version: p.version}
+}
+
+// read is probe behind the first look.
+func (p *prober) read(at int64, b []byte) *record {
+	var f record
+	p.x.r.ResumeBytes(b, p.position(at))
+	if !p.x.head(&f) || f.start != at {
+		return nil
+	}
+	head := 0.0
+	if f.what == isKey {
+		if head = p.census.headBits(&f, p.x.entry, b); head < rejectBits {
+			return nil
+		}
+	}
+	err := p.x.value(&f)
+	if err != nil && head >= streamBits && p.cut(err, at+int64(len(b))) {
+		p.x.r.Resume(io.NewSectionReader(p.view.src, at, p.end-at), p.position(at))
+		f = record{}
+		if !p.x.head(&f) || f.start != at {
+			return nil
+		}
+		err = p.x.value(&f)
+	}
+	if err != nil {
+		if fe, other := framing(err); fe == nil && p.view.err == nil {
+			p.view.err = other
+		}
+		return nil
+	}
+	f.score = float32(p.census.weigh(&f, p.x, b, p.end))
+	return &f
+}
+
+// cut reports whether reading ended because what is in memory, up to an offset, ended.
+func (p *prober) cut(err error, end int64) bool {
+	return end < p.end && errors.Is(err, rdb.ErrTruncated)
+}
+
+// chain is records in a row.
+type chain struct {
+	starts []int64
+	bits   float64
+	end    int64
+	solid  int  // records with some evidence of their own
+	strong int  // records whose values tell their own end
+	closed bool // it ends with the end mark, where the file ends
+	joins  bool // it ran into a record that stops told
+}
+
+// follow reads records from an offset on, until one cannot be read or there are enough of them. It stops before records that stop tells.
+func (p *prober) follow(at int64, c *chain, stop func(int64) bool) {
+	*c = chain{starts: c.starts[:0], end: at}
+	for len(c.starts) < chainLength {
+		if len(c.starts) > 0 && stop(c.end) {
+			c.joins = true
+			return
+		}
+		f := p.probe(c.end)
+		if f == nil {
+			return
+		}
+		c.starts = append(c.starts, f.start)
+		c.bits += float64(f.score)
+		c.end = f.end
+		if f.verified {
+			c.strong++
+		}
+		if f.score >= solidBits {
+			c.solid++
+		}
+		if f.what == isEnd {
+			c.closed = f.end == p.end
+			return
+		}
+	}
+}
+
+// forget makes room in what is remembered: records before an offset that have little to say go.
+func (p *prober) forget(from, to int64) {
+	for at, f := range p.known {
+		if at >= from && at < to && f.score < startBits {
+			delete(p.known, at)
+		}
+	}
+}
+
+func (p *prober) forgetAll() { clear(p.known) }
+
+var magics = [][]byte{[]byte("REDIS0"), []byte("VALKEY0")}
+
+// magicAt reports whether b begins with that of an RDB and a version.
+func magicAt(b []byte) bool {
+	if len(b) < headerSize || b[0] != 'R' && b[0] != 'V' {
+		return false
+	}
+	for _, m := range magics {
+		if bytes.HasPrefix(b, m) && isDigits(b[len(m):headerSize]) {
+			return true
+		}
+	}
+	return false
+}
+
+func isDigits(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// dumpAt reads a whole dump that begins at an offset, as values can hold, and returns where it ends; ok is false if it does not come to its end mark.
+func (p *prober) dumpAt(at int64) (end int64, ok bool) {
+	r := rdb.NewReader(io.NewSectionReader(p.view.src, at, p.end-at))
+	defer r.Close()
+	for r.Next() {
+		if e, last := r.Record().(*rdb.EOF); last {
+			return at + e.End(), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,167 @@
+package repair
+
+import (
+	"errors"
+
+	"github.com/kvfsck/kvfsck/internal/dupset"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// what a record is.
+type what uint8
+
+const (
+	isKey what = iota
+	isAux
+	isSelect
+	isResize
+	isSlot
+	isSlotField // Valkey's form of it
+	isImport
+	isFunction
+	isModuleAux
+	isEnd
+)
+
+// record is a record of the file as the salvage keeps it: where it lies and what it is, not what it holds.
+type record struct {
+	start, end int64
+	what       what
+	typ        rdb.Type
+	expires    bool
+	modified   bool // an expiry, idle time, counter or metadata stands before the type
+	damaged    bool // its value breaks a rule that servers mind; the framing is intact
+	code       rdb.Code
+	doubt      Doubt // of one that is damaged in our opinion only
+	verified   bool  // its value tells its end in two ways that agree
+	nameless   bool  // an empty key
+	slot       int32 // of the key, where the file has slots
+	numbers    [3]uint64
+	sum        dupset.Sum // of the key, or of a function library's name
+	score      float32    // see evidence; only of records that were probed
+}
+
+// recordReader is a Reader that tells records.
+type recordReader struct {
+	r     *rdb.Reader
+	fault *rdb.FormatError // the first one of the current record that the server of the family minds
+	key   []byte           // of the current record, until the next
+	entry *rdb.Entry       // likewise; nil if it is no key
+	other rdb.Record       // likewise
+	slots bool             // keys' slots are wanted
+}
+
+func newRecordReader(o SalvageOptions) *recordReader {
+	x := &recordReader{}
+	x.r = rdb.NewReaderOptions(nil, x.options(o))
+	return x
+}
+
+func (x *recordReader) options(o SalvageOptions) rdb.ReaderOptions {
+	return rdb.ReaderOptions{OnFault: x.note, DuplicateMemory: o.MaxMemory / 8, TempDir: o.TempDir}
+}
+
+func (x *recordReader) note(e *rdb.FormatError) error {
+	if x.fault == nil && e.Server() != rdb.Accepts && e.Code != rdb.CodeChecksum {
+		x.fault = e
+	}
+	return nil
+}
+
+// head reads up to the value of the next record, if it has one. ok is false at the end of what can be read; see the Reader's Err.
+func (x *recordReader) head(f *record) (ok bool) {
+	x.fault, x.entry, x.key, x.other = nil, nil, nil, nil
+	if !x.r.Next() {
+		return false
+	}
+	*f = record{}
+	switch rec := x.r.Record().(type) {
+	case *rdb.Entry:
+		x.entry, x.key = rec, rec.Key
+		f.start, f.end, f.what, f.typ = rec.Offset, rec.End(), isKey, rec.Type
+		f.expires = rec.ExpireAt != rdb.NoExpire
+		f.modified = f.expires || rec.Idle >= 0 || rec.Freq >= 0 || rec.Meta != nil
+		f.nameless = len(rec.Key) == 0
+		f.sum = dupset.Process().Sum(rec.Key)
+		if x.slots {
+			f.slot = int32(keySlot(rec.Key))
+		}
+	case *rdb.Header:
+		return x.head(f)
+	default:
+		x.other = rec
+		f.take(rec)
+	}
+	return true
+}
+
+// take takes what the salvage keeps of a record that is no key.
+func (f *record) take(rec rdb.Record) {
+	var span rdb.Span
+	switch rec := rec.(type) {
+	case *rdb.Aux:
+		f.what, span = isAux, rec.Span
+		if slot, ok := slotInfo(rec); ok {
+			f.what, f.numbers = isSlotField, slot
+		}
+	case *rdb.SelectDB:
+		f.what, span, f.numbers[0] = isSelect, rec.Span, rec.DB
+	case *rdb.ResizeDB:
+		f.what, span, f.numbers = isResize, rec.Span, [3]uint64{rec.Keys, rec.Expires}
+	case *rdb.SlotInfo:
+		f.what, span, f.numbers = isSlot, rec.Span, [3]uint64{rec.Slot, rec.Keys, rec.Expires}
+	case *rdb.SlotImport:
+		f.what, span = isImport, rec.Span
+	case *rdb.Function:
+		f.what, span = isFunction, rec.Span
+		if _, name, err := rdb.LibraryHeader(rec.Code); err != nil || rec.PreGA {
+			f.damaged, f.code = true, rdb.CodeFunctionHeader
+		} else {
+			f.sum = dupset.Process().Sum([]byte(name))
+		}
+	case *rdb.ModuleAux:
+		f.what, span, f.numbers = isModuleAux, rec.Span, [3]uint64{rec.WhenOpcode, rec.When}
+	case *rdb.EOF:
+		f.what, span = isEnd, rec.Span
+	}
+	f.start, f.end = span.Offset, span.End()
+}
+
+// value checks the value of the record that head began. err is what ended the reading.
+func (x *recordReader) value(f *record) (err error) {
+	switch {
+	case x.entry != nil:
+		err = x.entry.Check()
+		f.end = x.entry.End()
+	case f.what == isModuleAux:
+		m := x.other.(*rdb.ModuleAux)
+		_, err = m.Items()
+		f.end = m.End()
+	}
+	if err == nil {
+		err = x.r.Err()
+	}
+	if x.fault != nil {
+		f.damaged, f.code = true, x.fault.Code
+	}
+	if f.what == isKey && err == nil {
+		f.verified = !f.damaged && packedTypes[f.typ] && f.typ != rdb.TypeListQuicklist2 // which can hold plain items
+	}
+	return err
+}
+
+// packedTypes are the types whose values are blobs with their own sizes in them.
+var packedTypes = [256]bool{
+	rdb.TypeHashZipmap: true, rdb.TypeListZiplist: true, rdb.TypeSetIntset: true, rdb.TypeZsetZiplist: true, rdb.TypeHashZiplist: true,
+	rdb.TypeListQuicklist: true, rdb.TypeHashListpack: true, rdb.TypeZsetListpack: true, rdb.TypeListQuicklist2: true,
+	rdb.TypeSetListpack: true, rdb.TypeHashListpackTTL: true,
+}
+
+// framing returns the fault in the format that ended the reading, or an error of the input.
+func framing(err error) (*rdb.FormatError, error) {
+	var fe *rdb.FormatError
+	if err == nil || errors.As(err, &fe) {
+		return fe, nil
+	}
+	return nil, err
+}

@@ -1,0 +1,348 @@
+package repair
+
+import (
+	"cmp"
+	"math"
+	"math/bits"
+	"slices"
+	"sort"
+)
+
+// Resynchronisation. Reading failed at some place, and that is not the place of the damage:
+//
+//	known good | a1 a2 a3 ... | S ~~~~~~~~~ F ................... | h b1 b2 b3 ...
+//	           w: some records   the record  where it failed        records again
+//	           back              that failed
+//
+// A length that grew swallows records and fails inside the last of them, or leads to a place where bytes happen to read as a few records
+// more. So everything from w on is open again. First an anchor is looked for: a chain of records that runs past S, that is not one
+// with those that failed, and that no accident explains. Then the best reading of everything between w and the anchor is
+// computed: records in a row, and gaps between rows, so that the evidence of all records less what every new row costs is
+// greatest. A record that swallowed others loses to them, for they have more to show than it alone. At last the records beside gaps are
+// judged one by one (salvage_judge.go): the reading may be the best and still have one too many.
+const (
+	startBits   = 22 // what a new row costs: the places where it could begin, and caution
+	headMin     = 14 // evidence that there must be for the beginning of a row: what has less with all before it is not believed
+	gapBits     = 20 // what it costs that a row ends before the anchor: one more damage
+	anchorBits  = 56 // evidence that a chain must have, beside the number of places tried
+	anchorCount = 3  // and records, or else ones that tell their own end
+	anchorRun   = 8  // records of the anchor that are read before the rest is trusted
+	lookBack    = 16 // records
+	lookBackMin = 2  // of these the size does not matter
+	lookBackMax = 1 << 20
+	fillMost    = 256 << 10 // bytes of the anchor that are searched for records beside it
+	learnFirst  = 24        // keys, so that those of the anchor are learnt first where fewer were seen
+	zeroRun     = 64        // zero bytes that are passed over
+	solidBits   = 5.5       // evidence from which a record counts where some are wanted
+	luckMost    = 30        // evidence for records that may all the same be read by luck, behind one that was misread
+	strongBits  = 24        // evidence of a record in a trusted chain that nothing inside it is looked for
+	dyingBits   = 50        // evidence that a row must have that does not reach the anchor
+)
+
+// gap is the reading of one place where records were lost.
+type gap struct {
+	s        *salvager
+	w        int64          // what is open begins
+	failed   int64          // S
+	stuck    map[int64]bool // records that led to S
+	skipped  []span         // embedded dumps
+	fieldRun map[int64]int  // places where strings end that may be fields: how many of them
+	closed   int64          // behind the rest of the record that failed, if that is known
+	anchor   int64          // where the trusted chain is left to the ordinary reading; the end if there is none
+	fields   bool           // what was read since the last gap is fields of a hash
+	learnt   bool           // few keys were known before the gap
+	found    bool
+	last     bool // the anchor is the end mark
+}
+
+type span struct{ start, end int64 }
+
+// resync finds out where the file goes on after reading failed in the record at s.pos.
+func (s *salvager) resync(failed int64) error {
+	g := &gap{s: s, failed: failed, stuck: map[int64]bool{failed: true}}
+	g.w = g.openFrom(failed)
+	s.probe.forgetAll()
+	g.closed = g.torn()
+	g.search(g.w)
+	if g.found && s.census.keyText.strings < learnFirst {
+		g.learnt = true
+		s.learnFrom(g.anchor)
+		s.probe.forgetAll()
+		g.closed = g.torn()
+		g.search(g.w)
+	}
+	if err := s.probe.view.err; err != nil {
+		return err
+	}
+	path := s.judge(g.best(), g)
+	if debugSalvage {
+		println("resync failed", failed, "w", g.w, "closed", g.closed, "anchor", g.anchor, "found", g.found, "path", len(path))
+	}
+	s.replace(g, path)
+	return s.ctx.Err()
+}
+
+// openFrom returns where the search begins: some records before the one that failed. These are noted in stuck.
+func (g *gap) openFrom(failed int64) int64 {
+	s, stuck := g.s, g.stuck
+	w := failed
+	fields := s.fieldsPossible() && s.probe.fieldAt(failed) // what was read since the last gap may be fields too
+	for i := len(s.recent) - 1; i >= 0; i-- {
+		f := &s.recent[i]
+		n := len(s.recent) - i
+		if fields && f.end == w && f.likeField() {
+			w = f.start
+			stuck[w] = true
+			continue
+		} else if fields && f.end != w && w != failed {
+			g.fields = true
+		}
+		fields = false
+		if f.end != w && w != failed || n > lookBackMin && (n > lookBack && !f.nameless || failed-f.start > lookBackMax) {
+			break
+		}
+		w = f.start
+		stuck[w] = true
+	}
+	return w
+}
+
+// search looks for the anchor.
+func (g *gap) search(from int64) {
+	p := &g.s.probe
+	g.fieldRun = map[int64]int{}
+	g.found, g.last, g.anchor, g.skipped = false, false, p.end, g.skipped[:0]
+	var c chain
+	verified := g.verified()
+	for at := from; at < p.end; at++ {
+		if len(verified) > 0 && at > verified[0].start {
+			if at < verified[0].end {
+				at = verified[0].end
+			}
+			verified = verified[1:]
+		}
+		if at > g.failed && at < g.closed {
+			at = g.closed
+		}
+		b := p.view.at(at, 64)
+		if len(b) == 0 {
+			return
+		}
+		if at > g.failed && b[0] == 0 && p.view.zeros(at, zeroRun) == zeroRun {
+			at += zeroRun - 4
+			continue
+		}
+		if magicAt(b) && at > 0 && g.embedded(&at) {
+			continue
+		}
+		if (at-from)&(1<<16-1) == 0 && g.s.tick(at) != nil {
+			return
+		}
+		if len(p.known) == knownMost {
+			p.forget(g.w+1<<20, at-1<<18)
+		}
+		if p.probe(at) == nil || g.stuck[at] {
+			continue
+		}
+		p.follow(at, &c, func(q int64) bool { return g.stuck[q] })
+		if g.trusted(&c, at-from+1) {
+			g.hold(at, &c)
+			return
+		}
+	}
+}
+
+// verified returns the records that led to the failure and tell their own end: nothing is looked for inside them.
+func (g *gap) verified() (v []span) {
+	for i := range g.s.recent {
+		f := &g.s.recent[i]
+		if f.start >= g.w && f.verified {
+			v = append(v, span{f.start, f.end})
+		}
+	}
+	return v
+}
+
+// embedded passes a dump that stands inside a value. One that ends where the file ends is another file behind this one.
+func (g *gap) embedded(at *int64) bool {
+	end, ok := g.s.probe.dumpAt(*at)
+	if !ok {
+		return false
+	}
+	g.skipped = append(g.skipped, span{*at, end})
+	*at = end - 1
+	return true
+}
+
+// trusted reports whether no accident explains a chain, after so many places were tried.
+func (g *gap) trusted(c *chain, tried int64) bool {
+	need := anchorBits + float64(bits.Len64(uint64(tried)))
+	switch {
+	case c.joins || c.end <= g.failed:
+		return false
+	case c.closed:
+		return c.bits >= endBits
+	case g.onlyFields(c):
+		return false
+	case c.solid >= anchorCount || c.strong >= 2 || c.strong == 1 && c.bits >= need+8:
+		return c.bits >= need
+	}
+	return false
+}
+
+// hold makes a chain the anchor, and tries the places beside its first records: better ones may begin there.
+func (g *gap) hold(from int64, c *chain) {
+	p := &g.s.probe
+	g.found = true
+	for i, start := range c.starts {
+		f := p.probe(start)
+		if g.anchor = f.end; f.what == isEnd {
+			g.anchor, g.last = f.start, true
+		} else if i > 0 && (f.score >= strongBits || i == anchorRun) {
+			break
+		}
+	}
+	for at := from + 1; at < min(g.anchor, from+fillMost); at++ {
+		if f := p.probe(at); f != nil && f.verified && slices.Contains(c.starts, at) {
+			at = f.end - 1
+		}
+	}
+}
+
+// reading is the best reading of records that begin at or behind a place, and what it is worth.
+type reading struct {
+	all   []*record // candidates in order
+	next  []int     // the record after each, len(all) for none
+	fresh []float64 // what the best rows from each record or a later one on are worth
+	first []int     // the record that they begin with
+}
+
+// from returns what is the best behind a gap that begins at an offset.
+func (r *reading) from(at int64) (worth float64, first int) {
+	i := sort.Search(len(r.all), func(k int) bool { return r.all[k].start >= at })
+	return r.fresh[i], r.first[i]
+}
+
+// best returns the best reading of what lies between w and the anchor. Records that led to the failure can stand at its beginning only, in
+// a row: where one of them was misread all that came after it was.
+func (g *gap) best() []*record {
+	var old []*record
+	for at := g.w; g.stuck[at]; {
+		f := g.s.probe.probe(at)
+		if f == nil {
+			break
+		}
+		old = append(old, f)
+		at = f.end
+	}
+	r := g.rows()
+	sum := 0.0
+	for _, f := range old {
+		sum += float64(f.score)
+	}
+	worth, at, keep := math.Inf(-1), len(r.all), len(old)
+	for n := len(old); g.fields && n > 0 && old[n-1].likeField(); n-- {
+		sum -= float64(old[n-1].score)
+		old = old[:n-1]
+	}
+	luck := 0.0 // evidence for what would have been read by luck alone
+	for i := len(old); i >= 0 && (luck <= luckMost || math.IsInf(worth, -1)); i-- {
+		end, v, first := g.w, 0.0, len(r.all)
+		if i > 0 {
+			end = old[i-1].end
+		}
+		if end != g.anchor {
+			v, first = r.from(end)
+			if i > 0 && (first == len(r.all) || r.all[first].start != end) && !old[i-1].damaged && !g.s.endsThere(old[i-1], g) {
+				v -= float64(old[i-1].score) // it will be left out
+			}
+		}
+		if sum+v > worth {
+			worth, at, keep = sum+v, first, i
+		}
+		if i > 0 {
+			sum -= float64(old[i-1].score)
+			if i < len(old) {
+				luck += max(0, float64(old[i].score))
+			}
+		}
+	}
+	path := old[:keep]
+	for ; at < len(r.all); at = r.next[at] {
+		path = append(path, r.all[at])
+	}
+	return path
+}
+
+// rows computes the best rows of records from every place on.
+func (g *gap) rows() *reading {
+	r := &reading{}
+	for _, f := range g.s.probe.known {
+		if f.start >= g.w && f.end <= g.anchor && f.what != isEnd && !g.stuck[f.start] && !g.isSkipped(f) {
+			r.all = append(r.all, f)
+		}
+	}
+	slices.SortFunc(r.all, func(a, b *record) int { return cmp.Compare(a.start, b.start) })
+	r.all = g.outer(g.withoutFields(r.all))
+	n := len(r.all)
+	row := make([]float64, n) // the best from a record on
+	r.next, r.fresh, r.first = make([]int, n), make([]float64, n+1), make([]int, n+1)
+	r.first[n] = n
+	if g.found && !g.last {
+		r.fresh[n] = math.Inf(-1) // a reading must reach the anchor in a row
+	}
+	for i := n - 1; i >= 0; i-- {
+		f := r.all[i]
+		j := sort.Search(n, func(k int) bool { return r.all[k].start >= f.end })
+		worth, to := r.fresh[j]-gapBits, r.first[j]
+		if f.end == g.anchor && g.found {
+			worth, to = 0, n
+		} else if j < n && r.all[j].start == f.end && row[j] > worth {
+			worth, to = row[j], j
+		}
+		row[i], r.next[i] = float64(f.score)+worth, to
+		r.fresh[i], r.first[i] = r.fresh[i+1], r.first[i+1]
+		if v := row[i] - startBits; f.score > 0 && v > r.fresh[i] {
+			r.fresh[i], r.first[i] = v, i
+		}
+	}
+	return r
+}
+
+// outer takes out records that lie inside a strong one which leads to the anchor in a row, unless they do so too: what a value holds may look
+// like records, but they come to nothing.
+func (g *gap) outer(all []*record) []*record {
+	if !g.found {
+		return all
+	}
+	leads := map[int64]bool{g.anchor: true}
+	for i := len(all) - 1; i >= 0; i-- {
+		if leads[all[i].end] {
+			leads[all[i].start] = true
+		}
+	}
+	end := int64(0) // of the strong record
+	return slices.DeleteFunc(all, func(f *record) bool {
+		inside := f.start < end && f.end <= end
+		if leads[f.start] && f.score >= strongBits {
+			end = max(end, f.end)
+		}
+		return inside && !leads[f.start]
+	})
+}
+
+// isSkipped reports whether a record lies in what is known to be something else.
+func (g *gap) isSkipped(f *record) bool {
+	at := f.start
+	if at > g.failed && at < g.closed {
+		return true
+	}
+	for _, sp := range g.skipped {
+		if at >= sp.start && at < sp.end {
+			return true
+		}
+	}
+	return false
+}
+
+var debugSalvage bool

@@ -1,0 +1,97 @@
+package repair
+
+import "math"
+
+// textModel is what byte strings of some sort look like: how often a byte follows the two before it. It is learnt from strings known
+// to be of that sort, and says of another one how many bits it takes to write it down if it were of them. Keys of a server have
+// much in common ("user:1001:name"), so bytes that begin like one are most likely one.
+//
+// The probability of a byte is that after its two predecessors as far as they were seen, filled up with that after one, that with
+// that of the byte alone, and that with a guess made before anything was learnt.
+type textModel struct {
+	guess   [symbols]float32
+	one     [symbols]uint32
+	all     uint32
+	two     [symbols * symbols]uint32
+	after   [symbols]uint32
+	three   [1 << 17]uint16 // by hash
+	afterTo [1 << 14]uint16 // by hash
+	strings int             // learnt
+}
+
+// symbols are the bytes and the edge of a string.
+const (
+	symbols = 257
+	edge    = 256
+)
+
+func newTextModel(printable float64) *textModel {
+	m := &textModel{}
+	for c := range m.guess {
+		switch {
+		case c == edge:
+			m.guess[c] = 1.0 / 32
+		case c >= 0x20 && c < 0x7F:
+			m.guess[c] = float32(printable / 95)
+		default:
+			m.guess[c] = float32((1 - printable) / 161)
+		}
+	}
+	return m
+}
+
+func hashThree(a, b, c int) int { return (a*0x9E37 ^ b*0x85EB ^ c*0xC2B3) * 0x27D5 >> 3 & (1<<17 - 1) }
+func hashTwo(a, b int) int      { return (a*0x9E37 ^ b*0x85EB) * 0x27D5 >> 3 & (1<<14 - 1) }
+
+// learn adds a string. whole says that it is not cut, so that its end is worth knowing.
+func (m *textModel) learn(p []byte, whole bool) {
+	a, b := edge, edge
+	for _, c := range p {
+		m.add(a, b, int(c))
+		a, b = b, int(c)
+	}
+	if whole {
+		m.add(a, b, edge)
+	}
+	m.strings++
+}
+
+func (m *textModel) add(a, b, c int) {
+	m.one[c]++
+	m.all++
+	m.two[b*symbols+c]++
+	m.after[b]++
+	if i, j := hashThree(a, b, c), hashTwo(a, b); m.afterTo[j] < math.MaxUint16 {
+		m.three[i]++
+		m.afterTo[j]++
+	}
+}
+
+// probability of c after a and b.
+func (m *textModel) probability(a, b, c int) float64 {
+	const weight = 2 // of what is less specific, in strings seen
+	p := (float64(m.one[c]) + 64*float64(m.guess[c])) / (float64(m.all) + 64)
+	p = (float64(m.two[b*symbols+c]) + 2*weight*p) / (float64(m.after[b]) + 2*weight)
+	seen, of := float64(m.three[hashThree(a, b, c)]), float64(m.afterTo[hashTwo(a, b)])
+	return (min(seen, of) + weight*p) / (of + weight)
+}
+
+// likeness says by how many bits p is rather a string of sort m than one of sort other. whole is as with learn. What is long is judged by
+// its beginning.
+func (m *textModel) likeness(other *textModel, p []byte, whole bool) (bits float64) {
+	const most = 48 // bytes looked at
+	a, b := edge, edge
+	x, y := edge, edge // other does not know where its strings begin
+	for i, c := range p {
+		if i == most {
+			return bits
+		}
+		ratio := m.probability(a, b, int(c)) / other.probability(x, y, int(c))
+		bits += max(-6, min(6, math.Log2(ratio)))
+		a, b, x, y = b, int(c), y, int(c)
+	}
+	if whole {
+		bits += max(-6, min(4, math.Log2(m.probability(a, b, edge)*24)))
+	}
+	return bits
+}

@@ -1,0 +1,284 @@
+package repair
+
+import (
+	"context"
+	"io"
+
+	"github.com/kvfsck/kvfsck/internal/dupset"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// salvager is a run of Salvage.
+type salvager struct {
+	ctx      context.Context
+	opt      SalvageOptions
+	src      io.ReaderAt
+	size     int64
+	out      Salvaged
+	truncate bool
+
+	x      *recordReader
+	probe  prober
+	census *census
+	recent []record // read and still open to doubt
+	pos    int64    // behind the last of them
+	done   int64    // behind what is settled
+	ended  bool
+	again  bool  // duplicates are to be looked for anew
+	unsure bool  // all since the last gap may be fields of a hash
+	weak   int64 // where records begin that have little evidence, 0 if there are none
+
+	segs   []segment
+	behind int // the first segment behind the last gap
+	gapAt  int64
+	skips  []span // embedded dumps, for the map
+	keys   *dupset.Set
+	libs   map[dupset.Sum]span
+	cuts   []cut
+	slots  slotCheck
+	doubts []doubtful // not settled yet
+	sample []byte
+}
+
+func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) *salvager {
+	if opt.MaxNames == 0 {
+		opt.MaxNames = 1000
+	}
+	if opt.MaxMemory == 0 {
+		opt.MaxMemory = 64 << 20
+	}
+	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, libs: map[dupset.Sum]span{}, sample: make([]byte, 96)}
+	s.out.Size, s.out.src, s.out.opt = size, src, opt
+	s.keys = s.newKeys()
+	s.probe = prober{view: view{src: src, size: size}, known: map[int64]*record{}, end: size}
+	s.probe.x = newRecordReader(opt)
+	return s
+}
+
+func (s *salvager) newKeys() *dupset.Set {
+	return dupset.New(dupset.Options{MemoryLimit: s.opt.MaxMemory / 2, TempDir: s.opt.TempDir, MaxDups: maxDuplicates})
+}
+
+func (s *salvager) close() {
+	s.keys.Close()
+	s.probe.x.r.Close()
+	if s.x != nil {
+		s.x.r.Close()
+	}
+}
+
+// tick is called now and then.
+func (s *salvager) tick(at int64) error {
+	if s.opt.Progress != nil {
+		s.opt.Progress(at)
+	}
+	return s.ctx.Err()
+}
+
+func (s *salvager) run() error {
+	s.readHeader()
+	s.census = newCensus(standings(s.out.Family, s.out.Version))
+	s.probe.census, s.probe.family, s.probe.version = s.census, s.out.Family, s.out.Version
+	s.segs = []segment{{}}
+	s.x = &recordReader{}
+	from := s.pos
+	if !s.out.HeaderDamaged {
+		from = 0 // so that the checksum is computed
+	}
+	s.x.r = rdb.NewReaderOptions(io.NewSectionReader(s.src, from, s.size-from), s.x.options(s.opt))
+	if from > 0 || s.out.HeaderDamaged {
+		s.resume()
+	}
+	for !s.ended {
+		failed, err := s.walk()
+		if err != nil {
+			return err
+		}
+		if s.ended || s.truncate {
+			break
+		}
+		s.weak = 0
+		if err := s.resync(failed); err != nil {
+			return err
+		}
+		if s.pos >= s.probe.end {
+			break
+		}
+		s.resume()
+	}
+	s.settle(0)
+	if s.done < s.probe.end {
+		s.lose(s.done, s.probe.end)
+	}
+	if s.probe.end < s.size && !s.ended {
+		s.mark(s.probe.end, s.size, RegionForeign)
+	}
+	return s.probe.view.err
+}
+
+// resume makes the ordinary reading go on at s.pos.
+func (s *salvager) resume() {
+	s.x.r.Resume(io.NewSectionReader(s.src, s.pos, s.probe.end-s.pos), s.probe.position(s.pos))
+}
+
+// walk reads records until the end or until one cannot be read or believed; it returns where that one begins.
+func (s *salvager) walk() (failed int64, err error) {
+	var f record
+	for n := 0; ; n++ {
+		if n&1023 == 1023 {
+			if err := s.tick(s.pos); err != nil {
+				return 0, err
+			}
+		}
+		if !s.x.head(&f) {
+			fe, err := framing(s.x.r.Err())
+			if fe == nil && err == nil && s.out.Version < firstChecked {
+				s.ended = true
+			}
+			return s.pos, err
+		}
+		if f.start < s.pos { // what said something of this key stood before another record
+			f.start, f.modified, f.damaged = s.pos, true, true
+		}
+		if s.incredible(&f) {
+			return s.pos, nil
+		}
+		if f.what == isEnd {
+			err := s.atEnd(&f)
+			return s.pos, err
+		}
+		key := s.x.key
+		learn := f.what == isKey && s.census.count(&f, s.x.entry)
+		if learn {
+			s.census.learnKey(key)
+			s.learnValue(s.x.entry.ValueOffset, f.typ)
+		}
+		if f.what == isSlot || f.what == isSlotField {
+			s.x.slots, s.probe.x.slots = true, true
+		}
+		if err := s.x.value(&f); err != nil {
+			fe, err := framing(err)
+			if fe == nil {
+				return 0, err
+			}
+			return s.pos, err
+		}
+		if s.truncate && f.damaged {
+			return s.pos, nil
+		}
+		if f.what == isKey && !s.truncate {
+			s.takeBack(&f)
+		}
+		s.accept(f)
+		switch {
+		case f.damaged && f.what == isKey:
+			s.lookInside()
+		case f.what == isKey && s.unusual(&f, key):
+			if s.weak == 0 {
+				s.weak = f.start
+			}
+		case s.weak > 0:
+			s.reconsider()
+		}
+	}
+}
+
+// incredible reports whether a record is not to be believed though it can be read.
+func (s *salvager) incredible(f *record) bool {
+	switch f.what {
+	case isKey:
+		if s.census.table[f.typ] == unknown {
+			return true
+		}
+		if f.expires && s.census.table[opExpireTime] != current {
+			if b := s.probe.view.at(f.start, 1); len(b) > 0 && b[0] == opExpireTime {
+				return true
+			}
+		}
+		if f.nameless && s.probe.view.zeros(f.start, zeroEdge) == zeroEdge {
+			return true
+		}
+	case isSelect:
+		return f.numbers[0] > maxPlausibleDB
+	case isSlot:
+		return s.census.table[opSlotInfo] == unknown
+	case isFunction:
+		return s.census.table[opFunction] == unknown
+	case isModuleAux:
+		return s.census.table[opModuleAux] == unknown
+	case isImport:
+		return s.census.table[opMeta] == unknown
+	case isAux, isSlotField, isResize:
+		return s.census.table[opAux] == unknown
+	}
+	return false
+}
+
+// learnValue learns what values look like from the one at an offset.
+func (s *salvager) learnValue(at int64, t rdb.Type) {
+	n, _ := s.src.ReadAt(s.sample, at)
+	if t == rdb.TypeModule2 && len(s.census.modules) < 1000 {
+		id, _, _, _ := lengthForm(s.sample[:n])
+		s.census.modules[rdb.ModuleID(id)] = true
+	}
+	s.census.valueText.learn(s.sample[:n], false)
+}
+
+// learnFrom learns from some records of a chain that is trusted, before what comes before it is judged.
+func (s *salvager) learnFrom(at int64) {
+	x := newRecordReader(s.opt)
+	defer x.r.Close()
+	x.r.Resume(io.NewSectionReader(s.src, at, s.probe.end-at), s.probe.position(at))
+	var f record
+	for n := 0; n < 4*learnFirst && x.head(&f) && f.what != isEnd; n++ {
+		if f.what == isKey {
+			s.census.learnKey(x.key)
+			s.learnValue(x.entry.ValueOffset, f.typ)
+		}
+	}
+}
+
+// accept adds a record to those read.
+func (s *salvager) accept(f record) {
+	s.recent = append(s.recent, f)
+	s.pos = f.end
+	if s.unsure = s.unsure && f.likeField(); s.unsure && len(s.recent) < mostOpen {
+		return
+	}
+	if len(s.recent) >= 2*openRecords {
+		s.settle(openRecords)
+	}
+}
+
+// openRecords is how many records stay open to doubt, mostOpen where they may all be fields of a hash.
+const (
+	openRecords = 64
+	mostOpen    = 4096
+)
+
+// settle gives all but the last records that were read to the account.
+func (s *salvager) settle(keep int) {
+	n := len(s.recent) - keep
+	for i := range n {
+		s.commit(&s.recent[i], s.recent[i:])
+	}
+	if n > 0 {
+		s.recent = s.recent[:copy(s.recent, s.recent[n:])]
+	}
+}
+
+// replace puts a new reading in the place of the records from its beginning on.
+func (s *salvager) replace(g *gap, path []*record) {
+	for len(s.recent) > 0 && s.recent[len(s.recent)-1].start >= g.w {
+		s.recent = s.recent[:len(s.recent)-1]
+	}
+	for _, f := range path {
+		s.recent = append(s.recent, *f)
+	}
+	s.pos, s.unsure = g.anchor, s.fieldsPossible()
+	s.skips = append(s.skips, g.skipped...)
+	if n := len(g.skipped); n > 0 && !g.found && g.skipped[n-1].end == s.probe.end {
+		s.probe.end = g.skipped[n-1].start // another file behind this one
+		s.pos = s.probe.end
+	}
+}

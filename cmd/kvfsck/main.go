@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, e *env) int {
 }
 
 // commands is the table of commands.
-var commands = []func(*env) *cobra.Command{newCheck, newExport, newDigest, newVersion}
+var commands = []func(*env) *cobra.Command{newCheck, newRepair, newExport, newDigest, newVersion}
 
 func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{

@@ -9,8 +9,15 @@ FUZZPKGS ?= ./...
 # For benchstat: make bench BENCHCOUNT=10 > new.txt
 BENCH ?= .
 BENCHCOUNT ?= 1
+# For internal/bench, which compares whole programs: BENCHARGS='-mixed 20 -random 10 -json 10 -aof 10'
+BENCHARGS ?=
 
-.PHONY: test lint bench fuzz cover
+# How many files the differential runner compares, from which seed on, and its further flags.
+N ?= 3000
+SEED ?= 1
+DIFFARGS ?=
+
+.PHONY: test lint bench fuzz fuzz-diff fuzz-diff-night cover
 
 test:
 	$(GO) test ./...
@@ -23,6 +30,7 @@ lint:
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...
+	$(GO) run ./internal/bench $(BENCHARGS)
 
 # go test fuzzes one target at a time. -list prints the targets of a package and then the
 # line with its name.
@@ -33,6 +41,19 @@ fuzz:
 		echo "fuzz $$pkg $$target"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s "$$pkg" || exit 1; \
 	done
+
+# The same files to this module and to the checkers and the server on PATH.
+fuzz-diff:
+	$(GO) run ./fuzz/diff -n $(N) -seed $(SEED) $(DIFFARGS)
+	$(GO) run ./fuzz/diff -n $$(($(N) / 3)) -seed $(SEED) -real server $(DIFFARGS)
+	$(GO) run ./fuzz/diff -n $$(($(N) / 3)) -seed $(SEED) -real check-aof $(DIFFARGS)
+
+# A night against the newest release in the folder of the tests, and all generated files loaded by every server there is.
+fuzz-diff-night:
+	$(GO) run ./fuzz/diff -n 200000 -seed $(SEED) -newest $(DIFFARGS)
+	$(GO) run ./fuzz/diff -n 50000 -seed $(SEED) -newest -real server $(DIFFARGS)
+	$(GO) run ./fuzz/diff -n 50000 -seed $(SEED) -newest -real check-aof $(DIFFARGS)
+	KVFSCK_BIG=1 $(GO) test -timeout 3h -v -run TestServersLoad ./fuzz
 
 cover:
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+
+	"github.com/kvfsck/kvfsck/internal/rdbcheck"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// Codes of what this module must never do, in the place of a rule's.
+const (
+	oursPanics   = "ours-panics"
+	oursHangs    = "ours-hangs"
+	oursDevours  = "ours-devours-memory"
+	slow         = 2 * time.Second
+	mostMemory   = 128 << 20 // allocated for one file, beside memoryFactor times its size
+	memoryFactor = 64
+)
+
+// guarded is our verdict, with panics caught, time taken and memory counted. Memory is that of all workers, so the bound is a generous one.
+func guarded(c contest, s *sample) (v verdict) {
+	start, before := time.Now(), allocated()
+	defer func() {
+		if r := recover(); r != nil {
+			v = verdict{crashed: true, codes: []string{oursPanics}, text: fmt.Sprintf("%v\n%s", r, debug.Stack())}
+		} else if time.Since(start) > slow {
+			v.codes = []string{oursHangs}
+		} else if n := allocated() - before; n > mostMemory+memoryFactor*uint64(len(s.data)) {
+			v.codes = []string{oursDevours}
+		}
+	}()
+	return c.ours(s)
+}
+
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// asChecker is what the newest checker of the file's family does, as package rdb foretells it.
+func asChecker(b []byte) (v verdict) {
+	var out bytes.Buffer
+	res := rdbcheck.Check(&out, "x", bytes.NewReader(b))
+	v.accepts, v.text, v.plain = res.OK, out.String(), plain(out.String())
+	for _, f := range res.Report.Faults {
+		v.codes = append(v.codes, string(f.Code))
+		v.text += "fault: " + f.Error() + "\n"
+	}
+	return v
+}
+
+// asServer is what the newest server does, with so many databases, checking everything and without modules.
+func asServer(b []byte, databases uint64) (v verdict) {
+	rep, err := rdb.Verify(context.Background(), bytes.NewReader(b), rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true, Databases: databases})
+	v.accepts, v.text = rep.Complete, fmt.Sprintf("%v\n", err)
+	for _, f := range rep.Faults {
+		v.codes = append(v.codes, string(f.Code))
+		v.text += "fault: " + f.Error() + "\n"
+		if f.Server() == rdb.Refuses {
+			v.accepts = false
+		}
+	}
+	return v
+}

@@ -301,3 +301,22 @@ func firstDifference(got, want string) string {
 	}
 	return fmt.Sprintf("%d lines, want %d", len(a), len(b))
 }
+
+// TestFaultAtWindowEnd has faults whose bytes are the last in the window, which moves to show what follows them.
+func TestFaultAtWindowEnd(t *testing.T) {
+	good := pSel + pSet("a")
+	for _, bad := range []string{"$4\nPING\r\n", "%4\r\nPING\r\n", "$4\r\nPING\n\n"} {
+		for size := range 100 {
+			in := good + fmt.Sprintf("*2\r\n$%d\r\n%s\r\n", size, strings.Repeat("a", size)) + bad + strings.Repeat(good, 4)
+			for _, s := range []Strictness{AsServer, AsChecker} {
+				want := outline(strings.NewReader(in), ReaderOptions{Strictness: s})
+				for window := 16; window <= 64; window++ {
+					opt := ReaderOptions{Strictness: s, Window: window, Skim: true}
+					if got := outline(strings.NewReader(in), opt); got != want {
+						t.Fatalf("%q behind %d bytes, %s, window %d: %s", bad, size, s, window, firstDifference(got, want))
+					}
+				}
+			}
+		}
+	}
+}

@@ -70,10 +70,12 @@ func (r *Reader) fault(code Code) *FormatError {
 	return e
 }
 
-// faultAt is fault for bytes that are not what they should be; they stand back bytes before the next one.
-func (r *Reader) faultAt(code Code, back int, expected string) *FormatError {
-	r.w.pos -= back
+// faultAt is fault for bytes that are not what they should be; they stand back bytes before the next one. Looking at them may move
+// what the window holds, so found, of which the error keeps the first two, is copied before.
+func (r *Reader) faultAt(code Code, back int, found []byte, expected string) *FormatError {
 	e := r.fault(code)
+	copy(e.found[:], found)
+	r.w.pos -= back
 	p := r.w.peek(2)
 	e.Expected, e.Found = expected, quoted(p)
 	return e
@@ -187,11 +189,12 @@ func (r *Reader) header(prefix byte) (v int64, e *FormatError) {
 	case n == 0:
 		return 0, r.faultShort(CodeNoHeader, "a line of '$' and a size", "the end")
 	case line[0] != prefix:
-		e := r.faultAt(CodePrefix, n, quoted([]byte{prefix}))
-		e.found[0], e.Found = line[0], quoted(line[:1])
+		first := quoted(line[:1])
+		e := r.faultAt(CodePrefix, n, line[:1], quoted([]byte{prefix}))
+		e.Found = first
 		return 0, e
 	case r.col.is(ruleEmptyHeader) && prefix == '*' && (n == 1 || line[1] == 0):
-		e := r.faultAt(CodeNoCount, n-1, "the number of arguments")
+		e := r.faultAt(CodeNoCount, n-1, nil, "the number of arguments")
 		e.EOF = eof
 		return 0, e
 	}
@@ -200,9 +203,9 @@ func (r *Reader) header(prefix byte) (v int64, e *FormatError) {
 	r.canonical = r.canonical && used > 0 && used < 19 && line[1] <= '9' && line[1] >= '0' && string(rest) == "\r\n"
 	ends := bytes.HasPrefix(rest, []byte("\r\n"))
 	if !ends && r.col.is(ruleHeaderEnd) {
-		e := r.faultAt(CodeHeaderEnd, len(rest), "CR LF behind the number")
-		copy(e.found[:], rest)
-		e.EOF = eof && bytes.HasPrefix([]byte("\r\n"), rest)
+		cut := eof && bytes.HasPrefix([]byte("\r\n"), rest)
+		e := r.faultAt(CodeHeaderEnd, len(rest), rest, "CR LF behind the number")
+		e.EOF = cut
 		return 0, e
 	}
 	if ends {
@@ -246,9 +249,7 @@ func (r *Reader) bodyEnd(end []byte) *FormatError {
 		return nil
 	}
 	if r.col.is(ruleBulkEnd) {
-		e := r.faultAt(CodeBulkEnd, 0, "CR LF behind the argument")
-		copy(e.found[:], end)
-		return e
+		return r.faultAt(CodeBulkEnd, 0, end, "CR LF behind the argument")
 	}
 	r.canonical = false
 	r.w.pos += 2

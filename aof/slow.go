@@ -106,7 +106,7 @@ func (r *Reader) command() *FormatError {
 	if r.col[ruleArgsBits] == 32 {
 		argc = int64(int32(argc))
 	}
-	if argc < int64(r.col[ruleMinArgs]) {
+	if argc < 1 && r.col.is(ruleMinArgs) {
 		e := r.fault(CodeArgCount)
 		e.Expected, e.Found = "a number from 1", "another"
 		return e

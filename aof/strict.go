@@ -54,7 +54,7 @@ var differences = [numRules]Difference{
 		[2]int{0, 1}},
 	ruleMinArgs: {"the least number of arguments of a command",
 		"1; less is a format error", "none; a command of 0 or fewer arguments is passed over",
-		[2]int{1, minInt32}},
+		[2]int{1, 0}},
 	ruleArgsBits: {"the number of arguments is cut to",
 		"32 bits", "64 bits",
 		[2]int{32, 64}},
@@ -74,8 +74,6 @@ var differences = [numRules]Difference{
 		"the whole first argument", "the first argument up to a NUL",
 		[2]int{0, 1}},
 }
-
-const minInt32 = -1 << 31
 
 // Differences returns the points on which the two strictnesses differ.
 func Differences() []Difference { return append([]Difference{}, differences[:]...) }

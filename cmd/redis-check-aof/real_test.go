@@ -29,6 +29,8 @@ func oddFiles() map[string]string {
 		"argc -1":                     select0 + "*-1\r\n" + set27,
 		"argc huge":                   select0 + "*99999999999\r\n" + set27,
 		"argc overflow":               select0 + "*99999999999999999999999\r\n" + set27,
+		"argc min":                    select0 + "*-9223372036854775808\r\n" + set27 + "x",
+		"argc below min":              select0 + "*-99999999999999999999999\r\n" + set27 + "x",
 		"argc missing":                select0 + "*\r\n" + set27,
 		"argc x":                      select0 + "*x\r\n" + set27,
 		"blank behind":                select0 + "*1 \r\n$3\r\nfoo\r\n",

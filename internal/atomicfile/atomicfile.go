@@ -55,7 +55,7 @@ const bufferSize = 256 << 10
 // error the original is untouched and the temporary file is gone, or, when it could not
 // be removed, named in the error.
 func Write(path string, like fs.FileInfo, fill func(w io.Writer) error, verify func(path string) error) error {
-	return write(osFS{}, path, like, fill, verify)
+	return write(system(), path, like, fill, verify)
 }
 
 // fileSystem is what Write needs of the operating system, so that tests can have each
@@ -69,6 +69,10 @@ type fileSystem interface {
 	Create(path string) (file, error)
 	Rename(from, to string) error
 	Remove(path string) error
+	// Mkdir makes a folder that only its owner may use, and fails like Create when the name is taken.
+	Mkdir(path string) error
+	ChmodDir(path string, mode fs.FileMode) error
+	RemoveAll(path string) error
 	// SyncDir makes the names in a folder durable.
 	SyncDir(dir string) error
 }
@@ -106,22 +110,8 @@ func write(fsys fileSystem, path string, like fs.FileInfo, fill func(io.Writer) 
 		}
 	}()
 
-	w := bufio.NewWriterSize(f, bufferSize)
-	if err := fill(w); err != nil {
+	if err := finish(f, temp, like, fill, &open); err != nil {
 		return err
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("writing %s: %w", temp, err)
-	}
-	if err := f.Chmod(grant(f, like)); err != nil {
-		return fmt.Errorf("setting the mode of %s: %w", temp, err)
-	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("syncing %s: %w", temp, err)
-	}
-	open = false
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("closing %s: %w", temp, err)
 	}
 	if err := verify(temp); err != nil {
 		return fmt.Errorf("verifying %s: %w", temp, err)
@@ -132,6 +122,28 @@ func write(fsys fileSystem, path string, like fs.FileInfo, fill func(io.Writer) 
 	replaced = true
 	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("%s: %w: %w", path, ErrUnsynced, err)
+	}
+	return nil
+}
+
+// finish fills a new file, makes it durable and closes it. open is made false before the Close.
+func finish(f file, path string, like fs.FileInfo, fill func(io.Writer) error, open *bool) error {
+	w := bufio.NewWriterSize(f, bufferSize)
+	if err := fill(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	if err := f.Chmod(grant(f, like)); err != nil {
+		return fmt.Errorf("setting the mode of %s: %w", path, err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("syncing %s: %w", path, err)
+	}
+	*open = false
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("closing %s: %w", path, err)
 	}
 	return nil
 }
@@ -159,7 +171,19 @@ func target(fsys fileSystem, path string, like fs.FileInfo) (string, fs.FileInfo
 
 // create makes the temporary file beside path. Its name is hidden, tells where it comes
 // from, and cannot be foreseen by others who may write to the folder.
-func create(fsys fileSystem, path string) (file, string, error) {
+func create(fsys fileSystem, path string) (f file, temp string, err error) {
+	temp, err = unusedName(path, func(temp string) (err error) {
+		f, err = fsys.Create(temp)
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("creating a temporary file: %w", err)
+	}
+	return f, temp, nil
+}
+
+// unusedName makes names beside path until create takes one.
+func unusedName(path string, create func(temp string) error) (string, error) {
 	dir, base := filepath.Split(path)
 	if len(base) > 100 {
 		// The name as a whole must stay below the 255 bytes of most file systems, and some
@@ -170,12 +194,9 @@ func create(fsys fileSystem, path string) (file, string, error) {
 		var random [12]byte
 		_, _ = rand.Read(random[:]) // never fails
 		temp := filepath.Join(dir, "."+base+".kvfsck-"+hex.EncodeToString(random[:]))
-		f, err := fsys.Create(temp)
-		if err == nil {
-			return f, temp, nil
-		}
-		if attempt == 8 || !errors.Is(err, fs.ErrExist) {
-			return nil, "", fmt.Errorf("creating a temporary file: %w", err)
+		err := create(temp)
+		if err == nil || attempt == 8 || !errors.Is(err, fs.ErrExist) {
+			return temp, err
 		}
 	}
 }
@@ -219,7 +240,12 @@ func (osFS) Create(path string) (file, error) {
 
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 func (osFS) Remove(path string) error     { return os.Remove(path) }
-func (osFS) SyncDir(dir string) error     { return syncDir(dir) }
+func (osFS) Mkdir(path string) error      { return os.Mkdir(path, 0o700) }
+func (osFS) ChmodDir(path string, mode fs.FileMode) error {
+	return os.Chmod(path, mode|0o700)
+}
+func (osFS) RemoveAll(path string) error { return os.RemoveAll(path) }
+func (osFS) SyncDir(dir string) error    { return syncDir(dir) }
 
 type osFile struct{ *os.File }
 

@@ -65,7 +65,7 @@ func script(number int, act func(op string) error) (hook func(string) error, ops
 func TestOrder(t *testing.T) {
 	m := newMemFS("dir/x.rdb", original)
 	hook, ops := script(-1, nil)
-	if err := write(faulty{m, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook)); err != nil {
+	if err := write(hooked{m, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook)); err != nil {
 		t.Fatal(err)
 	}
 	want := "resolve stat create write write write own chmod sync close verify rename syncdir"
@@ -77,11 +77,11 @@ func TestOrder(t *testing.T) {
 // TestEveryStepFails lets each step fail in each way, on the model and on a real disk: the
 // original must stay whole and the temporary file must be gone.
 func TestEveryStepFails(t *testing.T) {
-	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, errHalf} {
+	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, ErrHalf} {
 		for step := 0; ; step++ {
 			m := newMemFS("dir/x.rdb", original)
 			hook, ops := script(step, func(string) error { return fault })
-			err := write(faulty{m, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook))
+			err := write(hooked{m, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook))
 			if len(*ops) <= step {
 				break
 			}
@@ -96,7 +96,7 @@ func TestEveryStepFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			hook, _ = script(step, func(string) error { return fault })
-			err = write(faulty{osFS{}, hook}, path, nil, fillNew, func(path string) error {
+			err = write(hooked{osFS{}, hook}, path, nil, fillNew, func(path string) error {
 				if err := hook("verify"); err != nil {
 					return err
 				}
@@ -130,7 +130,7 @@ func judge(t *testing.T, op string, fault, err error, content string, files int)
 			t.Errorf("error %v, want one that says that the replacement stands", err)
 		}
 	default:
-		if want := map[bool]error{true: io.ErrShortWrite, false: fault}[op == "write" && fault == errHalf]; !errors.Is(err, want) {
+		if want := map[bool]error{true: io.ErrShortWrite, false: fault}[op == "write" && fault == ErrHalf]; !errors.Is(err, want) {
 			t.Errorf("error %v, want %v", err, want)
 		}
 		if errors.Is(err, ErrUnsynced) {
@@ -211,7 +211,7 @@ func crashOn(fsys fileSystem, m *memFS, step int) (done bool, steps []string) {
 		}
 		return nil
 	}
-	err := write(faulty{fsys, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook))
+	err := write(hooked{fsys, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook))
 	return err == nil, ops
 }
 
@@ -319,7 +319,7 @@ func TestForeignGroup(t *testing.T) {
 			}
 			return nil
 		}
-		if err := write(faulty{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook)); err != nil {
+		if err := write(hooked{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook)); err != nil {
 			t.Fatal(err)
 		}
 		if got := m.names["dir/x"].mode; got != c.want {
@@ -412,7 +412,7 @@ func TestLeftBehind(t *testing.T) {
 		}
 		return nil
 	}
-	err := write(faulty{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook))
+	err := write(hooked{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook))
 	if !errors.Is(err, syscall.EIO) || !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "left behind") {
 		t.Errorf("error %v", err)
 	}
@@ -433,7 +433,7 @@ func TestTakenName(t *testing.T) {
 			}
 			return nil
 		}
-		err := write(faulty{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook))
+		err := write(hooked{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook))
 		if (err == nil) != c.ok || !c.ok && !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%d taken names: %v", c.taken, err)
 		}

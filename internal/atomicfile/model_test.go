@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -90,6 +91,24 @@ func (m *memFS) Remove(path string) error {
 	return nil
 }
 
+func (m *memFS) Mkdir(path string) error {
+	if _, taken := m.names[path]; taken {
+		return fs.ErrExist
+	}
+	m.names[path] = &inode{mode: fs.ModeDir | 0o700, smode: fs.ModeDir | 0o700}
+	return nil
+}
+
+func (m *memFS) ChmodDir(path string, mode fs.FileMode) error {
+	m.names[path].mode = fs.ModeDir | mode
+	return nil
+}
+
+func (m *memFS) RemoveAll(path string) error {
+	maps.DeleteFunc(m.names, func(name string, _ *inode) bool { return name == path || strings.HasPrefix(name, path+"/") })
+	return nil
+}
+
 func (m *memFS) SyncDir(string) error {
 	m.durable = maps.Clone(m.names)
 	return nil
@@ -146,107 +165,3 @@ func (i memInfo) Mode() fs.FileMode  { return i.n.mode }
 func (i memInfo) ModTime() time.Time { return time.Time{} }
 func (i memInfo) IsDir() bool        { return false }
 func (i memInfo) Sys() any           { return nil }
-
-// faulty passes operations on to inner and lets before have each of them fail, or do only
-// half of a write.
-type faulty struct {
-	inner  fileSystem
-	before func(op string) error
-}
-
-// errHalf has a Write do half of its work and tell nothing, as a broken driver would.
-var errHalf = errors.New("half a write")
-
-func (f faulty) Resolve(path string) (string, error) {
-	if err := f.before("resolve"); err != nil {
-		return "", err
-	}
-	return f.inner.Resolve(path)
-}
-
-func (f faulty) Stat(path string) (fs.FileInfo, error) {
-	if err := f.before("stat"); err != nil {
-		return nil, err
-	}
-	return f.inner.Stat(path)
-}
-
-func (f faulty) Create(path string) (file, error) {
-	if err := f.before("create"); err != nil {
-		return nil, err
-	}
-	inner, err := f.inner.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	return faultyFile{inner, f.before}, nil
-}
-
-func (f faulty) Rename(from, to string) error {
-	if err := f.before("rename"); err != nil {
-		return err
-	}
-	return f.inner.Rename(from, to)
-}
-
-func (f faulty) Remove(path string) error {
-	if err := f.before("remove"); err != nil {
-		return err
-	}
-	return f.inner.Remove(path)
-}
-
-func (f faulty) SyncDir(dir string) error {
-	if err := f.before("syncdir"); err != nil {
-		return err
-	}
-	return f.inner.SyncDir(dir)
-}
-
-type faultyFile struct {
-	file
-	before func(op string) error
-}
-
-func (f faultyFile) Write(p []byte) (int, error) {
-	err := f.before("write")
-	if err == nil {
-		return f.file.Write(p)
-	}
-	// A full disk takes what still fits.
-	n, writeErr := f.file.Write(p[:len(p)/2])
-	if writeErr != nil {
-		return n, writeErr
-	}
-	if errors.Is(err, errHalf) {
-		return n, nil
-	}
-	return n, err
-}
-
-func (f faultyFile) Own(like fs.FileInfo) bool {
-	return f.before("own") == nil && f.file.Own(like)
-}
-
-func (f faultyFile) Chmod(mode fs.FileMode) error {
-	if err := f.before("chmod"); err != nil {
-		return err
-	}
-	return f.file.Chmod(mode)
-}
-
-func (f faultyFile) Sync() error {
-	if err := f.before("sync"); err != nil {
-		return err
-	}
-	return f.file.Sync()
-}
-
-func (f faultyFile) Close() error {
-	err := f.before("close")
-	// The descriptor is gone even when close reports an error.
-	if closeErr := f.file.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}

@@ -1,0 +1,451 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kvfsck/kvfsck/aof"
+	"github.com/kvfsck/kvfsck/internal/atomicfile"
+)
+
+// LogResult is what applying a [LogPlan] did.
+type LogResult struct {
+	Path   string      // of the file, or of the folder with the set in it
+	Backup string      // where the original was kept; empty if it is where it was
+	Report *aof.Report // on the repaired log, read again
+	// Unremoved says which superseded files could not be removed from the set's folder, and why. No server loads them.
+	Unremoved error
+}
+
+// Apply writes the repaired log to dst, which becomes a file where the log is one on its own, and else a new folder with the set's
+// files as they lie in the folder that was given. It reads it again, as servers and their checkers do, and only then gives it its
+// name. dst must not be where the damaged log is; for that see [LogPlan.ApplyInPlace].
+func (p *LogPlan) Apply(ctx context.Context, dst string) (*LogResult, error) {
+	if err := p.ready(); err != nil {
+		return nil, err
+	}
+	res, s := &LogResult{Path: dst}, p.Chosen.Result
+	if s.ManifestName == "" {
+		err := p.writeAlone(ctx, dst, nil, res)
+		return res.unless(err)
+	}
+	err := atomicfile.WriteDir(dst, nil, func(d *atomicfile.Dir) error { return p.FillDir(ctx, d.Mkdir, d.Write) },
+		func(dir string) (err error) {
+			res.Report, err = p.Prove(ctx, os.DirFS(dir))
+			return err
+		})
+	return res.unless(err)
+}
+
+// unless gives the result where the error leaves one standing.
+func (r *LogResult) unless(err error) (*LogResult, error) {
+	if err != nil && !errors.Is(err, atomicfile.ErrUnsynced) {
+		return nil, err
+	}
+	return r, err
+}
+
+// ready reports whether there is something to be done that can be.
+func (p *LogPlan) ready() error {
+	switch {
+	case p.Chosen != nil:
+		return nil
+	case p.Salvaged.Blocked != "":
+		return fmt.Errorf("%w: %s", ErrBlocked, p.Salvaged.Blocked)
+	default:
+		return ErrNothing
+	}
+}
+
+// writeAlone writes a file on its own.
+func (p *LogPlan) writeAlone(ctx context.Context, dst string, like fs.FileInfo, res *LogResult) error {
+	s := p.Chosen.Result
+	return atomicfile.Write(dst, like, func(w io.Writer) error { return s.writeTo(ctx, &s.Files[0], w) },
+		func(path string) (err error) {
+			set, err := aof.OpenFile(os.DirFS(filepath.Dir(path)), filepath.Base(path))
+			if err != nil {
+				return err
+			}
+			res.Report, err = p.prove(ctx, set, s.Files)
+			return err
+		})
+}
+
+func (s *SalvagedSet) writeTo(ctx context.Context, f *SalvagedFile, w io.Writer) error {
+	if f.Path == "" {
+		return nil // one that is new, and empty
+	}
+	src, _, closer, err := openAt(s.Set.FS, f.Path)
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	_, err = f.WriteTo(contextWriter{ctx, w}, src)
+	return err
+}
+
+// FillDir writes the repaired log into a folder of the caller's making, by its functions mkdir and write, which take names with
+// slashes. The manifest comes last. Files keep their names and their modes.
+func (p *LogPlan) FillDir(ctx context.Context, mkdir func(name string) error, write func(name string, like fs.FileInfo, fill func(io.Writer) error) error) error {
+	if err := p.ready(); err != nil {
+		return err
+	}
+	s := p.Chosen.Result
+	if s.Dir != "." && s.ManifestName != "" {
+		if err := mkdir(s.Dir); err != nil {
+			return err
+		}
+	}
+	for i := range s.Files {
+		f := &s.Files[i]
+		like, err := fs.Stat(s.Set.FS, f.Path)
+		if err != nil {
+			return err
+		}
+		if err := write(path.Join(s.Dir, f.Name), like, func(w io.Writer) error { return s.writeTo(ctx, f, w) }); err != nil {
+			return err
+		}
+	}
+	if s.ManifestName == "" {
+		return nil
+	}
+	text, err := s.listed().AppendText(nil)
+	if err != nil {
+		return err
+	}
+	return write(path.Join(s.Dir, s.ManifestName), p.likeManifest(), func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// likeManifest is the file that lends a manifest its mode: the one that was there, or else a file of the set.
+func (p *LogPlan) likeManifest() fs.FileInfo {
+	s := p.Chosen.Result
+	if info, err := fs.Stat(s.Set.FS, path.Join(s.Dir, s.ManifestName)); err == nil {
+		return info
+	}
+	for i := range s.Files {
+		if info, err := fs.Stat(s.Set.FS, s.Files[i].Path); err == nil {
+			return info
+		}
+	}
+	return nil
+}
+
+// Prove reads what [LogPlan.FillDir] wrote, fsys being its folder: no server may find anything wrong with it, and it must have what
+// was promised.
+func (p *LogPlan) Prove(ctx context.Context, fsys fs.FS) (*aof.Report, error) {
+	s := p.Chosen.Result
+	if s.ManifestName == "" {
+		set, err := aof.OpenFile(fsys, s.Files[0].Name)
+		if err != nil {
+			return nil, err
+		}
+		return p.prove(ctx, set, s.Files)
+	}
+	set, err := aof.OpenSet(fsys, path.Join(s.Dir, s.ManifestName))
+	if err != nil {
+		return nil, err
+	}
+	return p.prove(ctx, set, s.Files)
+}
+
+func (p *LogPlan) prove(ctx context.Context, set *aof.Set, files []SalvagedFile) (*aof.Report, error) {
+	rep, err := set.Check(ctx, aof.CheckOptions{AssumeModules: p.opt.KeepUnknown})
+	if err != nil {
+		return rep, err
+	}
+	if i := slices.IndexFunc(rep.Findings, graveFinding); i >= 0 {
+		return rep, fmt.Errorf("%w: %s", ErrUnproven, rep.Findings[i].String())
+	}
+	if len(rep.Files) != len(files) {
+		return rep, fmt.Errorf("%w: %d files, %d were promised", ErrUnproven, len(rep.Files), len(files))
+	}
+	for i := range files {
+		want := files[i].Kept + files[i].Selects
+		if got := rep.Files[i].Commands; got != want {
+			return rep, fmt.Errorf("%w: %s has %d commands, %d were promised", ErrUnproven, files[i].Name, got, want)
+		}
+	}
+	return rep, nil
+}
+
+// ApplyInPlace repairs the log where it is. root is the folder that was given to [NewLogPlan] as a file system, on disk. The damaged
+// files are first kept, whole and synced: a file on its own as the file backup, those of a set in a new folder of that name.
+//
+// A set is changed by one rename. The files that change are written beside those that are there, under the next free numbers, and
+// the whole is read again; then the manifest is replaced by one that lists them, and only then the superseded files are removed. So
+// at every moment the folder has the damaged set, or the repaired one.
+//
+//	before   manifest -> 1.base  1.incr  2.incr(damaged)
+//	between  manifest -> 1.base  1.incr  2.incr(damaged)       3.incr
+//	after    manifest -> 1.base  1.incr  3.incr
+func (p *LogPlan) ApplyInPlace(ctx context.Context, root, backup string) (*LogResult, error) {
+	if err := p.ready(); err != nil {
+		return nil, err
+	}
+	if _, err := os.Lstat(backup); err == nil {
+		return nil, fmt.Errorf("%s: %w", backup, fs.ErrExist)
+	}
+	s := p.Chosen.Result
+	res := &LogResult{Backup: backup}
+	if s.ManifestName == "" {
+		res.Path = filepath.Join(root, filepath.FromSlash(s.Files[0].Path))
+		return p.aloneInPlace(ctx, res)
+	}
+	res.Path = filepath.Join(root, filepath.FromSlash(s.Dir))
+	return p.setInPlace(ctx, res)
+}
+
+func (p *LogPlan) aloneInPlace(ctx context.Context, res *LogResult) (*LogResult, error) {
+	s := p.Chosen.Result
+	like, err := os.Stat(res.Path)
+	if err != nil {
+		return nil, err
+	}
+	open := func() (io.ReadCloser, error) { return s.Set.FS.Open(s.Files[0].Path) }
+	err = atomicfile.Write(res.Backup, like, func(w io.Writer) error { return copyFrom(ctx, w, open) }, func(path string) error { return sameAs(path, open) })
+	if err != nil {
+		return nil, fmt.Errorf("keeping the original as %s: %w", res.Backup, err)
+	}
+	return res.unless(p.writeAlone(ctx, res.Path, like, res))
+}
+
+func copyFrom(ctx context.Context, w io.Writer, open func() (io.ReadCloser, error)) error {
+	src, err := open()
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	_, err = io.Copy(contextWriter{ctx, w}, src)
+	return err
+}
+
+// sameAs compares a copy with its original.
+func sameAs(path string, open func() (io.ReadCloser, error)) error {
+	src, err := open()
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return sameBytes(f, src)
+}
+
+func (p *LogPlan) setInPlace(ctx context.Context, res *LogResult) (*LogResult, error) {
+	s := p.Chosen.Result
+	for i := range s.Files {
+		if path.Dir(s.Files[i].Path) != path.Clean(s.Dir) {
+			return nil, fmt.Errorf("%w: %s lies outside of the set's folder, because an upgrade was interrupted: repair into a new folder", ErrBlocked, s.Files[i].Path)
+		}
+	}
+	names, err := p.keepSet(ctx, res.Backup)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the original as %s: %w", res.Backup, err)
+	}
+	next := s.renumbered(names)
+	written, err := p.addFiles(ctx, res.Path, next)
+	if err != nil {
+		return nil, errors.Join(err, removeAll(res.Path, written))
+	}
+	if err := p.replaceManifest(ctx, res, next); err != nil && !errors.Is(err, atomicfile.ErrUnsynced) {
+		return nil, errors.Join(err, removeAll(res.Path, written))
+	} else if err != nil {
+		return res, err // nothing is removed that may be needed after a power failure
+	}
+	res.Unremoved = removeAll(res.Path, next.superseded)
+	return res, nil
+}
+
+// addFiles writes the files with new names into the set's folder, and returns those that are there.
+func (p *LogPlan) addFiles(ctx context.Context, dir string, next *renumberedSet) (written []string, err error) {
+	s := p.Chosen.Result
+	for i := range next.files {
+		f := &next.files[i]
+		if i < len(s.Files) && f.Name == s.Files[i].Name {
+			continue
+		}
+		like := p.likeManifest()
+		if f.Path != "" {
+			if like, err = fs.Stat(s.Set.FS, f.Path); err != nil {
+				return written, err
+			}
+		}
+		fill := func(w io.Writer) error { return s.writeTo(ctx, f, w) }
+		if err := atomicfile.Write(filepath.Join(dir, f.Name), like, fill, func(string) error { return nil }); err != nil {
+			return written, err
+		}
+		written = append(written, f.Name)
+	}
+	return written, nil
+}
+
+func removeAll(dir string, names []string) (err error) {
+	for _, name := range names {
+		err = errors.Join(err, atomicfile.Remove(filepath.Join(dir, name)))
+	}
+	return err
+}
+
+// keepSet copies all files of the set's folder, and returns their names.
+func (p *LogPlan) keepSet(ctx context.Context, backup string) (names []string, err error) {
+	s := p.Chosen.Result
+	ents, err := fs.ReadDir(s.Set.FS, s.Dir)
+	if err != nil {
+		return nil, err
+	}
+	opener := func(name string) func() (io.ReadCloser, error) {
+		return func() (io.ReadCloser, error) { return s.Set.FS.Open(path.Join(s.Dir, name)) }
+	}
+	ours := ents[:0]
+	for _, e := range ents {
+		names = append(names, e.Name())
+		if _, ok := parseSetName(e.Name()); e.Type().IsRegular() && (ok || strings.HasSuffix(e.Name(), ".manifest") || s.lists(e.Name())) {
+			ours = append(ours, e)
+		}
+	}
+	like, err := fs.Stat(s.Set.FS, s.Dir)
+	if err != nil {
+		return nil, err
+	}
+	err = atomicfile.WriteDir(backup, like, func(d *atomicfile.Dir) error {
+		for _, e := range ours {
+			info, err := e.Info()
+			if err == nil {
+				err = d.Write(e.Name(), info, func(w io.Writer) error { return copyFrom(ctx, w, opener(e.Name())) })
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(dir string) error {
+		for _, e := range ours {
+			if err := sameAs(filepath.Join(dir, e.Name()), opener(e.Name())); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return names, err
+}
+
+// lists reports whether the manifest, as it was found or is to be, lists the file.
+func (s *SalvagedSet) lists(name string) bool {
+	for _, m := range []*aof.Manifest{s.Manifest, s.Set.Manifest} {
+		if m != nil && slices.ContainsFunc(m.Entries, func(e aof.ManifestEntry) bool { return e.Name == name }) {
+			return true
+		}
+	}
+	return false
+}
+
+// renumberedSet is a set some files of which have new names.
+type renumberedSet struct {
+	files      []SalvagedFile
+	manifest   *aof.Manifest
+	superseded []string // files that it does not need any more
+}
+
+// renumbered gives the files that change new names: a base the next number of bases, and of the incrs all from the first changed one
+// on, because their numbers must grow. names are the files in the folder.
+func (s *SalvagedSet) renumbered(names []string) *renumberedSet {
+	last := map[aof.FileType]int64{}
+	for _, name := range names {
+		if n, ok := parseSetName(name); ok {
+			last[n.typ] = max(last[n.typ], n.seq)
+		}
+	}
+	for _, e := range s.Manifest.Entries {
+		last[e.Type] = max(last[e.Type], e.Seq)
+	}
+	next := &renumberedSet{files: slices.Clone(s.Files), manifest: s.listed()}
+	changed := map[aof.FileType]bool{}
+	for i := range next.files {
+		f := &next.files[i]
+		if changed[f.Type] = changed[f.Type] || !f.whole(); !changed[f.Type] {
+			continue
+		}
+		last[f.Type]++
+		next.superseded = append(next.superseded, f.Name)
+		old := f.Name
+		f.Name = s.numberedName(f, last[f.Type])
+		for k := range next.manifest.Entries {
+			if e := &next.manifest.Entries[k]; e.Name == old {
+				e.Name, e.Seq = f.Name, last[f.Type]
+			}
+		}
+	}
+	if last[aof.Incr] > 0 && len(next.manifest.Of(aof.Incr)) == 0 {
+		next.addEmpty(s, last[aof.Incr]+1)
+	}
+	for _, name := range names {
+		n, ok := parseSetName(name)
+		if !ok || slices.Contains(next.superseded, name) || slices.ContainsFunc(next.files, func(f SalvagedFile) bool { return f.Name == name }) {
+			continue
+		}
+		if n.prefix == s.prefix() && (slices.Contains(s.Aside, name) || s.lists(name)) {
+			next.superseded = append(next.superseded, name)
+		}
+	}
+	return next
+}
+
+// addEmpty adds an empty incr. Without any a server would make one of its own and begin with number 1, which may be the name of a
+// superseded file as long as these are there.
+func (r *renumberedSet) addEmpty(s *SalvagedSet, seq int64) {
+	f := SalvagedFile{Type: aof.Incr, SalvagedAOF: &SalvagedAOF{Sound: true, Cut: -1}}
+	f.Name = s.numberedName(&f, seq)
+	r.files = append(r.files, f)
+	r.manifest.Entries = append(r.manifest.Entries, aof.ManifestEntry{
+		Name: f.Name, Seq: seq, Type: aof.Incr, StartOffset: aof.NoOffset, EndOffset: aof.NoOffset,
+	})
+}
+
+func (s *SalvagedSet) prefix() string { return strings.TrimSuffix(s.ManifestName, ".manifest") }
+
+// numberedName is the name that servers give a file of that number.
+func (s *SalvagedSet) numberedName(f *SalvagedFile, seq int64) string {
+	suffix := "incr.aof"
+	if f.Type == aof.Base {
+		suffix = "base.aof"
+		if strings.HasSuffix(f.Name, ".rdb") {
+			suffix = "base.rdb"
+		}
+	}
+	return fmt.Sprintf("%s.%d.%s", s.prefix(), seq, suffix)
+}
+
+// replaceManifest makes the change: it proves the set that the new manifest lists, and gives it the name.
+func (p *LogPlan) replaceManifest(ctx context.Context, res *LogResult, next *renumberedSet) error {
+	text, err := next.manifest.AppendText(nil)
+	if err != nil {
+		return err
+	}
+	s := p.Chosen.Result
+	return atomicfile.Write(filepath.Join(res.Path, s.ManifestName), p.likeManifest(), func(w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewReader(text))
+		return err
+	}, func(temp string) error {
+		set, err := aof.OpenSet(os.DirFS(res.Path), filepath.Base(temp))
+		if err != nil {
+			return err
+		}
+		res.Report, err = p.prove(ctx, set, next.files)
+		return err
+	})
+}

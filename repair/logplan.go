@@ -1,0 +1,223 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/kvfsck/kvfsck/aof"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// LogPlanOptions are settings of [NewLogPlan].
+type LogPlanOptions struct {
+	// Strategies are those that may be chosen; nil means all of them.
+	Strategies []Strategy
+	AOFSetOptions
+}
+
+// LogPlan is what could be done about an append-only file or set. Nothing has been written when it exists.
+type LogPlan struct {
+	Found    *aof.Report  // on the set as it is
+	Salvaged *SalvagedSet // what is left of it
+	Offers   []LogOffer   // one for each strategy asked for; none if there is nothing to do
+	Chosen   *LogOffer    // the one that is carried out; nil: nothing is to be done, or nothing can be
+
+	opt LogPlanOptions
+}
+
+// LogOffer is what one strategy would come to.
+type LogOffer struct {
+	Strategy Strategy
+	Possible bool
+	Reason   string // why it is not possible, or what speaks for it, on one line
+	Commands int64  // that the repaired set has of the damaged one, the healed ones among them
+	Healed   int64  // commands whose framing is corrected
+	Lost     int64  // commands that are left out, as far as their number can be told
+	Bytes    int64  // that are left out
+	Result   *SalvagedSet
+}
+
+// Partial reports whether something is left out.
+func (o *LogOffer) Partial() bool { return o.Lost > 0 || o.Bytes > 0 }
+
+// NewLogPlan looks at a log and finds out what each strategy would keep and lose. The log is the file of that name in fsys, or if the
+// name is empty the set whose directory, or whose server's data directory, is the root of fsys. It writes nothing. An error is one
+// of the input, or [ErrNothingBefore].
+//
+// Of a log, [StrategyHeal] corrects the framing of commands where only one correction is possible, and is offered where that undoes
+// all of the damage; [StrategySalvage] does so and leaves out what cannot be corrected; [StrategyTruncate] does what
+// redis-check-aof --fix does.
+func NewLogPlan(ctx context.Context, fsys fs.FS, name string, opt LogPlanOptions) (*LogPlan, error) {
+	p := &LogPlan{opt: opt}
+	var err error
+	if name == "" {
+		p.Salvaged, err = SalvageSet(ctx, fsys, opt.AOFSetOptions)
+	} else {
+		p.Salvaged, err = salvageAlone(ctx, fsys, name, opt.AOFOptions)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.Found, err = p.Salvaged.Set.Check(ctx, aof.CheckOptions{AssumeModules: opt.KeepUnknown}); err != nil {
+		return nil, err
+	}
+	if p.Sound() {
+		return p, nil
+	}
+	for _, s := range Strategies {
+		if opt.Strategies != nil && !slices.Contains(opt.Strategies, s) {
+			continue
+		}
+		o, err := p.offer(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		p.Offers = append(p.Offers, o)
+	}
+	p.choose()
+	return p, nil
+}
+
+// salvageAlone makes a set of a file on its own.
+func salvageAlone(ctx context.Context, fsys fs.FS, name string, opt AOFOptions) (*SalvagedSet, error) {
+	set, err := aof.OpenFile(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	s := &SalvagedSet{Set: set, Dir: set.Dir}
+	return s, s.salvageFiles(ctx, fsys, set.Files, AOFSetOptions{AOFOptions: opt})
+}
+
+// Sound reports whether there is nothing to repair: no finding on the set is an error, and nothing is left out of it.
+func (p *LogPlan) Sound() bool {
+	s := p.Salvaged
+	if s.Rebuilt || s.Blocked != "" || slices.ContainsFunc(p.Found.Findings, graveFinding) {
+		return false
+	}
+	return !slices.ContainsFunc(s.Files, func(f SalvagedFile) bool { return !f.whole() })
+}
+
+func graveFinding(f aof.Finding) bool { return f.Severity() == rdb.Error }
+
+// whole reports whether the file is kept byte for byte.
+func (s *SalvagedAOF) whole() bool {
+	return s.Sound || !slices.ContainsFunc(s.Regions, func(r AOFRegion) bool { return !r.Kind.Kept() || len(r.Edits) > 0 || r.Select >= 0 })
+}
+
+// choose takes what corrects everything, else what keeps most commands.
+func (p *LogPlan) choose() {
+	for i := range p.Offers {
+		o := &p.Offers[i]
+		if o.Possible && (p.Chosen == nil || o.Commands > p.Chosen.Commands) {
+			p.Chosen = o
+		}
+	}
+}
+
+func (p *LogPlan) offer(ctx context.Context, s Strategy) (LogOffer, error) {
+	o := LogOffer{Strategy: s}
+	if p.Salvaged.Blocked != "" {
+		o.Reason = p.Salvaged.Blocked
+		return o, nil
+	}
+	switch s {
+	case StrategyTruncate:
+		return o, p.truncated(ctx, &o)
+	default:
+		o.count(p.Salvaged)
+	}
+	switch {
+	case s == StrategyHeal && o.Partial():
+		o.Reason = "not all of the damage can be undone"
+	case s == StrategyHeal:
+		o.Possible, o.Reason = true, "nothing is left out"
+	default:
+		o.Possible = o.Commands > 0 || o.Bytes == 0 || slices.ContainsFunc(p.Salvaged.Files, func(f SalvagedFile) bool { return f.Preamble > 0 })
+		o.Reason = "every command that is certain"
+		if !o.Possible {
+			o.Reason = "no command of it can be recognised"
+		}
+	}
+	return o, nil
+}
+
+// count adds up the accounts of the files.
+func (o *LogOffer) count(s *SalvagedSet) {
+	o.Result = s
+	for i := range s.Files {
+		f := &s.Files[i]
+		o.Commands, o.Healed, o.Lost = o.Commands+f.Kept, o.Healed+f.Healed, o.Lost+f.Lost
+		for _, r := range f.Regions {
+			if !r.Kind.Kept() {
+				o.Bytes += r.End - r.Start
+			}
+		}
+	}
+}
+
+// truncated offers what redis-check-aof --fix would do: cut the last file, if nothing else is wrong.
+func (p *LogPlan) truncated(ctx context.Context, o *LogOffer) error {
+	switch {
+	case p.Salvaged.Rebuilt:
+		o.Reason = "redis-check-aof needs a manifest without fault"
+		return nil
+	case p.opt.Until != 0:
+		o.Reason = "a point in time is asked for"
+		return nil
+	}
+	result := *p.Salvaged
+	result.Files = slices.Clone(result.Files)
+	for i := range result.Files {
+		f := &result.Files[i]
+		t, kept, err := p.truncateFile(ctx, f)
+		var fault *aof.FormatError
+		switch {
+		case errors.As(err, &fault):
+			o.Reason = fmt.Sprintf("%s: the RDB part is damaged, of which redis-check-aof repairs nothing", f.Path)
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: %w", f.Path, err)
+		case t.Fault != nil && i < len(result.Files)-1:
+			o.Reason = fmt.Sprintf("%s is not the last file, and redis-check-aof cuts no other", f.Path)
+			return nil
+		}
+		f.SalvagedAOF = t.account(kept)
+	}
+	o.count(&result)
+	o.Possible, o.Reason = true, "everything before the first damage of the last file, nothing behind it"
+	return nil
+}
+
+// truncateFile finds out where a file would be cut, and how many commands that leaves.
+func (p *LogPlan) truncateFile(ctx context.Context, f *SalvagedFile) (t *AOFTruncation, kept int64, err error) {
+	src, size, closer, err := openAt(p.Salvaged.Set.FS, f.Path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer closer.Close()
+	if t, err = TruncateAOF(ctx, src, size, p.opt.AOFOptions); err != nil || !t.Position.InMulti {
+		return t, t.Position.Commands, err
+	}
+	r, err := readAOF(ctx, src, t.Valid, aof.AsChecker, AOFOptions{KeepUnknown: true, NoPreamble: p.opt.NoPreamble})
+	if err == errCanonical {
+		err = nil
+	}
+	return t, r.Position().Commands, err
+}
+
+// account is the truncation as a map of the file.
+func (t *AOFTruncation) account(kept int64) *SalvagedAOF {
+	out := &SalvagedAOF{Size: t.Size, Sound: t.Valid == t.Size, Preamble: t.Position.Preamble, Kept: kept, Cut: -1}
+	add := func(kind AOFRegionKind, start, end, commands int64) {
+		if start < end {
+			out.Regions = append(out.Regions, AOFRegion{Kind: kind, Start: start, End: end, Commands: commands, Select: -1})
+		}
+	}
+	add(AOFPreamble, 0, out.Preamble, 0)
+	add(AOFIntact, out.Preamble, t.Valid, out.Kept)
+	add(AOFLost, t.Valid, t.Size, 0)
+	return out
+}

@@ -34,9 +34,9 @@ func (p *Plan) Apply(ctx context.Context, dst string, like fs.FileInfo) (*Result
 		return nil, ErrNothing
 	}
 	res := &Result{Path: dst, Offer: p.Chosen}
-	fill := func(w io.Writer) error { return p.Chosen.write(contextWriter{ctx, w}) }
+	fill := func(w io.Writer) error { return p.WriteTo(ctx, w) }
 	err := atomicfile.Write(dst, like, fill, func(path string) (err error) {
-		res.Report, err = p.prove(ctx, path)
+		res.Report, err = p.Prove(ctx, path)
 		return err
 	})
 	if err != nil && !errors.Is(err, atomicfile.ErrUnsynced) {
@@ -106,8 +106,31 @@ func sameBytes(a, b io.Reader) error {
 	}
 }
 
-// prove reads the repaired file: it must verify, with as many keys as were claimed.
-func (p *Plan) prove(ctx context.Context, path string) (*rdb.Report, error) {
+// WriteTo writes the repaired file, or one that is sound as it is, to a place of the caller's making. [Plan.Prove] is to be asked
+// before anything relies on it.
+func (p *Plan) WriteTo(ctx context.Context, w io.Writer) error {
+	w = contextWriter{ctx, w}
+	switch {
+	case p.Chosen != nil:
+		return p.Chosen.write(w)
+	case p.Sound():
+		_, err := io.Copy(w, io.NewSectionReader(p.src, 0, p.Size))
+		return err
+	default:
+		return ErrNothing
+	}
+}
+
+// Keys returns how many keys the repaired file has, or one that is sound.
+func (p *Plan) Keys() int64 {
+	if p.Chosen != nil {
+		return p.Chosen.Keys
+	}
+	return p.Report.Keys
+}
+
+// Prove reads what [Plan.WriteTo] wrote: it must verify, with as many keys as were claimed.
+func (p *Plan) Prove(ctx context.Context, path string) (*rdb.Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -117,8 +140,8 @@ func (p *Plan) prove(ctx context.Context, path string) (*rdb.Report, error) {
 	if err != nil {
 		return rep, fmt.Errorf("%w: %w", ErrUnproven, err)
 	}
-	if rep.Keys != p.Chosen.Keys {
-		return rep, fmt.Errorf("%w: %d keys, %d were promised", ErrUnproven, rep.Keys, p.Chosen.Keys)
+	if rep.Keys != p.Keys() {
+		return rep, fmt.Errorf("%w: %d keys, %d were promised", ErrUnproven, rep.Keys, p.Keys())
 	}
 	return rep, nil
 }

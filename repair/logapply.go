@@ -33,7 +33,7 @@ func (p *LogPlan) Apply(ctx context.Context, dst string) (*LogResult, error) {
 	if err := p.ready(); err != nil {
 		return nil, err
 	}
-	res, s := &LogResult{Path: dst}, p.Chosen.Result
+	res, s := &LogResult{Path: dst}, p.result()
 	if s.ManifestName == "" {
 		err := p.writeAlone(ctx, dst, nil, res)
 		return res.unless(err)
@@ -54,6 +54,14 @@ func (r *LogResult) unless(err error) (*LogResult, error) {
 	return r, err
 }
 
+// result is the set that is written: that of the chosen offer, or a sound one as it is.
+func (p *LogPlan) result() *SalvagedSet {
+	if p.Chosen != nil {
+		return p.Chosen.Result
+	}
+	return p.Salvaged
+}
+
 // ready reports whether there is something to be done that can be.
 func (p *LogPlan) ready() error {
 	switch {
@@ -68,7 +76,7 @@ func (p *LogPlan) ready() error {
 
 // writeAlone writes a file on its own.
 func (p *LogPlan) writeAlone(ctx context.Context, dst string, like fs.FileInfo, res *LogResult) error {
-	s := p.Chosen.Result
+	s := p.result()
 	return atomicfile.Write(dst, like, func(w io.Writer) error { return s.writeTo(ctx, &s.Files[0], w) },
 		func(path string) (err error) {
 			set, err := aof.OpenFile(os.DirFS(filepath.Dir(path)), filepath.Base(path))
@@ -93,13 +101,13 @@ func (s *SalvagedSet) writeTo(ctx context.Context, f *SalvagedFile, w io.Writer)
 	return err
 }
 
-// FillDir writes the repaired log into a folder of the caller's making, by its functions mkdir and write, which take names with
+// FillDir writes the repaired log, or one that is sound as it is, into a folder of the caller's making, by its functions mkdir and write, which take names with
 // slashes. The manifest comes last. Files keep their names and their modes.
 func (p *LogPlan) FillDir(ctx context.Context, mkdir func(name string) error, write func(name string, like fs.FileInfo, fill func(io.Writer) error) error) error {
-	if err := p.ready(); err != nil {
+	if err := p.ready(); err != nil && !p.Sound() {
 		return err
 	}
-	s := p.Chosen.Result
+	s := p.result()
 	if s.Dir != "." && s.ManifestName != "" {
 		if err := mkdir(s.Dir); err != nil {
 			return err
@@ -130,7 +138,7 @@ func (p *LogPlan) FillDir(ctx context.Context, mkdir func(name string) error, wr
 
 // likeManifest is the file that lends a manifest its mode: the one that was there, or else a file of the set.
 func (p *LogPlan) likeManifest() fs.FileInfo {
-	s := p.Chosen.Result
+	s := p.result()
 	if info, err := fs.Stat(s.Set.FS, path.Join(s.Dir, s.ManifestName)); err == nil {
 		return info
 	}
@@ -145,7 +153,7 @@ func (p *LogPlan) likeManifest() fs.FileInfo {
 // Prove reads what [LogPlan.FillDir] wrote, fsys being its folder: no server may find anything wrong with it, and it must have what
 // was promised.
 func (p *LogPlan) Prove(ctx context.Context, fsys fs.FS) (*aof.Report, error) {
-	s := p.Chosen.Result
+	s := p.result()
 	if s.ManifestName == "" {
 		set, err := aof.OpenFile(fsys, s.Files[0].Name)
 		if err != nil {
@@ -197,7 +205,7 @@ func (p *LogPlan) ApplyInPlace(ctx context.Context, root, backup string) (*LogRe
 	if _, err := os.Lstat(backup); err == nil {
 		return nil, fmt.Errorf("%s: %w", backup, fs.ErrExist)
 	}
-	s := p.Chosen.Result
+	s := p.result()
 	res := &LogResult{Backup: backup}
 	if s.ManifestName == "" {
 		res.Path = filepath.Join(root, filepath.FromSlash(s.Files[0].Path))
@@ -208,7 +216,7 @@ func (p *LogPlan) ApplyInPlace(ctx context.Context, root, backup string) (*LogRe
 }
 
 func (p *LogPlan) aloneInPlace(ctx context.Context, res *LogResult) (*LogResult, error) {
-	s := p.Chosen.Result
+	s := p.result()
 	like, err := os.Stat(res.Path)
 	if err != nil {
 		return nil, err
@@ -247,7 +255,7 @@ func sameAs(path string, open func() (io.ReadCloser, error)) error {
 }
 
 func (p *LogPlan) setInPlace(ctx context.Context, res *LogResult) (*LogResult, error) {
-	s := p.Chosen.Result
+	s := p.result()
 	for i := range s.Files {
 		if path.Dir(s.Files[i].Path) != path.Clean(s.Dir) {
 			return nil, fmt.Errorf("%w: %s lies outside of the set's folder, because an upgrade was interrupted: repair into a new folder", ErrBlocked, s.Files[i].Path)
@@ -273,7 +281,7 @@ func (p *LogPlan) setInPlace(ctx context.Context, res *LogResult) (*LogResult, e
 
 // addFiles writes the files with new names into the set's folder, and returns those that are there.
 func (p *LogPlan) addFiles(ctx context.Context, dir string, next *renumberedSet) (written []string, err error) {
-	s := p.Chosen.Result
+	s := p.result()
 	for i := range next.files {
 		f := &next.files[i]
 		if i < len(s.Files) && f.Name == s.Files[i].Name {
@@ -303,7 +311,7 @@ func removeAll(dir string, names []string) (err error) {
 
 // keepSet copies all files of the set's folder, and returns their names.
 func (p *LogPlan) keepSet(ctx context.Context, backup string) (names []string, err error) {
-	s := p.Chosen.Result
+	s := p.result()
 	ents, err := fs.ReadDir(s.Set.FS, s.Dir)
 	if err != nil {
 		return nil, err
@@ -436,7 +444,7 @@ func (p *LogPlan) replaceManifest(ctx context.Context, res *LogResult, next *ren
 	if err != nil {
 		return err
 	}
-	s := p.Chosen.Result
+	s := p.result()
 	return atomicfile.Write(filepath.Join(res.Path, s.ManifestName), p.likeManifest(), func(w io.Writer) error {
 		_, err := io.Copy(w, bytes.NewReader(text))
 		return err

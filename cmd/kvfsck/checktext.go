@@ -209,12 +209,28 @@ func (c *checkText) next() {
 		path = "FILE"
 	}
 	c.line("    - Keep a copy of the file as it is: a server that starts beside it may write over it.")
-	if int64(c.t.Total) > int64(c.shown) {
-		c.line("    - See every finding:          kvfsck check --all %s", path)
+	if c.repairable() {
+		c.line("    - See what can be repaired:    kvfsck repair %s --dry-run", path)
 	}
-	c.line("    - Have the findings as JSON:  kvfsck check --all --json %s", path)
+	if int64(c.t.Total) > int64(c.shown) {
+		c.line("    - See every finding:           kvfsck check --all %s", path)
+	}
+	c.line("    - Have the findings as JSON:   kvfsck check --all --json %s", path)
 	if c.t.Summary.Keys > 0 {
-		c.line("    - Save what can be read:      kvfsck export %s --format jsonl --output keys.jsonl", path)
+		c.line("    - Save what can be read:       kvfsck export %s --format jsonl --output keys.jsonl", path)
 	}
 	c.line("    - Look for another copy: an older backup, a replica's file, or the append-only files of the same server.")
+}
+
+// repairable reports whether repair is worth trying: on a file of some bytes whose damage is not that of a compression around it.
+func (c *checkText) repairable() bool {
+	if string(c.t.Path) == input.Stdin || c.t.Summary.Bytes == 0 {
+		return false
+	}
+	for _, f := range c.t.Findings {
+		if f.Code == report.CodeCompression {
+			return false
+		}
+	}
+	return guess(c.head) == ""
 }

@@ -157,16 +157,19 @@ func (c *logText) next() {
 	}
 	c.line("  what to do next")
 	c.line("    - Copy the whole directory before any server starts on it: a start can cut files, and so can --fix.")
+	if string(c.t.Path) != input.Stdin {
+		c.line("    - See what can be repaired:    kvfsck repair %s --dry-run", path)
+	}
 	if c.fixable() {
 		last, at := &s.Files[len(s.Files)-1], int64(*c.t.Checker.Offset)
-		c.line("    - Cut off what is damaged:    redis-check-aof --fix %s", shellQuote(c.entry()))
+		c.line("    - Cut off what is damaged:     redis-check-aof --fix %s", shellQuote(c.entry()))
 		c.line("      which loses %s of %s, from offset %d on", count(int64(*last.Size)-at, "byte"), last.File, at)
 	}
 	if s.BaseKeys > 0 || s.Commands > 0 {
-		c.line("    - Save what can be read:      kvfsck export %s --format resp --output commands.resp", path)
-		c.line("      and into an empty server:   redis-cli --pipe < commands.resp")
+		c.line("    - Save what can be read:       kvfsck export %s --format resp --output commands.resp", path)
+		c.line("      and into an empty server:    redis-cli --pipe < commands.resp")
 	}
-	c.line("    - Have the findings as JSON:  kvfsck check --all --json %s", path)
+	c.line("    - Have the findings as JSON:   kvfsck check --all --json %s", path)
 	c.line("    - Look for another copy: an older backup, a replica's files, or the snapshot of the same server.")
 }
 

@@ -1,6 +1,7 @@
-// Kvfsck checks, explains and converts the persistence files of Redis and Valkey, offline.
+// Kvfsck checks, explains, repairs and converts the persistence files of Redis and Valkey, offline.
 //
 //	kvfsck check PATH...                     would a server load it, and lose nothing?
+//	kvfsck repair PATH --out DST             heals it, or saves what is still there; --dry-run, --in-place
 //	kvfsck export PATH --format jsonl|resp   the contents, a line a key or command, or as commands for redis-cli --pipe
 //	kvfsck digest PATH                       what DEBUG DIGEST of a server with this data answers
 //	kvfsck version
@@ -11,6 +12,7 @@
 // to the standard error. The exit status is that of fsck(8), bits put together where several files are checked:
 //
 //	 0  clean
+//	 1  repaired
 //	 4  damaged
 //	 8  operational error: a file could not be read, or the output not be written
 //	16  usage error
@@ -91,12 +93,13 @@ func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kvfsck",
 		Short: "fsck for Redis and Valkey persistence files",
-		Long: `kvfsck checks, explains and converts the persistence files of Redis and Valkey, offline.
+		Long: `kvfsck checks, explains, repairs and converts the persistence files of Redis and Valkey, offline.
 
 PATH is a snapshot or an append-only file, "-" for the standard input, plain or compressed (gzip, zstd, lz4; told by content, not by
-name); and of check and export also the manifest of a set of append-only files, its directory, or a server's data directory.
-Exit status: 0 clean, 4 damaged, 8 operational error, 16 usage error, 32 interrupted; several files' are put together bit by bit.`,
+name); and of check, repair and export also the manifest of a set of append-only files, its directory, or a server's data directory.
+Exit status: 0 clean, 1 repaired, 4 damaged, 8 operational error, 16 usage error, 32 interrupted; several files' are put together bit by bit.`,
 		Example: `  kvfsck check /var/lib/redis
+  kvfsck repair dump.rdb --out repaired.rdb
   zcat dump.rdb.gz | kvfsck check -
   kvfsck export dump.rdb --format jsonl --output keys.jsonl`,
 		Version:       version.String(),

@@ -2,17 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kvfsck/kvfsck/internal/input"
 	"github.com/kvfsck/kvfsck/internal/report"
 	"github.com/kvfsck/kvfsck/repair"
 )
@@ -26,45 +26,87 @@ type repairOptions struct {
 	inPlace    bool
 	dryRun     bool
 	json       bool
+	as         string
 	strategies []string
 	lostDB     int64
 	databases  uint64
 	quarantine string
+
+	until       string
+	choice      int
+	skipMissing bool
+	doubtful    bool
+	modules     bool
+
+	chosen []repair.Strategy // of strategies; nil: all
+	at     int64             // of until; 0: none
 }
 
 func newRepair(e *env) *cobra.Command {
 	var opt repairOptions
 	cmd := &cobra.Command{
 		Use:   "repair PATH (--out DST | --in-place | --dry-run)",
-		Short: "Repair a damaged snapshot: heal it, or save what is still there",
-		Long: `Repair looks at a damaged RDB, says what could be done about it, writes the repaired file, reads it again with the deep verifier, and
-only then gives it its name. The original is not touched; with --in-place it is first kept beside itself, as PATH.damaged-TIME.
+		Short: "Repair damaged files: heal them, or save what is still there",
+		Long: `Repair looks at a damaged snapshot, append-only file, set of these or data directory, says what could be done about it, writes the
+repaired files, reads them again as strictly as check does, and only then gives them their names. PATH is not touched; with --in-place
+it is first kept beside itself, as PATH.damaged-TIME. DST is a file or, of a set or a data directory, a new folder.
 
 The strategies, in the order of preference:
-  heal      the exact bytes that were there, where the file's checksum proves them: flipped bits, bursts of up to three bytes, bytes
-            lost or added, mangled line ends
-  salvage   a new file of every record that is certain; what was lost is listed
-  truncate  everything before the first damage
+  heal      the exact bytes that were there. Of a snapshot, where its checksum proves them: flipped bits, bursts of up to three bytes,
+            bytes lost or added, mangled line ends. Of a log, where the framing allows one correction only
+  salvage   every record or command that is certain; what was lost is listed
+  truncate  everything before the first damage; of a log what redis-check-aof --fix does
+
+Of a set a lost or bad manifest is made anew from the files that are there, if they allow one answer; if they allow several, they are
+listed and --choice takes one. --until restores a log as it was at a point in time, by the timestamps that servers write into it with
+aof-timestamp-enabled yes.
+
+--as gives the result another form: a snapshot as the set of a server with appendonly yes (aof), a snapshot or a log as commands for
+redis-cli --pipe (resp).
 
 Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 8 operational error, 16 usage error.`,
 		Example: `  kvfsck repair dump.rdb --dry-run
   kvfsck repair dump.rdb --out repaired.rdb
-  kvfsck repair dump.rdb --in-place --strategy heal`,
+  kvfsck repair dump.rdb --in-place --strategy heal
+  kvfsck repair /var/lib/redis --out /var/lib/redis-repaired
+  kvfsck repair appendonlydir --until 2026-03-01T12:00:00Z --out before-the-accident`,
 		Args: onePath,
 		RunE: func(cmd *cobra.Command, args []string) error { return runRepair(cmd.Context(), e, args[0], &opt) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&opt.out, "out", "o", "", "write the repaired file here")
-	f.BoolVar(&opt.inPlace, "in-place", false, "replace the file, and keep the damaged one beside it")
+	f.StringVarP(&opt.out, "out", "o", "", "write the repaired file or folder here")
+	f.BoolVar(&opt.inPlace, "in-place", false, "replace what is damaged, and keep it beside")
 	f.BoolVar(&opt.dryRun, "dry-run", false, "print the plan and write nothing")
 	f.BoolVar(&opt.json, "json", false, "print one JSON document, "+report.Schema)
+	f.StringVar(&opt.as, "as", "", "form of the output: rdb, aof, resp (default: that of PATH)")
 	f.StringSliceVar(&opt.strategies, "strategy", []string{"auto"}, "which to consider: auto, heal, salvage, truncate")
 	f.Int64Var(&opt.lostDB, "lost-db", -1, "the database of keys whose own is not known (default: that of the keys before them)")
 	f.Uint64Var(&opt.databases, "databases", 16, "how many databases the server is configured for (0: any number)")
 	f.StringVar(&opt.quarantine, "quarantine", "", "put the bytes that are not kept into this folder, with an index")
+	f.StringVar(&opt.until, "until", "", "logs: leave out what is later; a time such as 2026-03-01T12:00:00Z, or in seconds since 1970")
+	f.IntVar(&opt.choice, "choice", 0, "sets without a manifest: take this one of the answers that are listed")
+	f.BoolVar(&opt.skipMissing, "skip-missing", false, "sets: go on without files that are listed and gone")
+	f.BoolVar(&opt.doubtful, "keep-doubtful", false, "logs: keep commands whose correction is likely and not proven")
+	f.BoolVar(&opt.modules, "modules", false, "logs: take commands that no server knows for those of modules")
 	cmd.MarkFlagsMutuallyExclusive("out", "in-place", "dry-run")
 	cmd.MarkFlagsOneRequired("out", "in-place", "dry-run")
+	cmd.RegisterFlagCompletionFunc("as", cobra.FixedCompletions([]string{"rdb", "aof", "resp"}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	return cmd
+}
+
+// ready reads what the flags say.
+func (o *repairOptions) ready() (err error) {
+	if o.chosen, err = strategiesOf(o.strategies); err != nil {
+		return err
+	}
+	if o.as != "" && !slices.Contains([]string{"rdb", "aof", "resp"}, o.as) {
+		return fmt.Errorf("no form %q: there are rdb, aof and resp", o.as)
+	}
+	if o.as != "" && o.inPlace {
+		return errors.New("--as changes the form of the output, so it needs --out")
+	}
+	o.at, err = parseTime(o.until)
+	return err
 }
 
 // strategiesOf reads --strategy; nil means all.
@@ -83,110 +125,188 @@ func strategiesOf(words []string) ([]repair.Strategy, error) {
 	return out, nil
 }
 
+// timeForms are the ways to write a time, beside seconds since 1970. Without a zone it is UTC.
+var timeForms = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"}
+
+// parseTime reads --until; nothing is 0.
+func parseTime(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
+		return n, nil
+	}
+	for _, form := range timeForms {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.Unix(), nil
+		}
+	}
+	return 0, fmt.Errorf("--until %q is no time; write it like 2026-03-01T12:00:00Z or in seconds since 1970", s)
+}
+
+func (o *repairOptions) rdbOptions() repair.PlanOptions {
+	p := repair.PlanOptions{Strategies: o.chosen, Databases: o.databases}
+	if o.lostDB >= 0 {
+		db := uint64(o.lostDB)
+		p.Salvage.LostDB = &db
+	}
+	return p
+}
+
+func (o *repairOptions) logOptions() repair.LogPlanOptions {
+	p := repair.LogPlanOptions{Strategies: o.chosen}
+	p.Doubtful, p.KeepUnknown, p.Until = o.doubtful, o.modules, o.at
+	p.SkipMissing, p.Choice = o.skipMissing, o.choice
+	if o.lostDB >= 0 {
+		p.MoveLostDB, p.LostDB = true, int(o.lostDB)
+	}
+	return p
+}
+
 func runRepair(ctx context.Context, e *env, path string, opt *repairOptions) error {
-	strategies, err := strategiesOf(opt.strategies)
-	if err != nil {
+	if err := opt.ready(); err != nil {
 		return err
 	}
-	f, err := os.Open(path)
+	if path == input.Stdin {
+		return errors.New("repair reads its input several times: give it by its path")
+	}
+	t, err := openTarget(ctx, e, path)
+	defer t.close() // only read
 	if err != nil {
 		return operational{errors.New(explain(path, err))}
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil {
-		err = repairable(f, info)
+	r := &repairing{path: path, opt: opt, target: t}
+	defer r.close() // only read
+	if err := r.find(); err != nil {
+		return err
 	}
-	if err != nil {
-		return operational{fmt.Errorf("%s: %w", path, err)}
-	}
-	popt := repair.PlanOptions{Strategies: strategies, Databases: opt.databases}
-	if opt.lostDB >= 0 {
-		db := uint64(opt.lostDB)
-		popt.Salvage.LostDB = &db
-	}
-	plan, err := repair.NewPlan(ctx, f, info.Size(), popt)
-	if err != nil {
-		return operational{fmt.Errorf("%s: %w", path, err)}
-	}
-	out := repairOutcome{path: path, plan: plan}
-	if !plan.Sound() && plan.Chosen != nil && !opt.dryRun {
-		if out.result, err = apply(ctx, plan, path, opt); err != nil {
-			return operational{err}
-		}
-		if opt.quarantine != "" {
-			if err := quarantine(f, plan.Chosen, opt.quarantine); err != nil {
-				return operational{fmt.Errorf("%s: %w", opt.quarantine, err)}
-			}
+	for _, p := range r.parts {
+		if err := p.plan(ctx, opt); err != nil {
+			return operational{fmt.Errorf("%s: %w", p.path, err)}
 		}
 	}
-	return out.tell(e, opt)
+	if err := r.write(ctx, e); err != nil {
+		var code status
+		if errors.As(err, &code) {
+			return err
+		}
+		return operational{err}
+	}
+	return r.tell(e)
 }
 
-// repairable refuses what this command cannot repair, before anything long is begun.
-func repairable(f *os.File, info os.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return errors.New("only a regular file can be repaired")
+// repairing is a run of repair.
+type repairing struct {
+	path   string
+	opt    *repairOptions
+	target *target
+	parts  []*repairPart
+}
+
+func (r *repairing) close() {
+	for _, p := range r.parts {
+		if p.src != nil {
+			p.src.Close()
+		}
 	}
-	head := make([]byte, 4)
-	n, _ := f.ReadAt(head, 0)
+}
+
+// find makes a list of what is to be repaired.
+func (r *repairing) find() error {
+	t, opt := r.target, r.opt
+	compressed := t.in != nil && len(t.in.Layers) > 0
 	switch {
-	case n == 0:
-		return errors.New("the file is empty; look for another copy")
-	case head[0] == '*' || strings.HasPrefix(string(head), "file"):
-		return errors.New("an append-only file or its manifest; see redis-check-aof --fix")
-	case head[0] == 0x1f && head[1] == 0x8b || string(head) == "\x28\xb5\x2f\xfd":
-		return errors.New("a compressed file; unpack it first")
+	case compressed && opt.inPlace:
+		return errors.New("a compressed file cannot be repaired in place: use --out")
+	case t.set == nil && !t.dir && opt.at != 0:
+		return errors.New("--until is for logs: a snapshot is of one time only")
+	case t.dir && opt.as != "" && t.set != nil && t.snapshot != "":
+		return errors.New("--as is for one snapshot or one log: name it")
+	case t.set == nil && !t.dir:
+		return r.addSnapshot(r.path, "", compressed)
+	case t.dir:
+		if t.set != nil {
+			r.addLog(t.root, "")
+		}
+		if t.snapshot != "" {
+			return r.addSnapshot(joinPath(t.path, t.snapshot), t.snapshot, false)
+		}
+	case t.set.ManifestPath == "":
+		r.addLog(t.root, t.set.Files[0].Path)
+	default:
+		r.addManifest()
 	}
 	return nil
 }
 
-func apply(ctx context.Context, plan *repair.Plan, path string, opt *repairOptions) (*repair.Result, error) {
-	if opt.inPlace {
-		return plan.ApplyInPlace(ctx, path, path+".damaged-"+time.Now().UTC().Format("20060102T150405Z"))
-	}
-	if a, err := os.Stat(path); err == nil {
-		if b, err := os.Stat(opt.out); err == nil && os.SameFile(a, b) {
-			return nil, fmt.Errorf("%s is the damaged file itself; to replace it use --in-place, which keeps a copy", opt.out)
+// status is the exit status.
+func (r *repairing) status() error {
+	code := status(exitClean)
+	for _, p := range r.parts {
+		switch {
+		case p.sound():
+		case p.output == "":
+			return status(exitDamaged)
+		default:
+			code = exitRepaired
 		}
 	}
-	return plan.Apply(ctx, opt.out, nil)
-}
-
-// quarantine writes the ranges that are not kept to files of their own, with an index.
-func quarantine(src io.ReaderAt, o *repair.Offer, dir string) error {
-	if o.Salvaged == nil {
+	if code == exitClean {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+	return code
+}
+
+// write carries the plans out.
+func (r *repairing) write(ctx context.Context, e *env) error {
+	opt := r.opt
+	if opt.dryRun || !slices.ContainsFunc(r.parts, func(p *repairPart) bool { return !p.sound() }) {
+		return nil
 	}
-	type row struct {
-		File  string `json:"file"`
-		Start int64  `json:"start"`
-		End   int64  `json:"end"`
-		Kind  string `json:"kind"`
-	}
-	index := []row{}
-	for _, r := range o.Salvaged.Regions {
-		switch r.Kind {
-		case repair.RegionHeader, repair.RegionIntact, repair.RegionEnd:
-			continue
+	for _, p := range r.parts {
+		if !p.sound() && !p.possible() {
+			return nil // of a folder all is repaired, or nothing
 		}
-		name := fmt.Sprintf("%012d-%s.bin", r.Start, r.Kind)
-		f, err := os.OpenFile(dir+string(os.PathSeparator)+name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(f, io.NewSectionReader(src, r.Start, r.End-r.Start))
-		if err = errors.Join(err, f.Close()); err != nil {
-			return err
-		}
-		index = append(index, row{name, r.Start, r.End, r.Kind.String()})
 	}
-	b, err := json.MarshalIndent(index, "", " ")
-	if err != nil {
-		return err
+	if opt.quarantine != "" { // first, while all is where it was
+		if err := r.quarantine(opt.quarantine); err != nil {
+			return fmt.Errorf("%s: %w", opt.quarantine, err)
+		}
 	}
-	return os.WriteFile(dir+string(os.PathSeparator)+"index.json", append(b, '\n'), 0o600)
+	return r.writeOutput(ctx, e)
+}
+
+func (r *repairing) writeOutput(ctx context.Context, e *env) error {
+	opt := r.opt
+	if opt.inPlace {
+		stamp := ".damaged-" + time.Now().UTC().Format("20060102T150405Z")
+		for _, p := range r.parts {
+			if err := p.inPlace(ctx, stamp); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if a, err := os.Stat(r.path); err == nil {
+		if b, err := os.Stat(opt.out); err == nil && os.SameFile(a, b) {
+			return fmt.Errorf("%s is what is damaged itself; to replace it use --in-place, which keeps a copy", opt.out)
+		}
+	}
+	switch p := r.parts[0]; {
+	case opt.as != "" && opt.as != p.form():
+		return p.applyAs(ctx, e, opt.as, opt.out)
+	case r.target.dir:
+		return r.writeFolder(ctx, opt.out)
+	default:
+		return p.apply(ctx, opt.out)
+	}
+}
+
+// safeLines is safe for a text of several lines.
+func safeLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = safe(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }

@@ -1,193 +1,301 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
-	"github.com/kvfsck/kvfsck/internal/report"
+	"github.com/kvfsck/kvfsck/aof"
+	"github.com/kvfsck/kvfsck/internal/input"
+	"github.com/kvfsck/kvfsck/rdb"
 	"github.com/kvfsck/kvfsck/repair"
 )
 
-// repairOutcome is what a repair came to.
-type repairOutcome struct {
-	path   string
-	plan   *repair.Plan
-	result *repair.Result
-}
-
-// status is the exit status.
-func (o *repairOutcome) status() error {
-	switch {
-	case o.plan.Sound():
-		return nil
-	case o.result != nil:
-		return status(exitRepaired)
-	default:
-		return status(exitDamaged)
-	}
-}
-
-func (o *repairOutcome) tell(e *env, opt *repairOptions) error {
-	if opt.json {
-		if err := json.NewEncoder(e.stdout).Encode(o.document()); err != nil {
+// tell prints what a run came to.
+func (r *repairing) tell(e *env) error {
+	if r.opt.json {
+		if err := r.document().write(e.stdout); err != nil {
 			return output(err)
 		}
-		return o.status()
+		return r.status()
 	}
-	if _, err := fmt.Fprint(e.stdout, safeLines(o.text(opt))); err != nil {
+	var b strings.Builder
+	for _, p := range r.parts {
+		t := repairText{w: &b, part: p, opt: r.opt, path: r.path}
+		t.print()
+	}
+	if _, err := fmt.Fprint(e.stdout, safeLines(b.String())); err != nil {
 		return output(err)
 	}
-	return o.status()
+	return r.status()
 }
 
-// safeLines is safe for a text of several lines.
-func safeLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = safe(lines[i])
-	}
-	return strings.Join(lines, "\n")
-}
-
-func (o *repairOutcome) text(opt *repairOptions) string {
-	var b strings.Builder
-	p := o.plan
-	if p.Sound() {
-		fmt.Fprintf(&b, "%s: nothing to repair, %d keys\n", o.path, p.Report.Keys)
-		return b.String()
-	}
-	fmt.Fprintf(&b, "%s: damaged at offset %d: %s\n", o.path, p.Fault.Offset, p.Fault.Message())
-	fmt.Fprintln(&b, "  what could be done")
-	for i := range p.Offers {
-		offer := &p.Offers[i]
-		mark := "  "
-		if offer == p.Chosen {
-			mark = "->"
-		}
-		if !offer.Possible {
-			fmt.Fprintf(&b, "  %s %-9s not possible: %s\n", mark, offer.Strategy, offer.Reason)
-			continue
-		}
-		fmt.Fprintf(&b, "  %s %-9s %d keys kept, %d known to be lost, %d bytes left out: %s\n", mark, offer.Strategy, offer.Keys, offer.Lost, offer.Bytes, offer.Reason)
-	}
-	o.lostText(&b)
-	o.nextText(&b, opt)
-	return b.String()
-}
-
-// mostNames is how many lost keys are named on the terminal.
+// mostNames is how many lost keys, regions or findings are named on the terminal.
 const mostNames = 20
 
-func (o *repairOutcome) lostText(b *strings.Builder) {
-	if o.plan.Chosen == nil || o.plan.Chosen.Salvaged == nil {
+// repairText prints what became of a part, for people.
+type repairText struct {
+	w    *strings.Builder
+	part *repairPart
+	opt  *repairOptions
+	path string // that the run was given
+}
+
+func (t *repairText) line(format string, args ...any) { fmt.Fprintf(t.w, format+"\n", args...) }
+
+func (t *repairText) print() {
+	if t.part.log != nil {
+		t.log()
+	} else {
+		t.snapshot()
+	}
+	if !t.part.sound() {
+		t.next()
+	}
+}
+
+func (t *repairText) snapshot() {
+	p := t.part.rdb
+	if p.Sound() {
+		t.line("%s: nothing to repair, %s", t.part.path, count(p.Report.Keys, "key"))
 		return
 	}
-	s := o.plan.Chosen.Salvaged
+	t.line("%s: damaged at offset %d: %s", t.part.path, p.Fault.Offset, p.Fault.Message())
+	t.line("  what could be done")
+	for i := range p.Offers {
+		o := &p.Offers[i]
+		t.offer(o == p.Chosen, o.Strategy, o.Possible, o.Reason,
+			fmt.Sprintf("%d keys kept, %d known to be lost, %d bytes left out", o.Keys, o.Lost, o.Bytes))
+	}
+	if p.Chosen == nil {
+		return
+	}
+	if s := p.Chosen.Salvaged; s != nil {
+		t.lost(s)
+	}
+	if h := p.Chosen.Healing; h != nil {
+		t.healed(h)
+	}
+}
+
+// healed prints what was changed.
+func (t *repairText) healed(h *repair.Healing) {
+	for i, e := range h.Best().Edits {
+		if i == mostNames {
+			t.line("  and %d more", len(h.Best().Edits)-mostNames)
+			break
+		}
+		t.edit(e)
+	}
+}
+
+func (t *repairText) edit(e repair.Edit) {
+	switch {
+	case e.Remove == 0:
+		t.line("  put in at offset %d: %q", e.Offset, e.Insert)
+	case len(e.Insert) == 0:
+		t.line("  taken out at offset %d: %s", e.Offset, count(e.Remove, "byte"))
+	default:
+		t.line("  corrected at offset %d: %s, now %q", e.Offset, count(e.Remove, "byte"), e.Insert)
+	}
+}
+
+func (t *repairText) offer(chosen bool, s repair.Strategy, possible bool, reason, account string) {
+	mark := "  "
+	if chosen {
+		mark = "->"
+	}
+	if !possible {
+		t.line("  %s %-9s not possible: %s", mark, s, reason)
+		return
+	}
+	t.line("  %s %-9s %s: %s", mark, s, account, reason)
+}
+
+// lost names what a salvaged snapshot lacks.
+func (t *repairText) lost(s *repair.Salvaged) {
 	if !s.ChecksumRight {
-		fmt.Fprintln(b, "  no checksum vouches for what is kept: a wrong byte inside a plain string cannot be seen")
+		t.line("  no checksum vouches for what is kept: a wrong byte inside a plain string cannot be seen")
 	}
 	for _, d := range s.DBs {
 		if d.Hinted {
-			fmt.Fprintf(b, "  db %d: %d of %d keys\n", d.DB, d.Kept, d.Expected)
+			t.line("  db %d: %d of %d keys", d.DB, d.Kept, d.Expected)
+		}
+		if d.Guessed > 0 {
+			t.line("  db %d: of %s it is not certain that they belong there", d.DB, count(d.Guessed, "key"))
 		}
 	}
 	for i, k := range s.Lost {
 		if i == mostNames {
-			fmt.Fprintf(b, "  and %d more\n", len(s.Lost)-mostNames)
+			t.line("  and %d more", len(s.Lost)-mostNames)
 			break
 		}
-		why := string(k.Code)
-		if why == "" {
-			why = string(k.Doubt)
-		}
-		if why == "" {
-			why = "torn"
-		}
-		fmt.Fprintf(b, "  lost: db %d, key %q, at offset %d: %s\n", k.DB, k.Key, k.Offset, why)
+		t.line("  lost: db %d, key %q, at offset %d: %s", k.DB, k.Key, k.Offset, whyLost(&k))
 	}
 }
 
-func (o *repairOutcome) nextText(b *strings.Builder, opt *repairOptions) {
+// whyLost says in a word why a key is not kept.
+func whyLost(k *repair.LostKey) string {
 	switch {
-	case o.result != nil && o.result.Backup != "":
-		fmt.Fprintf(b, "  repaired in place and verified, %d keys; the damaged file is %s\n", o.result.Report.Keys, o.result.Backup)
-	case o.result != nil:
-		fmt.Fprintf(b, "  repaired and verified: %s, %d keys\n", o.result.Path, o.result.Report.Keys)
-	case o.plan.Chosen == nil:
-		fmt.Fprintln(b, "  nothing can be done with these strategies; look for another copy")
+	case k.Code != "":
+		return string(k.Code)
+	case k.Doubt != "":
+		return string(k.Doubt)
 	default:
-		fmt.Fprintf(b, "  nothing was written; to go on:  kvfsck repair %s --out %s\n", shellQuote(o.path), shellQuote(o.path+".repaired"))
+		return "torn"
 	}
 }
 
-// repairDocument is the outcome as JSON.
-type repairDocument struct {
-	Schema   string        `json:"schema"`
-	Path     report.Bytes  `json:"path"`
-	Verdict  string        `json:"verdict"` // clean, repaired, damaged
-	Offset   *report.Int   `json:"offset"`
-	Message  string        `json:"message,omitempty"`
-	Chosen   *string       `json:"chosen"`
-	Offers   []offerRow    `json:"strategies"`
-	Output   *report.Bytes `json:"output"`
-	Backup   *report.Bytes `json:"backup"`
-	Regions  []regionRow   `json:"regions"`
-	LostKeys []lostRow     `json:"lost_keys"`
-}
-
-type offerRow struct {
-	Strategy string     `json:"strategy"`
-	Possible bool       `json:"possible"`
-	Reason   string     `json:"reason"`
-	Keys     report.Int `json:"keys"`
-	Lost     report.Int `json:"lost_keys"`
-	Bytes    report.Int `json:"bytes_left_out"`
-}
-
-type regionRow struct {
-	Start report.Int `json:"start"`
-	End   report.Int `json:"end"`
-	Kind  string     `json:"kind"`
-}
-
-type lostRow struct {
-	DB     report.Uint  `json:"db"`
-	Key    report.Bytes `json:"key"`
-	Offset report.Int   `json:"offset"`
-	Code   string       `json:"code"`
-	Doubt  string       `json:"doubt"`
-}
-
-func (o *repairOutcome) document() *repairDocument {
-	p := o.plan
-	d := &repairDocument{Schema: report.Schema, Path: report.Bytes(o.path), Verdict: "clean", Offers: []offerRow{}, Regions: []regionRow{}, LostKeys: []lostRow{}}
-	if p.Fault != nil {
-		at := report.Int(p.Fault.Offset)
-		d.Verdict, d.Offset, d.Message = "damaged", &at, p.Fault.Message()
+func (t *repairText) log() {
+	p := t.part.log
+	if p.Sound() {
+		t.line("%s: nothing to repair, %s", t.part.path, logSize(p))
+		return
 	}
-	for _, f := range p.Offers {
-		d.Offers = append(d.Offers, offerRow{string(f.Strategy), f.Possible, f.Reason, report.Int(f.Keys), report.Int(f.Lost), report.Int(f.Bytes)})
+	t.line("%s: %s", t.part.path, t.logFault())
+	shown := 0
+	for i := range p.Found.Findings {
+		if f := &p.Found.Findings[i]; f.Severity() == rdb.Error && shown < mostNames {
+			t.line("  %s", f)
+			shown++
+		}
+	}
+	t.choices()
+	t.line("  what could be done")
+	for i := range p.Offers {
+		o := &p.Offers[i]
+		account := fmt.Sprintf("%d commands kept, %d known to be lost, %d bytes left out", o.Commands, o.Lost, o.Bytes)
+		if o.Healed > 0 {
+			account = fmt.Sprintf("%d commands kept (%d corrected), %d known to be lost, %d bytes left out", o.Commands, o.Healed, o.Lost, o.Bytes)
+		}
+		t.offer(o == p.Chosen, o.Strategy, o.Possible, o.Reason, account)
 	}
 	if p.Chosen != nil {
-		name := string(p.Chosen.Strategy)
-		d.Chosen = &name
-		if s := p.Chosen.Salvaged; s != nil {
-			for _, r := range s.Regions {
-				d.Regions = append(d.Regions, regionRow{report.Int(r.Start), report.Int(r.End), r.Kind.String()})
-			}
-			for _, k := range s.Lost {
-				d.LostKeys = append(d.LostKeys, lostRow{report.Uint(k.DB), report.Bytes(k.Key), report.Int(k.Offset), string(k.Code), string(k.Doubt)})
-			}
+		t.regions(p.Chosen.Result)
+	}
+}
+
+func (t *repairText) logFault() string {
+	if t.part.log.Salvaged.Blocked != "" {
+		return "damaged, and a decision is needed: " + t.part.log.Salvaged.Blocked
+	}
+	for i := range t.part.log.Found.Findings {
+		if t.part.log.Found.Findings[i].Severity() == rdb.Error {
+			return "damaged"
 		}
 	}
-	if o.result != nil {
-		out := report.Bytes(o.result.Path)
-		d.Verdict, d.Output = "repaired", &out
-		if o.result.Backup != "" {
-			backup := report.Bytes(o.result.Backup)
-			d.Backup = &backup
+	if t.opt.at != 0 {
+		return "to be cut at " + t.opt.until
+	}
+	return "damaged"
+}
+
+func logSize(p *repair.LogPlan) string {
+	commands := int64(0)
+	for i := range p.Found.Files {
+		commands += p.Found.Files[i].Commands
+	}
+	return count(commands, "command")
+}
+
+// choices lists the answers among which --choice takes one.
+func (t *repairText) choices() {
+	s := t.part.log.Salvaged
+	if s.Blocked == "" {
+		return
+	}
+	for i, c := range s.Choices {
+		base := "no base"
+		if c.Base != "" {
+			base = c.Base
+		}
+		t.line("  --choice %d: %s (%s)", i+1, strings.Join(append([]string{base}, c.Incrs...), ", "), c.Why)
+	}
+}
+
+// regions names what of a log is left out, corrected or uncertain.
+func (t *repairText) regions(s *repair.SalvagedSet) {
+	for _, n := range s.Notes {
+		t.line("  %s", n)
+	}
+	shown, more := 0, 0
+	for i := range s.Files {
+		f := &s.Files[i]
+		for k := range f.Regions {
+			r := &f.Regions[k]
+			if r.Kind.Kept() && len(r.Edits) == 0 && r.Select < 0 {
+				continue
+			}
+			if shown++; shown > mostNames {
+				more++
+				continue
+			}
+			t.line("  %s %s", f.Name, r)
+			if r.Select >= 0 {
+				t.line("    a SELECT %d is put in before", r.Select)
+			}
+		}
+		if f.Uncertain > 0 {
+			t.line("  %s: of %s the database is not certain", f.Name, count(f.Uncertain, "command"))
 		}
 	}
-	return d
+	if more > 0 {
+		t.line("  and %d more", more)
+	}
+}
+
+// next says what was written, or what to do.
+func (t *repairText) next() {
+	p := t.part
+	switch {
+	case p.output != "" && p.backup != "":
+		t.line("  repaired in place and verified, %s; what was damaged is %s", p.holds(), p.backup)
+		if p.unremoved != nil {
+			t.line("  files that it does not need any more could not be removed: %v", p.unremoved)
+		}
+	case p.output != "":
+		t.line("  repaired and verified: %s, %s", p.output, p.holds())
+	case p.log != nil && p.log.Salvaged.Blocked != "":
+		t.line("  nothing was written; decide, and go on:  kvfsck repair %s --out %s %s", shellQuote(t.path), shellQuote(t.suggested()), t.decision())
+	case !p.possible():
+		t.line("  nothing can be done with these strategies; look for another copy")
+	default:
+		t.line("  nothing was written; to go on:  kvfsck repair %s --out %s", shellQuote(t.path), shellQuote(t.suggested()))
+	}
+}
+
+func (t *repairText) decision() string {
+	if len(t.part.log.Salvaged.Choices) > 0 {
+		return "--choice 1"
+	}
+	return "--skip-missing"
+}
+
+// suggested is a name for the output.
+func (t *repairText) suggested() string {
+	if t.path == input.Stdin {
+		return "repaired"
+	}
+	return strings.TrimSuffix(strings.TrimRight(t.path, `/\`), ".manifest") + ".repaired"
+}
+
+// holds says what the repaired part has.
+func (p *repairPart) holds() string {
+	if p.log == nil {
+		return count(p.rdb.Keys(), "key")
+	}
+	o := p.log.Chosen
+	text := count(o.Commands, "command")
+	if keys := baseKeys(p.log.Found); keys > 0 {
+		text += " behind a snapshot"
+	}
+	return text
+}
+
+func baseKeys(rep *aof.Report) (n int64) {
+	for i := range rep.Files {
+		if r := rep.Files[i].RDB; r != nil {
+			n += r.Keys
+		}
+	}
+	return n
 }

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/kvfsck/kvfsck/internal/report"
+	"github.com/kvfsck/kvfsck/rdb"
+	"github.com/kvfsck/kvfsck/repair"
+)
+
+// repairDocument is the outcome of a run as JSON.
+type repairDocument struct {
+	Schema  string         `json:"schema"`
+	Path    report.Bytes   `json:"path"`
+	Targets []repairTarget `json:"targets"` // one, or of a data directory the log and the snapshot
+}
+
+// repairTarget is what became of a snapshot or log.
+type repairTarget struct {
+	Path     report.Bytes  `json:"path"`
+	Kind     string        `json:"kind"`
+	Verdict  string        `json:"verdict"` // clean, repaired, damaged
+	Offset   *report.Int   `json:"offset"`  // of the first damage of a snapshot
+	Message  string        `json:"message,omitempty"`
+	Chosen   *string       `json:"chosen"`
+	Offers   []offerRow    `json:"strategies"`
+	Choices  []choiceRow   `json:"choices,omitempty"` // of --choice
+	Output   *report.Bytes `json:"output"`
+	Backup   *report.Bytes `json:"backup"`
+	Regions  []regionRow   `json:"regions"`
+	LostKeys []lostRow     `json:"lost_keys"`
+	Notes    []string      `json:"notes,omitempty"`
+}
+
+type offerRow struct {
+	Strategy string     `json:"strategy"`
+	Possible bool       `json:"possible"`
+	Reason   string     `json:"reason"`
+	Keys     report.Int `json:"keys"`     // of a snapshot
+	Commands report.Int `json:"commands"` // of a log
+	Healed   report.Int `json:"corrected"`
+	Lost     report.Int `json:"lost"` // keys or commands
+	Bytes    report.Int `json:"bytes_left_out"`
+}
+
+type choiceRow struct {
+	Base   report.Bytes   `json:"base"`
+	Incrs  []report.Bytes `json:"incrs"`
+	Proven bool           `json:"proven"`
+	Why    string         `json:"why"`
+}
+
+type regionRow struct {
+	File     report.Bytes `json:"file,omitempty"` // of a set
+	Start    report.Int   `json:"start"`
+	End      report.Int   `json:"end"`
+	Kind     string       `json:"kind"`
+	Commands report.Int   `json:"commands,omitempty"`
+	Why      string       `json:"why,omitempty"`
+	Edits    []editRow    `json:"edits,omitempty"`
+	Select   *int         `json:"select,omitempty"` // a SELECT is put in before
+	kept     bool
+}
+
+type editRow struct {
+	Offset report.Int   `json:"offset"`
+	Remove report.Int   `json:"remove"`
+	Insert report.Bytes `json:"insert"`
+}
+
+type lostRow struct {
+	DB     report.Uint  `json:"db"`
+	Key    report.Bytes `json:"key"`
+	Offset report.Int   `json:"offset"`
+	Code   string       `json:"code"`
+	Doubt  string       `json:"doubt"`
+}
+
+func (d *repairDocument) write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(d)
+}
+
+func (r *repairing) document() *repairDocument {
+	d := &repairDocument{Schema: report.Schema, Path: report.Bytes(r.path), Targets: []repairTarget{}}
+	for _, p := range r.parts {
+		d.Targets = append(d.Targets, p.document())
+	}
+	return d
+}
+
+func (p *repairPart) document() repairTarget {
+	d := repairTarget{
+		Path: report.Bytes(p.path), Kind: p.kind(), Verdict: string(report.Clean), Offers: []offerRow{}, Regions: p.regions(), LostKeys: []lostRow{},
+	}
+	if name := p.strategy(); name != "" {
+		d.Chosen = &name
+	}
+	if p.log != nil {
+		p.describeLog(&d)
+	} else {
+		p.describeSnapshot(&d)
+	}
+	if !p.sound() {
+		d.Verdict = string(report.Damaged)
+	}
+	if p.output != "" {
+		out := report.Bytes(p.output)
+		d.Output = &out
+		if !p.sound() {
+			d.Verdict = "repaired"
+		}
+	}
+	if p.backup != "" {
+		backup := report.Bytes(p.backup)
+		d.Backup = &backup
+	}
+	return d
+}
+
+func (p *repairPart) describeSnapshot(d *repairTarget) {
+	if f := p.rdb.Fault; f != nil {
+		at := report.Int(f.Offset)
+		d.Offset, d.Message = &at, f.Message()
+	}
+	for _, o := range p.rdb.Offers {
+		d.Offers = append(d.Offers, offerRow{
+			Strategy: string(o.Strategy), Possible: o.Possible, Reason: o.Reason,
+			Keys: report.Int(o.Keys), Lost: report.Int(o.Lost), Bytes: report.Int(o.Bytes),
+		})
+	}
+	if p.rdb.Chosen == nil || p.rdb.Chosen.Salvaged == nil {
+		return
+	}
+	for _, k := range p.rdb.Chosen.Salvaged.Lost {
+		d.LostKeys = append(d.LostKeys, lostRow{report.Uint(k.DB), report.Bytes(k.Key), report.Int(k.Offset), string(k.Code), string(k.Doubt)})
+	}
+}
+
+func (p *repairPart) describeLog(d *repairTarget) {
+	s := p.log.Salvaged
+	d.Message, d.Notes = s.Blocked, s.Notes
+	for i := range p.log.Found.Findings {
+		if f := &p.log.Found.Findings[i]; d.Message == "" && f.Severity() == rdb.Error {
+			d.Message = f.String()
+		}
+	}
+	for _, o := range p.log.Offers {
+		d.Offers = append(d.Offers, offerRow{
+			Strategy: string(o.Strategy), Possible: o.Possible, Reason: o.Reason, Commands: report.Int(o.Commands),
+			Healed: report.Int(o.Healed), Lost: report.Int(o.Lost), Bytes: report.Int(o.Bytes),
+		})
+	}
+	for _, c := range s.Choices {
+		row := choiceRow{Base: report.Bytes(c.Base), Incrs: []report.Bytes{}, Proven: c.Proven, Why: c.Why}
+		for _, name := range c.Incrs {
+			row.Incrs = append(row.Incrs, report.Bytes(name))
+		}
+		d.Choices = append(d.Choices, row)
+	}
+}
+
+// regions is the map of what is to be written, in file order.
+func (p *repairPart) regions() []regionRow {
+	rows := []regionRow{}
+	switch {
+	case !p.possible():
+	case p.log != nil:
+		for i := range p.log.Chosen.Result.Files {
+			rows = append(rows, logRegions(&p.log.Chosen.Result.Files[i])...)
+		}
+	case p.rdb.Chosen.Salvaged != nil:
+		for _, r := range p.rdb.Chosen.Salvaged.Regions {
+			kept := r.Kind == repair.RegionHeader || r.Kind == repair.RegionIntact || r.Kind == repair.RegionEnd
+			rows = append(rows, regionRow{Start: report.Int(r.Start), End: report.Int(r.End), Kind: r.Kind.String(), kept: kept})
+		}
+	default:
+		rows = append(rows, healedRegions(p.rdb)...)
+	}
+	return rows
+}
+
+func logRegions(f *repair.SalvagedFile) (rows []regionRow) {
+	for _, r := range f.Regions {
+		row := regionRow{
+			File: report.Bytes(f.Path), Start: report.Int(r.Start), End: report.Int(r.End), Kind: r.Kind.String(),
+			Commands: report.Int(r.Commands), Why: r.Why, Edits: editRows(r.Edits), kept: r.Kind.Kept(),
+		}
+		if r.Select >= 0 {
+			row.Select = &r.Select
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func editRows(edits []repair.Edit) (rows []editRow) {
+	for _, e := range edits {
+		rows = append(rows, editRow{report.Int(e.Offset), report.Int(e.Remove), report.Bytes(e.Insert)})
+	}
+	return rows
+}
+
+// healedRegions is the map of a healed snapshot: what was corrected, and the rest.
+func healedRegions(p *repair.Plan) (rows []regionRow) {
+	at := int64(0)
+	add := func(end int64, kind string, edits []editRow) {
+		if at < end || edits != nil {
+			rows = append(rows, regionRow{Start: report.Int(at), End: report.Int(end), Kind: kind, Edits: edits, kept: true})
+		}
+		at = end
+	}
+	for _, e := range p.Chosen.Healing.Best().Edits {
+		add(e.Offset, repair.RegionIntact.String(), nil)
+		add(e.Offset+e.Remove, "healed", editRows([]repair.Edit{e}))
+	}
+	add(p.Size, repair.RegionIntact.String(), nil)
+	return rows
+}
+
+// quarantine writes the ranges that are not kept to files of their own, with an index.
+func (r *repairing) quarantine(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	type row struct {
+		File string `json:"file"`
+		regionRow
+	}
+	index := []row{}
+	for _, p := range r.parts {
+		for _, reg := range p.regions() {
+			if reg.kept || reg.Start == reg.End {
+				continue
+			}
+			name := fmt.Sprintf("%012d-%s.bin", reg.Start, reg.Kind)
+			if len(reg.File) > 0 {
+				name = filepath.Base(string(reg.File)) + "-" + name
+			}
+			if err := p.copyRange(filepath.Join(dir, name), reg); err != nil {
+				return err
+			}
+			index = append(index, row{name, reg})
+		}
+	}
+	b, err := json.MarshalIndent(index, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "index.json"), append(b, '\n'), 0o600)
+}
+
+// copyRange copies a range of the damaged file to a new one.
+func (p *repairPart) copyRange(dst string, reg regionRow) (err error) {
+	src := p.src
+	if src == nil {
+		if src, err = os.Open(joinPath(p.root, string(reg.File))); err != nil {
+			return err
+		}
+		defer src.Close()
+	}
+	f, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, io.NewSectionReader(src, int64(reg.Start), int64(reg.End-reg.Start)))
+	return errors.Join(err, f.Close())
+}

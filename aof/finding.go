@@ -2,6 +2,7 @@ package aof
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -95,6 +96,20 @@ type Finding struct {
 	Detail string // particulars
 	Err    error  // the fault, if it is one of a file's content
 }
+
+// findingCodes is the order of the table.
+var findingCodes = []FindingCode{
+	FindManifest, FindNoManifest, FindManyManifests, FindMissing, FindUnreadable,
+	FindEmpty, FindListedTwice, FindUnlisted, FindAdoptable, FindTemporary,
+	FindTempIncr, FindHistory, FindHistoryGone, FindOldStyle, FindDump,
+	FindNothing, FindGap, FindName, FindBaseKind, FindIncrRDB,
+	FindNoBase, FindOffsets, FindTornCopy, FindUpgrade, FindUpgradeHalf,
+	FindDamaged, FindMiddleShort, FindCheckerOnly, FindRDBFault, FindUnknownCommand,
+	FindArity, FindAllEmpty, FindRedisCutsTooFar,
+}
+
+// FindingCodes returns all codes there are, in the order of the documentation.
+func FindingCodes() []FindingCode { return slices.Clone(findingCodes) }
 
 // Severity returns how grave it is.
 func (f *Finding) Severity() rdb.Severity { return findings[f.Code].severity }

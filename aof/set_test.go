@@ -157,3 +157,16 @@ func TestPlausibility(t *testing.T) {
 		}
 	}
 }
+
+// TestFindingCodes: the list has every row of the table.
+func TestFindingCodes(t *testing.T) {
+	codes := FindingCodes()
+	if len(codes) != len(findings) {
+		t.Errorf("%d codes in the list, %d in the table", len(codes), len(findings))
+	}
+	for _, code := range codes {
+		if findings[code].meaning == "" {
+			t.Errorf("%s has no row", code)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/kvfsck/kvfsck/internal/input"
 	"github.com/kvfsck/kvfsck/internal/report"
 	"github.com/kvfsck/kvfsck/rdb"
+	"github.com/kvfsck/kvfsck/repair"
 )
 
 // checkText prints what was found out about a file for people: one block of lines.
@@ -177,28 +178,22 @@ func joinBytes(all []report.Bytes) string {
 	return strings.Join(names, ", ")
 }
 
-// causes is what the first faults of a kind tell about how it came about.
-var causes = map[string]string{
-	string(rdb.CodeTruncated):    "The file ends too early. If it was copied, compare its size with the original and copy it again; if a server wrote it, look in its log for a full disk.",
-	string(rdb.CodeChecksum):     "Bytes changed after the file was written. Copy it again from where it came from, and have disk and memory tested if that does not help.",
-	string(rdb.CodeVersion):      "A server newer than this program wrote the file, or its first bytes are damaged. kvfsck version tells what can be read.",
-	string(rdb.CodeSignature):    "It is not a snapshot, or its first bytes are damaged.",
-	string(rdb.CodeDuplicateKey): "A server aborts on the second of two equal keys. The export has both; the later one is usually the newer.",
-	string(rdb.CodeEmpty):        "The server drops empty collections and says so only in its log.",
-	string(rdb.CodeDBRange):      "Start the server with at least as many databases as the file uses (setting: databases).",
-	report.CodeCompression:       "The compressed backup is damaged. Copy it again from where it came from; what was read before the damage is good.",
-}
+// compressionAdvice is what to do about a damaged compression.
+const compressionAdvice = "The compressed backup is damaged. Copy it again from where it came from; what was read before the damage is good."
 
 // next says what to do about a damaged file.
 func (c *checkText) next() {
 	c.line("  what to do next")
 	told := map[string]bool{}
 	for _, f := range c.t.Findings {
-		text := causes[f.Code]
-		if f.Severity != rdb.Error.String() || told[f.Code] || text == "" {
+		text := repair.Advice(rdb.Code(f.Code))
+		if f.Code == report.CodeCompression {
+			text = compressionAdvice
+		}
+		if f.Severity != rdb.Error.String() || told[text] {
 			continue
 		}
-		told[f.Code] = true
+		told[text] = true
 		c.line("    - %s", text)
 	}
 	if g := guess(c.head); g != "" {

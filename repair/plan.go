@@ -176,11 +176,25 @@ func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, salvage func(conte
 	case s == StrategyTruncate:
 		o.Reason = "everything before the first damage, nothing behind it"
 	default:
-		o.Reason = fmt.Sprintf("every record that is certain, across %d gaps", got.Gaps)
+		o.Reason = salvageReason(got)
 	}
 	o.write = func(w io.Writer) error {
 		_, err := got.WriteTo(w)
 		return err
 	}
 	return o, nil
+}
+
+// salvageReason says what salvage would do.
+func salvageReason(s *Salvaged) string {
+	switch {
+	case s.Gaps == 0 && s.LostBytes == 0 && !s.ChecksumRight:
+		return "every record can be read: what is damaged is the checksum, or the inside of a string"
+	case s.Gaps == 0:
+		return "every record that is certain"
+	case s.Gaps == 1:
+		return "every record that is certain, before and behind the damage"
+	default:
+		return fmt.Sprintf("every record that is certain, across %d places where some are lost", s.Gaps)
+	}
 }

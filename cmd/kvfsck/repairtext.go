@@ -133,15 +133,24 @@ func (t *repairText) lost(s *repair.Salvaged) {
 	}
 }
 
-// whyLost says in a word why a key is not kept.
+// doubts say why a key that can be read is not trusted.
+var doubts = map[repair.Doubt]string{
+	repair.DoubtEnd:       "nothing shows that its value ends where it seems to",
+	repair.DoubtBeginning: "nothing shows that it begins where it seems to",
+	repair.DoubtExpiry:    "its expiry is lost, or may be",
+	repair.DoubtSlot:      "it is not of the cluster slot announced",
+	repair.DoubtForm:      "no server of the version writes such a record",
+}
+
+// whyLost says why a key is not kept.
 func whyLost(k *repair.LostKey) string {
 	switch {
 	case k.Code != "":
-		return string(k.Code)
+		return k.Code.Meaning()
 	case k.Doubt != "":
-		return string(k.Doubt)
+		return doubts[k.Doubt]
 	default:
-		return "torn"
+		return "it is torn"
 	}
 }
 

@@ -53,7 +53,7 @@
 //	magic VALKEY                             refuses               refuses              accepts from version 80 on
 //	versions 12 to 79                        accepts up to its own accepts up to its own the server refuses, the checker accepts
 //	score of -0, small set, stored plain     accepts               accepts; it is 0 afterwards
-//	score "1e", in text (to version 7)       glibc decides: up to 2.36 and perhaps later it is 1, 2.43 refuses it
+//	score "1e", in text (to version 7)       glibc decides: 2.36 takes it for 1, 2.43 refuses it
 //	unfinished import of slots, no cluster   has none              has none              the checker accepts, the server fails an
 //	                                                                                    assertion
 //	idempotent ids older than their limit    accepts               forgets them soon after loading

@@ -187,8 +187,8 @@ func (d *decoder) score() (v float64, ok bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	v, used := scanDouble(p)
-	return v, used > 0, nil
+	v, ok = scanfDouble(p)
+	return v, ok, nil
 }
 
 // fields walks a hash. By type:

@@ -6,20 +6,48 @@ import (
 	"strconv"
 )
 
-// scanDouble reads the number that p begins with, as C's strtod and scanf("%lg") do: leading blanks, a sign, decimal or hexadecimal
-// digits with an exponent, "inf", "infinity" or "nan" in any case; p counts up to its first NUL. It returns how many bytes
-// it used, 0 if p begins with no number.
+// scanfDouble reads the number that p begins with as C's sscanf("%lg") does. That never puts more than one byte back: where p goes on as a longer
+// number does and then ends otherwise, as "1e+", "0xg" and "infinit" do, it takes none, though strtod takes the 1, the 0 and the infinity.
+// (glibc 2.43; 2.36 took the 1 in "1e" and "0x1p" and the 0 in "0x.".)
+func scanfDouble(p []byte) (v float64, ok bool) {
+	v, used := scanDouble(p)
+	return v, used > 0 && (used == len(p) || !goesOn(bytes.ToLower(bytes.TrimLeft(p[:used], blanks)), p[used]|0x20))
+}
+
+// goesOn reports whether what follows the number in text begins as though it belonged to the number. Both are in small letters.
+func goesOn(text []byte, next byte) bool {
+	digits := bytes.TrimLeft(text, "+-")
+	hex := bytes.HasPrefix(digits, []byte("0x"))
+	switch {
+	case digits[0] == 'i':
+		return len(digits) == len("inf") && next == 'i'
+	case digits[0] == 'n':
+		return len(digits) == len("nan") && next == '('
+	case string(digits) == "0" && next == 'x':
+		return true
+	case hex:
+		return next == 'p' && !bytes.ContainsRune(digits, 'p')
+	}
+	return next == 'e' && !bytes.ContainsRune(digits, 'e')
+}
+
+// blanks are what C skips before a number.
+const blanks = " \t\n\v\f\r"
+
+// scanDouble reads the number that p begins with as C's strtod does: leading blanks, a sign, decimal or hexadecimal
+// digits with an exponent, "inf", "infinity" or "nan" in any case, the last with letters in brackets behind it; p counts up to its first NUL.
+// It returns how many bytes it used, 0 if p begins with no number.
 func scanDouble(p []byte) (v float64, used int) {
 	if i := bytes.IndexByte(p, 0); i >= 0 {
 		p = p[:i]
 	}
-	blank := len(p) - len(bytes.TrimLeft(p, " \t\n\v\f\r"))
+	blank := len(p) - len(bytes.TrimLeft(p, blanks))
 	n := numberLen(p[blank:])
 	if n == 0 {
 		return 0, 0
 	}
 	text := string(p[blank : blank+n])
-	if c := text[n-1]; c|0x20 == 'n' {
+	if c := text[n-1]; c|0x20 == 'n' || c == ')' {
 		return math.NaN(), blank + n // with a sign too, which Go does not read
 	}
 	if hexNumber(text) && !bytes.ContainsAny(p[blank:blank+n], "pP") {
@@ -46,10 +74,14 @@ func numberLen(p []byte) int {
 	if i < len(p) && (p[i] == '+' || p[i] == '-') {
 		i++
 	}
-	for _, word := range []string{"infinity", "inf", "nan"} {
-		if len(p)-i >= len(word) && bytes.EqualFold(p[i:i+len(word)], []byte(word)) {
+	for _, word := range []string{"infinity", "inf"} {
+		if hasWord(p[i:], word) {
 			return i + len(word)
 		}
+	}
+	if hasWord(p[i:], "nan") {
+		i += len("nan")
+		return i + bracketLen(p[i:])
 	}
 	hex := len(p) > i+1 && p[i] == '0' && p[i+1]|0x20 == 'x'
 	if hex {
@@ -62,6 +94,27 @@ func numberLen(p []byte) int {
 		return 0
 	}
 	return i + n + exponentLen(p[i+n:], 'e')
+}
+
+// hasWord reports whether p begins with the word, in any case.
+func hasWord(p []byte, word string) bool {
+	return len(p) >= len(word) && bytes.EqualFold(p[:len(word)], []byte(word))
+}
+
+// bracketLen returns the size of letters, digits and underscores in brackets, 0 if p begins with none.
+func bracketLen(p []byte) int {
+	if len(p) == 0 || p[0] != '(' {
+		return 0
+	}
+	for i := 1; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == ')':
+			return i + 1
+		case !isDigit(c) && c != '_' && (c|0x20 < 'a' || c|0x20 > 'z'):
+			return 0
+		}
+	}
+	return 0
 }
 
 // mantissaLen returns the size of digits with at most one point among them, 0 if there is no digit.

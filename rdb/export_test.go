@@ -14,3 +14,6 @@ func (o ReaderOptions) Narrow(window, limit int) ReaderOptions {
 
 // ScanDouble is scanDouble.
 func ScanDouble(p []byte) (float64, int) { return scanDouble(p) }
+
+// ScanfDouble is scanfDouble.
+func ScanfDouble(p []byte) (float64, bool) { return scanfDouble(p) }

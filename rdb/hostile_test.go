@@ -165,7 +165,7 @@ func TestScanDouble(t *testing.T) {
 	}{
 		{"1.5", 1.5, 3}, {"-2e3x", -2000, 4}, {" 7", 7, 2}, {"3xy", 3, 1}, {"1e", 1, 1}, {"1e+", 1, 1}, {".5", .5, 2}, {"5.", 5, 2}, {".", 0, 0},
 		{"0x10", 16, 4}, {"0x1p4", 16, 5}, {"0x", 0, 1}, {"inf", math.Inf(1), 3}, {"-Infinity!", math.Inf(-1), 9}, {"infin", math.Inf(1), 3},
-		{"nan", math.NaN(), 3}, {"-nan", math.NaN(), 4}, {"", 0, 0}, {"abc", 0, 0}, {"1\x002", 1, 1}, {"1e999", math.Inf(1), 5}, {"1e-999", 0, 6}, {"+4", 4, 2}, {"--4", 0, 0},
+		{"nan", math.NaN(), 3}, {"-nan", math.NaN(), 4}, {"nan(a_1)2", math.NaN(), 8}, {"nan(", math.NaN(), 3}, {"nan(-)", math.NaN(), 3}, {"", 0, 0}, {"abc", 0, 0}, {"1\x002", 1, 1}, {"1e999", math.Inf(1), 5}, {"1e-999", 0, 6}, {"+4", 4, 2}, {"--4", 0, 0},
 	}
 	for _, c := range cases {
 		v, used := rdb.ScanDouble([]byte(c.text))

@@ -32,7 +32,7 @@ func (d *decoder) moduleItems() error {
 	unknown := false
 	for {
 		d.item = "module opcode"
-		op, err := d.count()
+		op, err := d.number() // 2^64-1 is an opcode like others
 		switch {
 		case err != nil || op == moduleEOF:
 			return err

@@ -102,6 +102,7 @@ var ruleCases = []struct {
 	{"idmp id twice", redisFile(key(26, "k"), ln(0), streamTail(0, 1), ln(0), ln(100), ln(100), ln(1), str("p"), ln(2), str("i"), ln(1), ln(0), str("i"), ln(1), ln(0), ln(0), ln(0)), rdb.CodeIDMPEntry, 38, "", true},
 	{"module type 0", redisFile(key(7, "k"), ln(0), "\x00"), rdb.CodeModuleID, 13, "", false},
 	{"module opcode", redisFile(key(7, "k"), ln(1<<60), "\x06\x02\x05\x00"), rdb.CodeModuleOpcode, 22, "", false},
+	{"module opcode of 2^64-1", redisFile(key(7, "k"), ln(1<<60), ln(math.MaxUint64), "\x02\x05\x00"), rdb.CodeModuleOpcode, 30, "", false},
 	{"module value cut at an opcode", []byte("REDIS0013" + key(7, "k") + ln(1<<60) + "\x02\x05"), rdb.CodeTruncated, 23, "Unexpected EOF reading RDB file", false},
 	{"module value cut in a string", []byte("REDIS0013" + key(7, "k") + ln(0x45e25238df912c03) + "\x05\x05abc"), rdb.CodeTruncated, 23, "Error reading string from module ReJSON-RL value", false},
 	{"metadata of eight classes", redisFile("\xf3\x08", strings.Repeat("\x01\x00\x00\x00\x00", 8), key(0, "k"), str("v")), rdb.CodeMetaClasses, 11, "", false},

@@ -289,21 +289,22 @@ func (t *tuples) intset(b *blobBytes) *flaw {
 func (t *tuples) zipmap(b *blobBytes) *flaw {
 	it := &t.d.zm
 	b.open(it, t.d)
-	if f := t.entries(it); f != nil {
-		f.code = CodeZipmapDuplicate
-		f.message = "Hash zipmap with dup elements, or big length (" + strconv.FormatInt(it.Len(), 10) + ")"
-		return f
+	dup := t.entries(it)
+	if dup != nil {
+		dup.code = CodeZipmapDuplicate
+		dup.message = "Hash zipmap with dup elements, or big length (" + strconv.FormatInt(it.Len(), 10) + ")"
 	}
-	if it.Err() != nil {
+	for it.Next() { // servers look for duplicates in what is otherwise whole
+	}
+	switch {
+	case it.Err() != nil:
 		return &flaw{code: CodeZipmap, err: it.Err()}
-	}
-	if t.n == 0 {
+	case t.n == 0:
 		return &flaw{code: CodeZipmap, detail: "no entries"}
-	}
-	if it.LongLength() != nil {
+	case it.LongLength() != nil && (dup == nil || t.d.family == Redis):
 		return &flaw{code: CodeZipmapLength}
 	}
-	return nil
+	return dup
 }
 
 // entry takes the next entry of a packed encoding and applies the rules about its place in a tuple.

@@ -75,6 +75,7 @@ var ruleCases = []struct {
 	{"intset unsorted", redisFile(key(11, "k"), str(intset16(2, 1))), rdb.CodeIntset, 25, "Intset integrity check failed.", false},
 	{"zipmap broken", redisFile(key(9, "k"), str("\x01\x01a\x05\x00b\xff")), rdb.CodeZipmap, 20, "Zipmap integrity check failed.", false},
 	{"zipmap long length", redisFile(key(9, "k"), str("\x01\xfe\x01\x00\x00\x00a\x01\x00b\xff")), rdb.CodeZipmapLength, 24, "Zipmap integrity check failed.", false},
+	{"zipmap field twice before a broken one", redisFile(key(9, "k"), str("\x02\x01a\x01\x00b\x01a\x01\x00c\x05d\xff")), rdb.CodeZipmap, 27, "Zipmap integrity check failed.", false},
 	{"zipmap field twice", redisFile(key(9, "k"), str("\x02\x01a\x01\x00b\x01a\x01\x00c\xff")), rdb.CodeZipmapDuplicate, 25, "Hash zipmap with dup elements, or big length (1)", false},
 	{"odd hash", redisFile(key(16, "k"), str(lp("a", "b", "c"))), rdb.CodePackedTuple, 29, "Hash listpack integrity check failed.", false},
 	{"packed set member twice", redisFile(key(20, "k"), str(lp("a", "a"))), rdb.CodePackedDuplicate, 26, "Set listpack integrity check failed.", false},

@@ -87,13 +87,32 @@ func (d *decoder) collection() (n uint64, err error) {
 	if n, err = d.count(); err != nil {
 		return 0, err
 	}
-	if n == 0 {
+	switch {
+	case n == 0:
 		d.fault(CodeEmpty, nil, "")
+	case n > maxBuckets && n <= maxTable && d.mode != modeFrame && d.hashed():
+		d.faultSaying(CodeCollectionSize, "OOM in dictTryExpand %d", n)
 	}
 	if d.mode != modeFrame {
 		d.newDups()
 	}
 	return n, nil
+}
+
+// Bounds of a hash table, in elements. A server makes room for all of a collection before it reads the first: one pointer each, in a power of two. Beyond
+// maxBuckets that is more than the address space, and beyond maxTable its size in bytes is more than 64 bits hold, upon which it makes none.
+const (
+	maxBuckets = 1 << 43
+	maxTable   = 1 << 60
+)
+
+// hashed reports whether many elements of the current type become a hash table as soon as their number is known.
+func (d *decoder) hashed() bool {
+	switch d.typ {
+	case TypeSet, TypeZset, TypeZset2, TypeHash:
+		return true
+	}
+	return false
 }
 
 func (d *decoder) listItem() (err error) {

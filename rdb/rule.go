@@ -50,6 +50,7 @@ const (
 	CodeHashMinExpire      Code = "hash-min-expire"
 	CodeFieldExpire        Code = "hash-field-expire"
 	CodeFieldExpireNeg     Code = "hash-field-expire-negative"
+	CodeCollectionSize     Code = "collection-size"
 	CodeEmpty              Code = "empty-collection"
 	CodeListpack           Code = "listpack"
 	CodeBacklenRedis       Code = "listpack-backlen-redis"
@@ -128,6 +129,7 @@ var rules = []rule{
 	{code: CodeHashMinExpire, server: all, checker: all, sentinel: ErrContent, meaning: "a hash whose earliest field expiry is beyond 2^48", message: "Hash read invalid minExpire value", internal: true},
 	{code: CodeFieldExpire, server: all, checker: all, sentinel: ErrContent, meaning: "a field expiry beyond 2^48-1", internal: true},
 	{code: CodeFieldExpireNeg, server: all, checker: all, sentinel: ErrContent, meaning: "a field expiry below -1"},
+	{code: CodeCollectionSize, server: all, checker: all, sentinel: ErrContent, meaning: "a number of elements beyond any memory", internal: true},
 	{code: CodeEmpty, server: drops, checker: all, sentinel: ErrContent, meaning: "a collection without elements, which servers skip"},
 	{code: CodeListpack, server: all, checker: all, sentinel: ErrContent, meaning: "a damaged listpack", message: integrity, internal: true},
 	{code: CodeBacklenRedis, server: redis, checker: redis, sentinel: ErrContent, meaning: "a listpack entry whose size is written as only Valkey 9.1 does", message: integrity, internal: true},

@@ -66,7 +66,7 @@ type decoder struct {
 	meta  []KeyMeta
 
 	walkTuples func(*blobBytes) *flaw // tup.walk, bound once
-	moduleName string                 // of the module or class whose items are read
+	moduleName string                 // of the module whose items are read
 	hasher     dupset.Hasher
 	dupErr     error
 	toldDup    bool   // a duplicate was reported
@@ -223,7 +223,7 @@ func (d *decoder) head() (h strHead, err error) {
 	}
 	if h.out, err = d.count(); err == nil && h.out > maxAlloc && d.mode != modeFrame {
 		e := d.place(CodeLZFSize)
-		e.Item, e.Detail = d.item, strconv.FormatUint(h.out, 10)+" bytes"
+		e.Item, e.Detail, e.message = d.item, strconv.FormatUint(h.out, 10)+" bytes", d.shortMessage()
 		d.report(e)
 	}
 	return h, err

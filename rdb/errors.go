@@ -138,7 +138,7 @@ func (e *FormatError) Checker() Outcome { return e.Code.row().checker[e.Family] 
 func (e *FormatError) CheckerMessage() (text string, internal bool) {
 	row := e.Code.row()
 	if e.message != "" {
-		return e.message, row.internal || row.sentinel == ErrTruncated
+		return e.message, row.internal || e.Code.short() && e.Phase != PhaseFunctions
 	}
 	if row.message == "" {
 		return unexpectedEOF, false

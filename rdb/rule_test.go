@@ -49,6 +49,9 @@ var ruleCases = []struct {
 	{"module data with another when", redisFile("\xf7\x01\x01\x01\x00"), rdb.CodeModuleAuxWhen, 13, "bad when_opcode", false},
 	{"module value of 4.0 RC", redisFile(key(6, "k")), rdb.CodeModulePreGA, 12, "Pre-release module format not supported", false},
 	{"function of 7.0 RC", redisFile("\xf6", str("lib"), str("LUA"), ln(0), str("code")), rdb.CodeFunctionPreGA, 10, "Pre-release function format not supported 13", false},
+	{"function cut", []byte("REDIS0013\xf5\x05#!lu"), rdb.CodeTruncated, 11, "Failed loading library, Failed loading library payload", false},
+	{"function of 2^64-1 bytes", redisFile("\xf5", ln(math.MaxUint64)), rdb.CodeLengthRange, 19, "Failed loading library, Failed loading library payload", false},
+	{"function of LZF of impossible size", redisFile("\xf5\xc3\x02", ln(1<<60), "\x00a"), rdb.CodeLZFSize, 21, "Failed loading library, Failed loading library payload", false},
 	{"function without header", redisFile("\xf5", str("hello")), rdb.CodeFunctionHeader, 16, "", false},
 	{"function twice", redisFile("\xf5", str("#!lua name=a\n"), "\xf5", str("#!lua name=a\n")), rdb.CodeFunctionDuplicate, 39, "", false},
 	{"LZF broken", redisFile(key(0, "k"), "\xc3\x02\x09\x05ab"), rdb.CodeLZF, 17, "Invalid LZF compressed string", false},
@@ -88,6 +91,8 @@ var ruleCases = []struct {
 	{"ttl out of order", redisFile(key(25, "k"), le64(5), str(lp("f", "v", 0, "g", "v", 7))), rdb.CodePackedTTLOrder, 44, "Hash listpack integrity check failed.", false},
 	{"quicklist container", redisFile(key(18, "k"), ln(1), ln(3), str("a")), rdb.CodeQuicklistContainer, 14, "Quicklist integrity check failed.", false},
 	{"quicklist empty node", redisFile(key(18, "k"), ln(1), ln(1), str("")), rdb.CodeQuicklistEmptyNode, 15, "Unexpected EOF reading RDB file", false},
+	{"stream node count of 2^64-1", redisFile(key(21, "k"), ln(math.MaxUint64)), rdb.CodeLengthRange, 21, "Stream listpacks len loading failed.", false},
+	{"stream listpack of impossible size", redisFile(key(21, "k"), ln(1), str(id(1, 0)), "\xc3\x02", ln(1<<60), "\x00a"), rdb.CodeLZFSize, 41, "Stream listpacks loading failed.", false},
 	{"stream node key", redisFile(key(21, "k"), ln(1), str("short"), str(lp(0, 0, 0, 0)), streamTail(0, 0), ln(0)), rdb.CodeStreamNodeKey, 19, "Stream node key entry is not the size of a stream ID", false},
 	{"stream record broken", redisFile(key(21, "k"), ln(1), str(id(1, 0)), str(lp(1, 0, 1, "f", 0, 2, 0, 0, "v", 5)), streamTail(1, 1), ln(0)), rdb.CodeStreamListpack, 60, "Stream listpack integrity check failed.", false},
 	{"stream node twice", redisFile(key(21, "k"), ln(2), node(1, "a"), node(1, "b"), streamTail(2, 1), ln(0)), rdb.CodeStreamNodeTwice, 107, "Listpack re-added with existing key", false},
@@ -109,6 +114,7 @@ var ruleCases = []struct {
 	{"module type 0", redisFile(key(7, "k"), ln(0), "\x00"), rdb.CodeModuleID, 13, "", false},
 	{"module opcode", redisFile(key(7, "k"), ln(1<<60), "\x06\x02\x05\x00"), rdb.CodeModuleOpcode, 22, "", false},
 	{"module opcode of 2^64-1", redisFile(key(7, "k"), ln(1<<60), ln(math.MaxUint64), "\x02\x05\x00"), rdb.CodeModuleOpcode, 30, "", false},
+	{"metadata cut in an integer", []byte("REDIS0013\xf3\x01abcd\x02\x81"), rdb.CodeTruncated, 17, "Error reading integer from module metadata value", false},
 	{"module value cut at an opcode", []byte("REDIS0013" + key(7, "k") + ln(1<<60) + "\x02\x05"), rdb.CodeTruncated, 23, "Unexpected EOF reading RDB file", false},
 	{"module value cut in a string", []byte("REDIS0013" + key(7, "k") + ln(0x45e25238df912c03) + "\x05\x05abc"), rdb.CodeTruncated, 23, "Error reading string from module ReJSON-RL value", false},
 	{"metadata of eight classes", redisFile("\xf3\x08", strings.Repeat("\x01\x00\x00\x00\x00", 8), key(0, "k"), str("v")), rdb.CodeMetaClasses, 11, "", false},
@@ -236,6 +242,11 @@ func TestRulesOfTheRealCheckers(t *testing.T) {
 			if c.message == "" {
 				assert.Equal(t, 0, exit, out)
 				return
+			}
+			rep, _ := rdb.Verify(context.Background(), bytes.NewReader(c.file), rdb.VerifyOptions{})
+			if fault := rep.CheckerFault(); assert.NotNil(t, fault) {
+				_, internal := fault.CheckerMessage()
+				assert.Equal(t, strings.Contains(out, "Internal error in RDB reading"), internal)
 			}
 			assert.Equal(t, 1, exit, out)
 			_, block, _ := strings.Cut(out, "--- RDB ERROR DETECTED ---\n")

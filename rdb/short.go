@@ -2,8 +2,11 @@ package rdb
 
 import "strings"
 
-// shortMessages is what the checkers say where the input ends while something of a stream or a module is read; of all else they say
-// "Unexpected EOF reading RDB file". (Redis 8.6 rdb.c)
+// short reports whether the checkers take the fault for an input that ends.
+func (c Code) short() bool { return c == CodeTruncated || c == CodeLengthRange || c == CodeLZFSize }
+
+// shortMessages is what the checkers say where the input ends while something of a stream, a module or a library is read, or where it seems to:
+// at a count of 2^64-1 and at a string too large for memory. Of all else they say "Unexpected EOF reading RDB file". (Redis 8.6 rdb.c)
 var shortMessages = map[string]string{
 	"stream node count":             "Stream listpacks len loading failed.",
 	"stream node key":               "Stream master ID loading failed: invalid encoding or I/O error.",
@@ -33,6 +36,7 @@ var shortMessages = map[string]string{
 	"module double":                 "Error reading double from module %s value",
 	"module string":                 "Error reading string from module %s value",
 	"earliest field expiry":         "Hash failed loading minExpire",
+	"function library":              "Failed loading library, Failed loading library payload",
 }
 
 // shortMessage is what the checkers say where the input ends in what is being read.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/kvfsck/kvfsck/fuzz"
 	"github.com/kvfsck/kvfsck/rdb"
@@ -40,13 +41,17 @@ func (c *aofContest) sample(seed uint64) sample {
 		newest = rdb.Version11 // its checker takes the base of its own server for commands
 	}
 	files, _ := fuzz.AOFSet(base, fuzz.AnyAOFOptions(base, newest))
-	s := sample{seed: seed, name: "none"}
+	name := "none"
 	if seed%(2*damagesOf) != 0 {
 		var m fuzz.Mutation
 		files, m = fuzz.MutateSet(seed, files)
-		s.name = m.String()
+		name = m.String()
 	}
-	s.log = files
+	return logSample(seed, name, files)
+}
+
+func logSample(seed uint64, name string, files fuzz.Files) sample {
+	s := sample{seed: seed, name: name, log: files}
 	for _, f := range files {
 		s.data = append(s.data, f.Data...)
 	}
@@ -54,7 +59,7 @@ func (c *aofContest) sample(seed uint64) sample {
 }
 
 // run writes the files and runs a checker on the manifest, or on the one file.
-func (c *aofContest) run(program string, s *sample) (verdict, error) {
+func (c *aofContest) run(program string, patience time.Duration, s *sample) (verdict, error) {
 	dir := filepath.Join(c.dir, "log")
 	if err := os.RemoveAll(dir); err != nil {
 		return verdict{}, err
@@ -63,13 +68,13 @@ func (c *aofContest) run(program string, s *sample) (verdict, error) {
 	if err := files.WriteTo(dir); err != nil || len(files) == 0 {
 		return verdict{}, err
 	}
-	v, err := runReal(dir, program, filepath.FromSlash(files[0].Name))
+	v, err := runReal(dir, patience, program, filepath.FromSlash(files[0].Name))
 	v.plain = masked(v.text)
 	return v, err
 }
 
 func (c *aofContest) ours(s *sample) verdict {
-	v, err := c.run(c.bin, s)
+	v, err := c.run(c.bin, patience, s)
 	if err != nil {
 		v.text += err.Error()
 	}
@@ -84,7 +89,9 @@ func (c *aofContest) ours(s *sample) verdict {
 	return v
 }
 
-func (c *aofContest) theirs(s *sample) (verdict, error) { return c.run(c.path, s) }
+func (c *aofContest) theirs(s *sample, patience time.Duration) (verdict, error) {
+	return c.run(c.path, patience, s)
+}
 
 // staleByte is a byte behind the end of a line, which the real program takes from its buffer.
 var staleByte = regexp.MustCompile(`got: ([0-9a-f]{2})[0-9a-f]{2}\b`)
@@ -101,7 +108,7 @@ func (c *aofContest) smaller(s *sample) (out []sample) {
 			for from := 0; from < len(data) && len(out) < 300; from += size {
 				less := append(fuzz.Files{}, files...)
 				less[i].Data = append(append([]byte{}, data[:from]...), data[min(from+size, len(data)):]...)
-				out = append(out, sample{seed: s.seed, name: s.name, log: less})
+				out = append(out, logSample(s.seed, s.name, less))
 			}
 		}
 	}

@@ -43,7 +43,7 @@ func TestKeep(t *testing.T) {
 	dir := t.TempDir()
 	yes := filepath.Join(dir, "yes")
 	require.NoError(t, os.WriteFile(yes, []byte("#!/bin/sh\necho 'liar v=7.0.0'\n"), 0o700))
-	o := options{seed: 1, n: 12, real: realCheckRDB, path: yes, jobs: 1, out: filepath.Join(dir, "found"), time: 50 * time.Second}
+	o := options{seed: 1, n: 12, real: realCheckRDB, path: yes, jobs: 1, out: filepath.Join(dir, "found"), time: 50 * time.Second, shrink: 20 * time.Second}
 	var out strings.Builder
 	good, err := o.run(t.Context(), &out)
 	if err != nil {

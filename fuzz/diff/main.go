@@ -6,7 +6,8 @@
 //	go run ./fuzz/diff -real check-aof -n 5000           logs, by redis-check-aof
 //
 // Files are generated and, most of them, damaged by package fuzz; the same -seed gives the same files. Of every difference that no
-// row of the table in classes.go explains, the file is made as small as still shows it and written to -out, with both outputs.
+// row of the table in classes.go explains, the file is made as small as still shows it and written to -out, with both outputs. A crash or a hang of
+// the real program is no verdict: these are listed apart, one small file of each kind.
 // The exit status is 1 if there was one, or if this module failed by itself: a panic, a file on which it took more than two seconds, or
 // memory out of all proportion to a file.
 package main
@@ -33,6 +34,7 @@ func main() {
 	flag.StringVar(&o.path, "path", os.Getenv("KVFSCK_DIFF_PATH"), "the real program; empty: that on PATH")
 	flag.BoolVar(&o.newest, "newest", false, "take the real program of the newest Redis in the folder of the tests")
 	flag.IntVar(&o.jobs, "jobs", min(2, runtime.NumCPU()), "how many real programs run at a time")
+	flag.DurationVar(&o.shrink, "shrink", 20*time.Second, "how long a sample that is kept is made smaller")
 	flag.BoolVar(&o.text, "text", true, "also compare what checkers print, where the real one is new enough")
 	flag.Parse()
 	if flag.NArg() > 0 || o.n == 0 && o.time == 0 {
@@ -61,6 +63,7 @@ type options struct {
 	newest bool
 	jobs   int
 	text   bool
+	shrink time.Duration
 }
 
 // sample is one input.
@@ -85,7 +88,8 @@ type verdict struct {
 type contest interface {
 	sample(seed uint64) sample
 	ours(s *sample) verdict
-	theirs(s *sample) (verdict, error)
+	// theirs waits so long for the real program. A server that loads has its own limit.
+	theirs(s *sample, patience time.Duration) (verdict, error)
 	// smaller returns variants of the sample that are smaller, to be tried in turn.
 	smaller(s *sample) []sample
 	save(dir string, s *sample) error
@@ -143,12 +147,13 @@ func (o *options) work(seeds <-chan uint64, t *tally) error {
 	for seed := range seeds {
 		s := c.sample(seed)
 		mine := guarded(c, &s)
-		real, err := c.theirs(&s)
+		real, err := c.theirs(&s, patience)
 		if err != nil {
 			return err
 		}
 		if class := t.count(&s, mine, real); class != "" {
-			t.keep(c, &s, class)
+			_, name := mishapOf(mine, real)
+			t.keep(c, &s, class, name)
 		}
 	}
 	return nil

@@ -72,11 +72,11 @@ func (c *checkerContest) ours(s *sample) verdict {
 	return v
 }
 
-func (c *checkerContest) theirs(s *sample) (verdict, error) {
+func (c *checkerContest) theirs(s *sample, patience time.Duration) (verdict, error) {
 	if err := os.WriteFile(filepath.Join(c.dir, "x"), s.data, 0o600); err != nil {
 		return verdict{}, err
 	}
-	return runReal(c.dir, c.path, "x")
+	return runReal(c.dir, patience, c.path, "x")
 }
 
 // serverContest compares with a server that loads the files, checking everything.
@@ -93,7 +93,7 @@ const databases = 64
 func (c *serverContest) ours(s *sample) verdict { return asServer(s.data, databases) }
 
 // theirs loads the file. The loader is made anew now and then, as it reads the whole log of its server every time.
-func (c *serverContest) theirs(s *sample) (verdict, error) {
+func (c *serverContest) theirs(s *sample, _ time.Duration) (verdict, error) {
 	if c.loads%500 == 0 {
 		c.end()
 		c.loader = oracle.NewLoader(asTest{dir: c.dir, cleanup: &c.cleanup}, c.path, oracle.LoadOptions{

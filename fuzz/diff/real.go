@@ -111,7 +111,7 @@ func (r release) targets() []rdb.Target {
 const patience = 4 * time.Second
 
 // runReal runs a checker.
-func runReal(dir, path string, args ...string) (v verdict, err error) {
+func runReal(dir string, patience time.Duration, path string, args ...string) (v verdict, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)

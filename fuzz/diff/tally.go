@@ -23,8 +23,7 @@ type tally struct {
 	refused    int // by both
 	sameText   int
 	otherText  int
-	realCrash  int
-	realHung   int
+	mishaps    map[string]*mishap
 	classes    map[string]int
 	unexpected map[string]int
 	saved      map[string]int
@@ -45,16 +44,13 @@ func (t *tally) count(s *sample, mine, real verdict) (class string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.classes == nil {
-		t.classes, t.unexpected, t.saved = map[string]int{}, map[string]int{}, map[string]int{}
+		t.classes, t.unexpected, t.saved, t.mishaps = map[string]int{}, map[string]int{}, map[string]int{}, map[string]*mishap{}
 	}
 	t.files++
-	if real.crashed {
-		t.realCrash++
-	}
-	if real.hung {
-		t.realHung++
-	}
 	class = classOf(mine, real)
+	if kind, name := mishapOf(mine, real); kind != "" && class != oursPanics && class != oursHangs && class != oursDevours {
+		return t.countMishap(s, kind, name)
+	}
 	switch {
 	case class == "" && mine.accepts:
 		t.accepted++
@@ -62,7 +58,7 @@ func (t *tally) count(s *sample, mine, real verdict) (class string) {
 		t.refused++
 	}
 	if class == "" && mine.plain != "" {
-		if mine.plain == real.plain || knownText(mine, real) {
+		if mine.plain == real.plain {
 			t.sameText++
 		} else {
 			t.otherText++
@@ -103,28 +99,33 @@ func classOf(mine, real verdict) string {
 	return ""
 }
 
-// shrinkTime bounds how long a sample is made smaller.
-const shrinkTime = 20 * time.Second
+// shortPatience is how long the real program may take for a sample that was made smaller.
+const shortPatience = time.Second
 
-// keep makes a sample as small as still shows the difference and writes it down.
-func (t *tally) keep(c contest, s *sample, class string) {
-	shows := func(s *sample) (mine, real verdict, ok bool) {
-		mine = guarded(c, s)
-		real, err := c.theirs(s)
-		if err != nil {
-			return mine, real, false
-		}
-		got := classOf(mine, real)
-		if got == "" && mine.plain != "" && mine.plain != real.plain && !knownText(mine, real) {
-			got = otherText
-		}
-		return mine, real, got == class && explained(t.opt.real, got, s, mine, real) == ""
+// shows compares again and reports whether the class of the difference is the same.
+func (t *tally) shows(c contest, s *sample, class, name string) (mine, real verdict, ok bool) {
+	mine = guarded(c, s)
+	real, err := c.theirs(s, shortPatience)
+	if err != nil {
+		return mine, real, false
 	}
+	if kind, again := mishapOf(mine, real); kind != "" || name != "" {
+		return mine, real, again == name
+	}
+	got := classOf(mine, real)
+	if got == "" && mine.plain != "" && mine.plain != real.plain {
+		got = otherText
+	}
+	return mine, real, got == class && explained(t.opt.real, got, s, mine, real) == ""
+}
+
+// keep makes a sample as small as still shows the difference, or the mishap of the name, and writes it down.
+func (t *tally) keep(c contest, s *sample, class, name string) {
 	best := *s
-	for end := time.Now().Add(shrinkTime); time.Now().Before(end); {
+	for end := time.Now().Add(t.opt.shrink); time.Now().Before(end); {
 		again := false
 		for _, smaller := range c.smaller(&best) {
-			if _, _, ok := shows(&smaller); ok {
+			if _, _, ok := t.shows(c, &smaller, class, name); ok {
 				best, again = smaller, true
 				break
 			}
@@ -136,7 +137,12 @@ func (t *tally) keep(c contest, s *sample, class string) {
 			break
 		}
 	}
-	mine, real, _ := shows(&best)
+	mine, real, _ := t.shows(c, &best, class, name)
+	if name != "" {
+		t.mu.Lock()
+		t.mishaps[name].size = len(best.data)
+		t.mu.Unlock()
+	}
 	if err := t.write(c, &best, class, mine, real); err != nil {
 		fmt.Fprintln(os.Stderr, "diff:", err)
 	}
@@ -165,15 +171,24 @@ func (t *tally) write(c contest, s *sample, class string, mine, real verdict) er
 	return c.save(dir, s)
 }
 
+// share is that of equal verdicts among those files of which the real program gave one.
+func (t *tally) share() string {
+	judged := t.files
+	for _, m := range t.mishaps {
+		judged -= m.files
+	}
+	return fmt.Sprintf("%.4f %% of %d verdicts are equal", 100*float64(t.accepted+t.refused)/float64(max(judged, 1)), judged)
+}
+
 // print prints the account and says whether all is as it should be, which other words are too.
 func (t *tally) print(w io.Writer) (good bool) {
 	bad := 0
 	fmt.Fprintf(w, "%d files from seed %d against %s in %v\n", t.files, t.opt.seed, t.opt.path, time.Since(t.start).Round(time.Second))
-	fmt.Fprintf(w, "  %d accepted by both, %d refused by both\n", t.accepted, t.refused)
+	fmt.Fprintf(w, "  %d accepted by both, %d refused by both: %s\n", t.accepted, t.refused, t.share())
 	if n := t.sameText + t.otherText; n > 0 {
 		fmt.Fprintf(w, "  %d of %d with the same output\n", t.sameText, n)
 	}
-	fmt.Fprintf(w, "  the real program crashed on %d and hung on %d\n", t.realCrash, t.realHung)
+	t.printMishaps(w)
 	for _, row := range slices.Sorted(maps.Keys(t.classes)) {
 		fmt.Fprintf(w, "  known, %d: %s\n", t.classes[row], row)
 	}
@@ -186,7 +201,10 @@ func (t *tally) print(w io.Writer) (good bool) {
 		bad += t.unexpected[cause]
 	}
 	if len(t.unexpected) > 0 {
-		fmt.Fprintf(w, "%d differences of verdict; all differences are in %s\n", bad, t.opt.out)
+		fmt.Fprintf(w, "%d differences of verdict\n", bad)
+	}
+	if t.opt.out != "" && len(t.unexpected)+len(t.mishaps) > 0 {
+		fmt.Fprintf(w, "files and outputs are in %s\n", t.opt.out)
 	}
 	return bad == 0
 }

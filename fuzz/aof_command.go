@@ -224,6 +224,16 @@ func (l *log) changeHash(k *Key, v rdb.Hash) (_ rdb.Value, empty bool) {
 	return v, len(v) == 0
 }
 
+// groupName draws a name that no group of the stream has: those of the base are drawn apart, and now and then the same.
+func (l *log) groupName(s *rdb.Stream) []byte {
+	for {
+		name := l.g.names.next()
+		if !slices.ContainsFunc(s.Groups, func(g rdb.StreamGroup) bool { return bytes.Equal(g.Name, name) }) {
+			return name
+		}
+	}
+}
+
 // changeStream adds an entry, deletes one, or makes a group.
 func (l *log) changeStream(k *Key, s *rdb.Stream) {
 	switch id := s.LastID; {
@@ -236,7 +246,7 @@ func (l *log) changeStream(k *Key, s *rdb.Stream) {
 			s.MaxDeleted = gone
 		}
 	case l.d.N(3) == 0:
-		name := l.g.names.next()
+		name := l.groupName(s)
 		g := rdb.StreamGroup{Name: name, LastID: id, EntriesRead: rdb.EntriesReadUnknown, HasRead: true}
 		l.must(l.w.Command(int(k.DB), "XGROUP", "CREATE", string(k.Name), string(name), id.String()))
 		s.Groups = append(slices.Clone(s.Groups), g)

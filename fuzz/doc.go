@@ -18,6 +18,7 @@
 //	lengths    0, 63/64, 253/254, 4095/4096, 16383/16384, 65535/65536; 2^32 with [WriteHuge]
 //	integers   the bounds of 7, 8, 13, 16, 24, 32 and 64 bits, and text that only looks like an integer: -0, 007, +1, 9223372036854775808
 //	scores     infinities, -0, subnormal numbers, the largest, 2^53 and 2^63 and their neighbours
+//	vectors    every quantisation, a projection, attributes, no elements at all; of Redis 8 only
 //	streams    ids up to 18446744073709551615-18446744073709551615, deleted entries, pending entries that are gone, no entries at all
 //	strings    not UTF-8; opcodes, records, DUMP payloads, commands and whole files, as names and as values
 //	packed     chains of entries of about 254 bytes, each of which decides the size of the next one's head

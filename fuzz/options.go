@@ -49,6 +49,12 @@ func AnyOptions(seed uint64, targets ...rdb.Target) RDBOptions {
 	if d.Percent(20) {
 		o.Metadata = 30
 	}
+	if o.Target == rdb.Version13 && d.Percent(25) {
+		if o.Weights == (Weights{}) {
+			o.Weights = everyKind
+		}
+		o.Weights.VectorSet = 1
+	}
 	return o
 }
 

@@ -63,6 +63,17 @@ func TestServersLoadRDB(t *testing.T) {
 	}
 }
 
+// TestServerLoadsVectorSets has the server that has vector sets load some, of every form.
+func TestServerLoadsVectorSets(t *testing.T) {
+	l := oracle.NewLoader(t, serverBinary(t, oracle.Redis86), oracle.LoadOptions{Databases: 16, Args: []string{"--loglevel", "warning"}})
+	var sum loadCount
+	for seed := range uint64(60) {
+		opt := RDBOptions{Target: rdb.Version13, Keys: 5, Weights: Weights{VectorSet: 1}, Edge: 20}
+		sum.load(t, l, seed, opt, rdb.DigestRedis)
+	}
+	require.Equal(t, 300, sum.keys)
+}
+
 // loadCount counts what was loaded.
 type loadCount struct{ files, keys, streams, libraries, foreign, differences int }
 

@@ -65,11 +65,15 @@ type RDBOptions struct {
 	nested int // how deep in another file this one lies
 }
 
-// Weights are how often each kind of value comes, relative to each other. All 0 is one of each kind but modules.
+// Weights are how often each kind of value comes, relative to each other. All 0 is one of each kind but modules and vector sets.
 type Weights struct {
 	String, List, Set, SortedSet, Hash, Stream int
 	Module                                     int // opaque values of modules that no server has (version 8 and later)
+	VectorSet                                  int // those of the module that comes with Redis from 8.0 on (versions 12 and 13)
 }
+
+// everyKind are the kinds that every server has.
+var everyKind = Weights{String: 1, List: 1, Set: 1, SortedSet: 1, Hash: 1, Stream: 1}
 
 // StringStyle is what strings are made of.
 type StringStyle uint8
@@ -100,13 +104,16 @@ func (o RDBOptions) filled() RDBOptions {
 	set(&o.FieldExpire, 30)
 	set(&o.Edge, 10)
 	if o.Weights == (Weights{}) {
-		o.Weights = Weights{String: 1, List: 1, Set: 1, SortedSet: 1, Hash: 1, Stream: 1}
+		o.Weights = everyKind
 	}
 	if o.Target < rdb.Version9 {
 		o.Weights.Stream = 0
 	}
 	if o.Target < rdb.Version8 {
 		o.Weights.Module = 0
+	}
+	if o.Target < rdb.Version12 || o.Target.Family() == rdb.Valkey {
+		o.Weights.VectorSet = 0
 	}
 	if o.Cluster {
 		o.Databases = 1

@@ -13,7 +13,7 @@ import (
 func (g *generator) value() rdb.Value {
 	w := g.opt.Weights
 	g.text.calm = false
-	switch g.d.Weighted([]int{w.String, w.List, w.Set, w.SortedSet, w.Hash, w.Stream, w.Module}) {
+	switch g.d.Weighted([]int{w.String, w.List, w.Set, w.SortedSet, w.Hash, w.Stream, w.Module, w.VectorSet}) {
 	case 1:
 		return g.list()
 	case 2:
@@ -26,6 +26,8 @@ func (g *generator) value() rdb.Value {
 		return g.stream()
 	case 6:
 		return g.module()
+	case 7:
+		return g.vectorSet()
 	}
 	return rdb.String(g.text.next())
 }

@@ -82,6 +82,7 @@ type verdict struct {
 	text    string // what it printed, for people
 	plain   string // the same without what differs from run to run; empty if it is not to be compared
 	codes   []string
+	place   string // of the first fault: what was being read, in the checkers' words
 }
 
 // contest is what is compared: our verdict and the real one of a sample. Both are called by one worker at a time.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // A mishap is a crash or a hang of the real program. It is no verdict, so it is none that differs from ours: it is listed apart, with the
@@ -40,7 +41,7 @@ func mishapOf(mine, real verdict) (class, name string) {
 		name = class + " on a file that ours refuses"
 	}
 	if len(mine.codes) > 0 {
-		name += " (" + mine.codes[0] + ")"
+		name += " (" + strings.TrimSpace(mine.codes[0]+" "+mine.place) + ")"
 	}
 	if m := last.FindStringSubmatch(real.text); class == realCrashes && m != nil {
 		for _, word := range m[1:] {

@@ -33,7 +33,7 @@ func TestMishaps(t *testing.T) {
 }
 
 func TestMishapOf(t *testing.T) {
-	refuses := verdict{codes: []string{string(rdb.CodeDuplicateKey)}}
+	refuses := verdict{codes: []string{string(rdb.CodeDuplicateKey)}, place: "read-object-value string"}
 	cases := []struct {
 		mine, real verdict
 		class      string
@@ -42,10 +42,10 @@ func TestMishapOf(t *testing.T) {
 		{verdict{accepts: true}, verdict{accepts: true}, "", ""},
 		{refuses, verdict{text: "[offset 9] RDB CRC error"}, "", ""},
 		{verdict{accepts: true}, verdict{hung: true}, realHangs, "the real one hangs on a file that ours accepts"},
-		{refuses, verdict{hung: true, crashed: true}, realHangs, "the real one hangs on a file that ours refuses (duplicate-key)"},
+		{refuses, verdict{hung: true, crashed: true}, realHangs, "the real one hangs on a file that ours refuses (duplicate-key read-object-value string)"},
 		{refuses, verdict{crashed: true, text: "# Guru Meditation: Duplicated key found in RDB file #rdb.c:12\n"}, realCrashes,
-			"the real one crashes on a file that ours refuses (duplicate-key), Duplicated key found in RDB file"},
-		{refuses, verdict{crashed: true, text: "# Redis 8.6.3 crashed by signal: 11, si_code: 1\n"}, realCrashes, "the real one crashes on a file that ours refuses (duplicate-key), 11"},
+			"the real one crashes on a file that ours refuses (duplicate-key read-object-value string), Duplicated key found in RDB file"},
+		{refuses, verdict{crashed: true, text: "# Redis 8.6.3 crashed by signal: 11, si_code: 1\n"}, realCrashes, "the real one crashes on a file that ours refuses (duplicate-key read-object-value string), 11"},
 	}
 	for _, c := range cases {
 		class, name := mishapOf(c.mine, c.real)

@@ -48,6 +48,7 @@ func asChecker(b []byte) (v verdict) {
 	var out bytes.Buffer
 	res := rdbcheck.Check(&out, "x", bytes.NewReader(b))
 	v.accepts, v.text, v.plain = res.OK, out.String(), plain(out.String())
+	v.place = placeOf(res.Report)
 	for _, f := range res.Report.Faults {
 		v.codes = append(v.codes, string(f.Code))
 		v.text += "fault: " + f.Error() + "\n"
@@ -55,10 +56,22 @@ func asChecker(b []byte) (v verdict) {
 	return v
 }
 
+// placeOf says what was being read when the first fault was met, empty if there was none.
+func placeOf(rep *rdb.Report) string {
+	if len(rep.Faults) == 0 {
+		return ""
+	}
+	f := rep.Faults[0]
+	if f.HasType {
+		return f.Phase.String() + " " + f.Family.TypeName(f.Type)
+	}
+	return f.Phase.String()
+}
+
 // asServer is what the newest server does, with so many databases, checking everything and without modules.
 func asServer(b []byte, databases uint64) (v verdict) {
 	rep, err := rdb.Verify(context.Background(), bytes.NewReader(b), rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true, Databases: databases})
-	v.accepts, v.text = rep.Complete, fmt.Sprintf("%v\n", err)
+	v.accepts, v.text, v.place = rep.Complete, fmt.Sprintf("%v\n", err), placeOf(rep)
 	for _, f := range rep.Faults {
 		v.codes = append(v.codes, string(f.Code))
 		v.text += "fault: " + f.Error() + "\n"

@@ -177,7 +177,7 @@ func (t *tally) share() string {
 	for _, m := range t.mishaps {
 		judged -= m.files
 	}
-	return fmt.Sprintf("%.4f %% of %d verdicts are equal", 100*float64(t.accepted+t.refused)/float64(max(judged, 1)), judged)
+	return fmt.Sprintf("%d of %d verdicts are equal, %.3f %%", t.accepted+t.refused, judged, 100*float64(t.accepted+t.refused)/float64(max(judged, 1)))
 }
 
 // print prints the account and says whether all is as it should be, which other words are too.

@@ -9,6 +9,16 @@ import "encoding/binary"
 // operations before the fault. The bytes of dst behind the count are unspecified.
 // dst and src must not overlap.
 func Decompress(dst, src []byte) (n int, err error) {
+	return DecompressLent(dst[:len(dst):len(dst)], src[:len(src):len(src)])
+}
+
+// Slack is how many bytes behind dst and src are worth lending to [DecompressLent].
+const Slack = 64
+
+// DecompressLent is [Decompress] for a caller who lends memory behind the two
+// slices, which makes small blocks quicker: up to their capacity src may be read and
+// dst overwritten. What is read there has no influence.
+func DecompressLent(dst, src []byte) (n int, err error) {
 	n, s, k := decode(dst, 0, src)
 	if k != 0 {
 		return n, &CorruptError{Kind: k, Offset: int64(s), Produced: int64(n)}
@@ -20,28 +30,11 @@ func Decompress(dst, src []byte) (n int, err error) {
 // the bytes before it being the history. It stops, always between operations, when
 // src is used up, which gives the kind 0, or before the first operation that is
 // incomplete, does not fit into dst, or reaches before its start. It returns the
-// ends of output and input and may scribble over dst behind the output.
+// ends of output and input and may scribble over dst behind the output, up to its
+// capacity. It reads src up to its capacity.
 func decode(dst []byte, d int, src []byte) (dEnd, sEnd int, k Kind) {
-	s := 0
+	d, s := decodeQuick(dst, d, src)
 	for s < len(src) {
-		if c := src[s]; c < firstShort {
-			run := literalRun(c)
-			// Whole words need room on both sides, but no count.
-			if s+maxOp <= len(src) && d+maxLiteral <= len(dst) {
-				copyRun(dst[d:d+maxLiteral], src[s+1:s+1+maxLiteral])
-			} else {
-				if run > len(dst)-d {
-					return d, s, OutputTooLong
-				}
-				if run > len(src)-s-1 {
-					return d, s, LiteralPastInput
-				}
-				copy(dst[d:d+run], src[s+1:])
-			}
-			d += run
-			s += 1 + run
-			continue
-		}
 		o, ok := parseOp(src[s:])
 		if !ok {
 			return d, s, MissingOperand
@@ -49,11 +42,72 @@ func decode(dst []byte, d int, src []byte) (dEnd, sEnd int, k Kind) {
 		if k := o.check(int64(d), int64(len(dst))); k != 0 {
 			return d, s, k
 		}
-		repeat(dst, d, o.distance, o.length)
-		d += o.length
 		s += o.header
+		if o.distance == 0 {
+			if o.length > len(src)-s {
+				return d, s - o.header, LiteralPastInput
+			}
+			s += copy(dst[d:d+o.length], src[s:])
+		} else {
+			repeat(dst, d, o.distance, o.length)
+		}
+		d += o.length
 	}
 	return d, s, 0
+}
+
+// decodeQuick is decode as long as operations are plainly sound and there is room
+// to read and write whole words beyond them. As with [walk], a round is a literal
+// run, if there is one, and the back-reference that nearly always follows it, and
+// its branches are those that the processor can predict: sizes come by arithmetic,
+// and runs of all lengths are copied alike.
+func decodeQuick(dst []byte, d int, src []byte) (dEnd, sEnd int) {
+	const (
+		word       = 8
+		inMargin   = maxOp + 4
+		outMargin  = maxLiteral + 2*word
+		usedLength = 2 * word
+	)
+	in, out := src[:cap(src)], dst[:cap(dst)]
+	le := binary.LittleEndian
+	s := 0
+	for s < len(src) && s <= len(in)-inMargin && d <= len(out)-outMargin {
+		s0, d0 := s, d
+		if c := int(in[s]); c < firstShort {
+			copyRun(out[d:d+maxLiteral], in[s+1:s+1+maxLiteral])
+			s += c + 2
+			d += c + 1
+			if s > len(src) || d > len(dst) {
+				return d0, s0
+			}
+			if s == len(src) {
+				break
+			}
+		}
+		w := le.Uint32(in[s : s+4])
+		c := w & 0xFF
+		if c < firstShort {
+			continue
+		}
+		// All ones for a long back-reference.
+		long := uint32(int32(firstLong-1-c) >> 31)
+		length := int((c>>5+2)&^long | (w>>8&0xFF+9)&long)
+		from := d - int(c&31<<8|w>>((8+long&8)&31)&0xFF) - 1
+		s += int(2 - int32(long))
+		end := d + length
+		if from < 0 || s > len(src) || end > len(dst) {
+			return d0, s0
+		}
+		switch {
+		case d-from < word || length > usedLength:
+			repeat(out, d, d-from, length)
+		default:
+			le.PutUint64(out[d:], le.Uint64(out[from:]))
+			le.PutUint64(out[d+word:], le.Uint64(out[from+word:]))
+		}
+		d = end
+	}
+	return d, s
 }
 
 // copyRun copies 32 bytes as four words, which costs less than a call of copy and

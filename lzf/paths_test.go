@@ -79,8 +79,18 @@ func paths(src []byte, n int64) []result {
 	if err == nil && int64(got) < n {
 		err = &CorruptError{Kind: OutputTooShort, Offset: int64(len(src)), Produced: int64(got)}
 	}
+	// Memory lent behind the slices must have no influence on the result, nor be written to beyond the loan.
+	around := bytes.Repeat([]byte{0xA5}, int(n)+2*Slack)
+	lent, lentErr := DecompressLent(around[:n:int(n)+Slack], append(bytes.Clone(src), around[:Slack]...)[:len(src)])
+	if lentErr == nil && int64(lent) < n {
+		lentErr = &CorruptError{Kind: OutputTooShort, Offset: int64(len(src)), Produced: int64(lent)}
+	}
+	if bytes.ContainsFunc(around[int(n)+Slack:], func(r rune) bool { return r != 0xFFFD }) {
+		lentErr = errors.New("wrote behind the loan")
+	}
 	list := []result{
 		{"Decompress", dst[:got:got], err},
+		{"DecompressLent", around[:lent:lent], lentErr},
 		{"Validate", nil, Validate(src, n)},
 		{"Validator by bytes", nil, validatePieces(src, n, func() int { return 1 })},
 		{"Validator by small pieces", nil, validatePieces(src, n, func() int { return rnd.IntN(8) })},

@@ -53,6 +53,7 @@ type decoder struct {
 	arena arena
 	dups  *dupset.Set
 	seed  *dupset.Seeded
+	few   dupset.Few
 	lp    listpack.Iter
 	zl    ziplist.Iter
 	zm    zipmap.Iter
@@ -78,12 +79,18 @@ type decoder struct {
 type arena struct{ buf []byte }
 
 func (a *arena) alloc(n int) []byte {
-	if n > cap(a.buf)-len(a.buf) {
-		a.buf = make([]byte, 0, max(n, 64<<10)) // slices into the old one stay valid
+	p := a.lend(n)
+	return p[:n:n]
+}
+
+// lend is alloc with capacity beyond, which is not the caller's for longer than until the next call.
+func (a *arena) lend(n int) []byte {
+	if n+lzf.Slack > cap(a.buf)-len(a.buf) {
+		a.buf = make([]byte, 0, max(n+lzf.Slack, 64<<10)) // slices into the old one stay valid
 	}
 	i := len(a.buf)
 	a.buf = a.buf[:i+n]
-	return a.buf[i : i+n : i+n]
+	return a.buf[i : i+n : i+n+lzf.Slack]
 }
 
 func (a *arena) reset() {
@@ -302,13 +309,13 @@ func (d *decoder) body(h strHead) ([]byte, error) {
 	if h.size > maxInt {
 		return nil, d.skipAll(h.size)
 	}
-	p, err := d.s.take(int(h.size))
+	p, err := d.s.takeLent(int(h.size))
 	if err != nil {
 		return nil, err
 	}
 	switch h.form {
 	case formPlain:
-		return p, nil
+		return p[:len(p):len(p)], nil
 	case formInt8:
 		return d.decimal(int64(int8(p[0]))), nil
 	case formInt16:
@@ -325,17 +332,17 @@ func (d *decoder) body(h strHead) ([]byte, error) {
 			return nil, nil
 		}
 	}
-	out := d.arena.alloc(int(h.out))
+	out := d.arena.lend(int(h.out))
 	if err := decompress(out, p); err != nil {
 		d.fault(CodeLZF, err, "")
 		return nil, nil
 	}
-	return out, nil
+	return out[:len(out):len(out)], nil
 }
 
-// decompress fills out, exactly.
+// decompress fills out, exactly. The capacity behind both slices is lent.
 func decompress(out, p []byte) error {
-	n, err := lzf.Decompress(out, p)
+	n, err := lzf.DecompressLent(out, p)
 	if err == nil && n < len(out) {
 		err = lzf.Validate(p, int64(len(out)))
 	}

@@ -149,6 +149,16 @@ func (s *source) take(n int) ([]byte, error) {
 	return p, nil
 }
 
+// takeLent is take with the capacity up to the end of the window, for reading.
+func (s *source) takeLent(n int) ([]byte, error) {
+	if s.end-s.pos < n && !s.fill(n) {
+		return nil, errShort
+	}
+	p := s.buf[s.pos : s.pos+n : s.end]
+	s.pos += n
+	return p, nil
+}
+
 // skip passes n bytes without keeping them.
 func (s *source) skip(n uint64) error {
 	if n <= uint64(s.end-s.pos) {

@@ -47,7 +47,11 @@ func (it *Iter) Int() int64 {
 	if it.c.Pos < 0 {
 		return 0
 	}
-	b := it.c.B[it.c.Pos:it.c.Next]
+	return intAt(it.c.B[it.c.Pos:it.c.Next])
+}
+
+// intAt returns the integer of the entry b, 0 if it is a string.
+func intAt(b []byte) int64 {
 	switch {
 	case b[0] < 0x80:
 		return int64(b[0])

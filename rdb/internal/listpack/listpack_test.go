@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/rdb/internal/packed"
 	"github.com/kvfsck/kvfsck/rdb/internal/packed/packedtest"
 )
@@ -327,10 +328,11 @@ func TestDamageIsJudgedAsByServers(t *testing.T) {
 
 func judge(t *testing.T, b []byte, rng *rand.Rand, rejected *int) {
 	t.Helper()
-	_, err := packedtest.Agree(t, new(Iter), new(Iter), b, rng)
+	entries, err := packedtest.Agree(t, new(Iter), new(Iter), b, rng)
 	if err != nil {
 		*rejected++
 	}
+	demandPlain(t, b, entries, err)
 	var it Iter
 	it.Reset(b)
 	_ = it.Drain()
@@ -339,6 +341,75 @@ func judge(t *testing.T, b []byte, rng *rand.Rand, rejected *int) {
 	}
 	if want := Either.accepts(b); want != (err == nil) {
 		t.Fatalf("%x: %v, but servers accept: %v", b, err, want)
+	}
+}
+
+var few dupset.Few
+
+// demandPlain demands that Plain accepts nothing that has to be looked at.
+func demandPlain(t *testing.T, b []byte, entries []packedtest.Entry, err error) {
+	t.Helper()
+	var it Iter
+	it.Reset(b)
+	_ = it.Drain()
+	redis, valkey := it.Only()
+	for i := range 8 {
+		l := Layout{i&1 != 0, i&2 != 0, i&4 != 0}
+		n, ok := Plain(b, l, &few)
+		if !ok {
+			continue
+		}
+		if n != len(entries) || err != nil || redis >= 0 || valkey >= 0 || l.Pairs && n%2 != 0 {
+			t.Fatalf("%x: %+v plain with %d entries; %d, %v, only %d %d", b, l, n, len(entries), err, redis, valkey)
+		}
+		seen := map[string]bool{}
+		for i, e := range entries {
+			if l.Pairs && i%2 != 0 {
+				if text := strings.TrimLeft(e.Text, "-"); l.Numbers && (text == "" || text[0] < '0' || text[0] > '9') {
+					t.Fatalf("%q counts as a plain number", e.Text)
+				}
+			} else if l.Names && seen[e.Text] {
+				t.Fatalf("%x: %q stands twice", b, e.Text)
+			} else {
+				seen[e.Text] = true
+			}
+		}
+	}
+}
+
+// TestPlain has what must take the quick way, and what must not.
+func TestPlain(t *testing.T) {
+	long := func(n int) string {
+		e := string([]byte{0xE0 | byte(n>>8), byte(n)}) + strings.Repeat("s", n)
+		if n += 2; n < 128 {
+			return e + string([]byte{byte(n)})
+		}
+		return e + string([]byte{byte(n >> 7), byte(n&127 | 128)})
+	}
+	const five, textFive, minus, nan = "\x05\x01", "\x815\x02", "\x82-1\x03", "\x83nan\x04"
+	set, list := Layout{Names: true}, Layout{}
+	hash, zset := Layout{Pairs: true, Names: true}, Layout{true, true, true}
+	for _, c := range []struct {
+		l    Layout
+		b    []byte
+		want bool
+	}{
+		{set, blob(), true},
+		{set, blob(a, five), true},
+		{set, blob(a, five, a), false},
+		{set, blob(five, "\xc0\x05\x02"), false},
+		{set, blob(five, textFive), false},
+		{list, blob(five, textFive, five), true},
+		{list, blob(long(64), long(125), long(126), long(4000)), true},
+		{list, blob(big(200)), false},
+		{hash, blob(a, a, five, a), true},
+		{hash, blob(a, a, five), false},
+		{zset, blob(a, five, five, minus), true},
+		{zset, blob(a, nan), false},
+	} {
+		if _, got := Plain(c.b, c.l, &few); got != c.want {
+			t.Errorf("%+v %x: %v", c.l, c.b, got)
+		}
 	}
 }
 
@@ -396,6 +467,16 @@ func BenchmarkValidate(b *testing.B) {
 		_, _ = Validate(blob)
 	}
 	b.ReportMetric(float64(len(blob))/float64(n), "B/entry")
+}
+
+func BenchmarkPlain(b *testing.B) {
+	blob := mixed()
+	b.SetBytes(int64(len(blob)))
+	for b.Loop() {
+		if _, ok := Plain(blob, Layout{Pairs: true}, &few); !ok {
+			b.Fatal("not plain")
+		}
+	}
 }
 
 func BenchmarkNext(b *testing.B) {

@@ -1,0 +1,112 @@
+package listpack
+
+import (
+	"encoding/binary"
+
+	"github.com/kvfsck/kvfsck/internal/dupset"
+)
+
+// Layout says what the entries of a listpack are to its owner, as far as [Plain] looks at it.
+type Layout struct {
+	Pairs   bool // elements have two entries, a name and a value, otherwise only a name
+	Names   bool // no name may stand twice
+	Numbers bool // values are numbers
+}
+
+// Plain reports whether b is plainly a sound listpack of whole elements, and how many entries it has. Plainly means that strings
+// are below 4 KiB, that no name looks like an earlier one, and that numbers that are stored as text begin with a digit. It is the
+// quick way through nearly all listpacks; what it refuses may be good and is for [Iter] to judge. What it accepts, Iter accepts in
+// either dialect.
+func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
+	last := len(b) - 1
+	if last < headerSize || uint64(binary.LittleEndian.Uint32(b)) != uint64(len(b)) || b[last] != end {
+		return 0, false
+	}
+	few.Reset()
+	count := int(binary.LittleEndian.Uint16(b[4:]))
+	b = b[:last]
+	kinds := 0
+	for p := headerSize; p < len(b); n++ {
+		q := advance(b, p)
+		if q == 0 {
+			if q = advanceLong(b, p); q == 0 {
+				return 0, false
+			}
+		}
+		if l.Names {
+			h, kind := nameSum(b, p, q)
+			if kinds |= kind; !few.New(h) || kinds == intName|digitName {
+				return 0, false
+			}
+		}
+		if p = q; !l.Pairs {
+			continue
+		}
+		n++
+		if q = advance(b, p); q == 0 {
+			if q = advanceLong(b, p); q == 0 {
+				return 0, false
+			}
+		}
+		if l.Numbers && !plainNumber(b, p) {
+			return 0, false
+		}
+		p = q
+	}
+	return n, n == count || count == CountUnknown
+}
+
+// advanceLong is advance for strings of two bytes of length.
+func advanceLong(b []byte, p int) int {
+	if p+2 > len(b) || b[p]&0xF0 != 0xE0 {
+		return 0
+	}
+	size := 2 + int(b[p]&0x0F)<<8 + int(b[p+1])
+	e := p + size
+	switch {
+	case size < 128 && e < len(b) && int(b[e]) == size:
+		return e + 1
+	case size >= 128 && e+1 < len(b) && int(b[e]) == size>>7 && int(b[e+1]) == size&0x7F|0x80:
+		return e + 2
+	}
+	return 0
+}
+
+// Kinds of names whose equality their hashes do not show: an integer, and a string that may be the text of one.
+const (
+	intName = 1 << iota
+	digitName
+)
+
+// nameSum hashes the entry at b[p:q].
+func nameSum(b []byte, p, q int) (h uint64, kind int) {
+	c := b[p]
+	head, size := 1, int(c&0x3F)
+	if c&0xC0 != 0x80 {
+		if c&0xF0 != 0xE0 {
+			return dupset.QuickInt(intAt(b[p:q])), intName
+		}
+		head, size = 2, int(c&0x0F)<<8|int(b[p+1])
+	}
+	if c := b[p+head]; c <= '9' && c >= '-' { // of an empty string it is the backlen, which is none of these
+		kind = digitName
+	}
+	return dupset.QuickSum(b, p+head, size), kind
+}
+
+// plainNumber reports whether the entry at p is an integer or text that begins as a finite number does.
+func plainNumber(b []byte, p int) bool {
+	c, head := b[p], 1
+	switch {
+	case c&0xC0 == 0x80:
+	case c&0xF0 == 0xE0:
+		head = 2
+	default:
+		return true
+	}
+	c = b[p+head]
+	if c == '-' && p+head+1 < len(b) {
+		c = b[p+head+1]
+	}
+	return c-'0' <= 9
+}

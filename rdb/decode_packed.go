@@ -248,8 +248,7 @@ func (t *tuples) plainly(b *blobBytes) bool {
 	if t.d.mode != modeCheck || b.r != nil || t.info.tuple > 2 {
 		return false
 	}
-	n, ok := listpack.Plain(b.p, listpack.Layout{
-		Pairs: t.info.tuple == 2, Names: t.info.kind != KindList, Numbers: t.info.kind == KindSortedSet}, &t.d.few)
+	n, ok := listpack.Plain(b.p, layoutOf(t.info), &t.d.few)
 	if ok {
 		t.n = int64(n)
 	}

@@ -1,6 +1,7 @@
 package rdb
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -316,12 +317,8 @@ func (d *decoder) body(h strHead) ([]byte, error) {
 	switch h.form {
 	case formPlain:
 		return p[:len(p):len(p)], nil
-	case formInt8:
-		return d.decimal(int64(int8(p[0]))), nil
-	case formInt16:
-		return d.decimal(int64(int16(uint16(p[0]) | uint16(p[1])<<8))), nil
-	case formInt32:
-		return d.decimal(int64(int32(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24))), nil
+	case formInt8, formInt16, formInt32:
+		return d.decimal(intOf(h.form, p)), nil
 	}
 	if h.out == 0 {
 		return []byte{}, nil
@@ -338,6 +335,18 @@ func (d *decoder) body(h strHead) ([]byte, error) {
 		return nil, nil
 	}
 	return out[:len(out):len(out)], nil
+}
+
+// intOf is the integer that a string of that form is the text of.
+func intOf(form uint8, p []byte) int64 {
+	switch form {
+	case formInt8:
+		return int64(int8(p[0]))
+	case formInt16:
+		return int64(int16(binary.LittleEndian.Uint16(p)))
+	default:
+		return int64(int32(binary.LittleEndian.Uint32(p)))
+	}
 }
 
 // decompress fills out, exactly. The capacity behind both slices is lent.

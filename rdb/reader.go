@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/kvfsck/kvfsck/internal/dupset"
+	"github.com/kvfsck/kvfsck/lzf"
 )
 
 // ReaderOptions are settings of a [Reader]; the zero value is the default.
@@ -65,11 +66,13 @@ type Reader struct {
 	entry   Entry
 	eof     EOF
 	keyBuf  []byte
-	partial bool  // reading began in the middle
-	more    bool  // what is there ends between records, and others follow
-	inAux   bool  // the current value is a ModuleAux's
-	faulted error // what OnFault said of a fault outside values
-	soft    error // what it said of one in the current value
+	later   []lzf.Block // see quick
+	frame   keyFrame    // skim's
+	partial bool        // reading began in the middle
+	more    bool        // what is there ends between records, and others follow
+	inAux   bool        // the current value is a ModuleAux's
+	faulted error       // what OnFault said of a fault outside values
+	soft    error       // what it said of one in the current value
 	reports struct{ record, value func(*FormatError) }
 }
 

@@ -36,7 +36,8 @@ type VerifyOptions struct {
 	// found, and in which order it is told, does not depend on it.
 	Workers int
 
-	window, limit int // as in ReaderOptions; window is also the size of the blocks that workers get
+	window, limit int  // as in ReaderOptions; window is also the size of the blocks that workers get
+	slow          bool // nothing is passed quickly
 }
 
 // Report is what [Verify] found out about a file, as far as it came.

@@ -107,6 +107,9 @@ func (r *Reader) openBlock(b *block) {
 
 // skim passes one record without looking into it; end is true behind the end mark.
 func (r *Reader) skim() (end bool, err error) {
+	if r.quick(&r.frame, false) {
+		return false, nil
+	}
 	d := &r.dec
 	d.mode, d.report = modeFrame, ignore
 	start := r.src.offset()

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/kvfsck/kvfsck/crc64"
+	"github.com/kvfsck/kvfsck/lzf"
 )
 
 // blockSize is the size of the blocks that workers get. A block in work costs its walker's tables beside.
@@ -106,15 +107,29 @@ func (p *pipeline) worker() {
 	defer p.workers.Done()
 	rec := &recorder{stopAt: p.v.stopsAt}
 	w := newWalker(rec, &p.v.opt, p.v.now)
+	w.later = make([]lzf.Block, 0, 256)
 	defer w.r.Close()
 	for b := range p.work {
-		w.begin(rec, b)
-		w.r.openBlock(b)
-		for w.step() {
-		}
+		w.walkBlock(rec, b, p.v.opt.slow)
 		w.finish(rec, b)
 		b.sum = crc64.Checksum(b.buf[:b.bytes])
 		close(b.done)
+	}
+}
+
+// walkBlock walks a block. Strings whose compression was left for later are checked behind all others; if one turns out bad, the
+// block is walked again, slowly, so that this is told in its place.
+func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
+	for w.slow = slow; ; w.slow = true {
+		w.begin(rec, b)
+		w.r.openBlock(b)
+		w.r.later = w.later[:0]
+		for w.step() {
+		}
+		w.later = w.r.later
+		if w.slow || lzf.ValidateAll(b.buf[:b.n], w.later) {
+			return
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"github.com/kvfsck/kvfsck/internal/dupset"
+	"github.com/kvfsck/kvfsck/lzf"
 )
 
 // sink takes what a walk over a file, or over a block of it, comes across, in file order.
@@ -58,11 +59,14 @@ type walker struct {
 	now    int64
 	sums   bool // keys are to be told
 	note   keyNote
+	frame  keyFrame
+	slow   bool // nothing is to be passed quickly
+	later  []lzf.Block
 }
 
 // newWalker makes a walker with a reader that has nothing to read yet.
 func newWalker(out sink, opt *VerifyOptions, now int64) *walker {
-	w := &walker{out: out, now: now, sums: opt.DuplicateKeys}
+	w := &walker{out: out, now: now, sums: opt.DuplicateKeys, slow: opt.slow}
 	w.r = newReader(ReaderOptions{OnFault: w.fault, DuplicateMemory: opt.DuplicateMemory, TempDir: opt.TempDir, Window: opt.window, limit: opt.limit})
 	return w
 }
@@ -74,6 +78,9 @@ func (w *walker) fault(e *FormatError) error {
 
 // step walks one record; false is the end, or an error of the reader.
 func (w *walker) step() bool {
+	if w.quick() {
+		return true
+	}
 	if !w.r.Next() {
 		return false
 	}
@@ -102,25 +109,48 @@ func (w *walker) key(e *Entry) error {
 	if e.Type == TypeModule2 {
 		w.out.keyModule(w.r.dec.el.ModuleID, Span{e.ValueOffset, 0})
 	}
-	if n := len(t.dbs); n == 0 || t.dbs[n-1].db != e.DB {
-		t.dbs = append(t.dbs, dbTally{db: e.DB})
-	}
-	db := &t.dbs[len(t.dbs)-1]
-	db.keys++
-	if e.ExpireAt != NoExpire {
-		t.expires++
-		db.expires++
-		if e.ExpireAt < w.now {
-			t.expired++
-		}
-	}
 	if w.r.dec.hasTTL && faults == w.faults {
 		t.fieldExpires++
 	}
-	c := &t.types[e.Type]
-	c.Keys++
-	c.Bytes += e.Size
+	w.count(e.DB, e.Type, e.ExpireAt, e.Size)
 	return nil
+}
+
+// count counts a key that was read whole.
+func (w *walker) count(number uint64, typ Type, expireAt, size int64) {
+	t := &w.tally
+	if n := len(t.dbs); n == 0 || t.dbs[n-1].db != number {
+		t.dbs = append(t.dbs, dbTally{db: number})
+	}
+	db := &t.dbs[len(t.dbs)-1]
+	db.keys++
+	if expireAt != NoExpire {
+		t.expires++
+		db.expires++
+		if expireAt < w.now {
+			t.expired++
+		}
+	}
+	c := &t.types[typ]
+	c.Keys++
+	c.Bytes += size
+}
+
+// quick walks a key's record that nothing is to be said about; false if it is not plainly one.
+func (w *walker) quick() bool {
+	k, r := &w.frame, w.r
+	if w.slow || !r.quick(k, true) {
+		return false
+	}
+	w.tally.keys++
+	if w.sums {
+		at := func(i int) int64 { return r.src.base + int64(i) }
+		w.note = keyNote{keySum(r.dec.db, k.text), at(k.start), at(k.typeByte), at(k.value), r.dec.db}
+		r.entry.Key, r.entry.Type = k.text, k.typ // for the message, if it is a duplicate
+		w.out.keySeen(&w.note)
+	}
+	w.count(r.dec.db, k.typ, k.expireAt, int64(k.end-k.start))
+	return true
 }
 
 // keySum is the fingerprint of a key in its database.

@@ -1,0 +1,272 @@
+package rdb
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+
+	"github.com/kvfsck/kvfsck/lzf"
+	"github.com/kvfsck/kvfsck/rdb/internal/listpack"
+)
+
+// keyFrame is where a key's record lies in the window, as [Reader.quick] finds it.
+type keyFrame struct {
+	start    int // of the record, with what is said of the key
+	typeByte int
+	key      strHead
+	keyAt    int    // the bytes of the key's string
+	text     []byte // the key, where values are checked; it holds for as long as nothing else is read
+	value    int
+	end      int
+	typ      Type
+	expireAt int64
+}
+
+// quickShape is what [Reader.quick] knows to pass.
+type quickShape struct {
+	shape  shape
+	layout listpack.Layout
+}
+
+var quickShapes = func() (t [2][256]quickShape) {
+	for f := range t {
+		for i := range t[f] {
+			if info := Family(f).info(Type(i)); info != nil && info.tuple <= 2 {
+				t[f][i] = quickShape{info.shape, layoutOf(info)}
+			}
+		}
+	}
+	return t
+}()
+
+// layoutOf is how elements of one or two entries lie in a listpack.
+func layoutOf(info *typeInfo) listpack.Layout {
+	return listpack.Layout{Pairs: info.tuple == 2, Names: info.kind != KindList, Numbers: info.kind == KindSortedSet}
+}
+
+// quick passes the record of a key if it is whole in the window, of a frequent form, and, where check is set, if no rule says
+// anything about it. Otherwise it is false, has passed nothing, and the record is for the other methods to read. It reports nothing,
+// allocates nothing and makes no [Entry]; the frame holds until the window moves.
+//
+// With check set, strings whose compression is still to be checked are added to r.later, unless that is nil: they are checked faster
+// in numbers.
+func (r *Reader) quick(k *keyFrame, check bool) bool {
+	s := &r.src
+	if r.state != atRecord || r.pend.set {
+		return false
+	}
+	b, p := s.buf[:s.end], s.pos
+	k.start, k.expireAt = p, NoExpire
+	for {
+		if p > len(b)-quickRoom {
+			return false
+		}
+		op := b[p]
+		if op < opKeyMeta {
+			break
+		}
+		switch op {
+		case opExpireTimeMS:
+			k.expireAt = int64(binary.LittleEndian.Uint64(b[p+1:]))
+			p += 9
+		case opFreq:
+			p += 2
+		case opIdle:
+			if _, p = lengthAt(b, p+1); p == 0 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	k.typ, k.typeByte = Type(b[p]), p
+	if k.key, k.keyAt = headAt(b, p+1); k.keyAt == 0 || k.key.size > uint64(len(b)-k.keyAt) {
+		return false
+	}
+	k.value = k.keyAt + int(k.key.size)
+	later := len(r.later)
+	if k.end = r.quickValue(b, k, check); k.end == 0 || check && !r.quickText(b, k) {
+		if r.later != nil {
+			r.later = r.later[:later]
+		}
+		return false
+	}
+	s.pos = k.end
+	return true
+}
+
+// quickRoom is what must be left in the window: the longest head of a string and an opcode with its operand are within it.
+const quickRoom = 16
+
+// quickText makes the text of the key.
+func (r *Reader) quickText(b []byte, k *keyFrame) bool {
+	p := b[k.keyAt:k.value]
+	switch k.key.form {
+	case formPlain:
+		k.text = p
+		return true
+	case formLZF:
+		if k.key.out == 0 || k.key.out > min(maxQuickKey, uint64(r.dec.limit)) || k.key.size > uint64(r.dec.limit) {
+			return false
+		}
+		k.text = slices.Grow(r.keyBuf[:0], int(k.key.out))[:k.key.out]
+		r.keyBuf = k.text
+		return decompress(k.text, p[:len(p):len(p)]) == nil
+	}
+	k.text = strconv.AppendInt(r.keyBuf[:0], intOf(k.key.form, p), 10)
+	r.keyBuf = k.text
+	return true
+}
+
+// maxQuickKey bounds, in bytes, the keys that are decompressed on the way.
+const maxQuickKey = 4 << 10
+
+// quickValue returns the end of the value, 0 if it is not to be passed.
+func (r *Reader) quickValue(b []byte, k *keyFrame, check bool) int {
+	info := &quickShapes[r.dec.family&1][k.typ]
+	switch info.shape {
+	case shapeString:
+		h, p := headAt(b, k.value)
+		if p == 0 || h.size > uint64(len(b)-p) || check && h.form == formLZF && !r.quickLZF(b, &h, p) {
+			return 0
+		}
+		return p + int(h.size)
+	case shapeListpack:
+		return r.quickBlob(b, k.value, info, check)
+	case shapeQuicklist2:
+		return r.quickNodes(b, k.value, info, check)
+	}
+	if check {
+		return 0
+	}
+	switch info.shape {
+	case shapeZiplist, shapeIntset, shapeZipmap:
+		return skipAt(b, k.value, 1, 0)
+	case shapeItems:
+		if n, p := lengthAt(b, k.value); p != 0 {
+			return skipAt(b, p, n, 0)
+		}
+	case shapeScored:
+		if n, p := lengthAt(b, k.value); p != 0 && k.typ == TypeZset2 {
+			return skipAt(b, p, n, 8)
+		}
+	case shapeFields:
+		if n, p := lengthAt(b, k.value); p != 0 && k.typ == TypeHash {
+			return skipAt(b, p, 2*n, 0)
+		}
+	}
+	return 0
+}
+
+// quickNodes passes the nodes of a quicklist.
+func (r *Reader) quickNodes(b []byte, p int, info *quickShape, check bool) int {
+	n, p := lengthAt(b, p)
+	if p == 0 || n == 0 {
+		return 0
+	}
+	for ; n > 0; n-- {
+		if p > len(b)-quickRoom || check && b[p] != containerPacked || b[p] > containerPacked {
+			return 0
+		}
+		if p = r.quickBlob(b, p+1, info, check); p == 0 {
+			return 0
+		}
+	}
+	return p
+}
+
+// quickBlob passes a string that is a listpack.
+func (r *Reader) quickBlob(b []byte, p int, info *quickShape, check bool) int {
+	h, p := headAt(b, p)
+	if p == 0 || h.size > uint64(len(b)-p) {
+		return 0
+	}
+	end := p + int(h.size)
+	if !check {
+		return end
+	}
+	d := &r.dec
+	blob := b[p:end]
+	switch {
+	case h.form == formLZF:
+		if h.out == 0 || max(h.size, h.out) > uint64(d.limit) {
+			return 0
+		}
+		d.arena.reset()
+		blob = d.arena.lend(int(h.out))
+		if n, err := lzf.DecompressLent(blob, b[p:end]); err != nil || n != len(blob) {
+			return 0
+		}
+	case h.form != formPlain || h.size > uint64(d.limit):
+		return 0
+	}
+	if n, ok := listpack.Plain(blob, info.layout, &d.few); !ok || n == 0 {
+		return 0
+	}
+	return end
+}
+
+// quickLZF checks a compressed string at p, now or later.
+func (r *Reader) quickLZF(b []byte, h *strHead, p int) bool {
+	if h.out == 0 || max(h.size, h.out) > uint64(r.dec.limit) {
+		return false
+	}
+	if r.later != nil {
+		r.later = append(r.later, lzf.Block{Start: p, End: p + int(h.size), Length: int(h.out)})
+		return true
+	}
+	return lzf.Validate(b[p:p+int(h.size)], int64(h.out)) == nil
+}
+
+// skipAt passes n strings at p, each with so many bytes behind it.
+func skipAt(b []byte, p int, n uint64, behind int) int {
+	for ; n > 0; n-- {
+		h, q := headAt(b, p)
+		if q == 0 || h.size > uint64(len(b)-q) {
+			return 0
+		}
+		if p = q + int(h.size) + behind; p > len(b) {
+			return 0
+		}
+	}
+	return p
+}
+
+// headAt is [decoder.head] for a string's head at p, which must not be near the end of b. It returns the index behind the head, or 0
+// if the head is too close to the end or not of a form that writers use.
+func headAt(b []byte, p int) (h strHead, q int) {
+	if p > len(b)-quickRoom {
+		return h, 0
+	}
+	switch c := b[p]; {
+	case c < 0x40:
+		h.size = uint64(c)
+		return h, p + 1
+	case c < len64:
+		h.size, q = lengthAt(b, p)
+		return h, q
+	case c == 0xC0|encLZF:
+		h.form = formLZF
+		if h.size, q = lengthAt(b, p+1); q != 0 {
+			h.out, q = lengthAt(b, q)
+		}
+		return h, q
+	case c >= 0xC0 && c < 0xC0|encLZF:
+		h.form, h.size = formInt8+c&3, 1<<(c&3)
+		return h, p + 1
+	}
+	return h, 0
+}
+
+// lengthAt is [source.length] for a length of up to 32 bits at p, with five bytes of b there.
+func lengthAt(b []byte, p int) (v uint64, q int) {
+	switch c := b[p]; {
+	case c < 0x40:
+		return uint64(c), p + 1
+	case c < 0x80:
+		return uint64(c&0x3F)<<8 | uint64(b[p+1]), p + 2
+	case c == len32:
+		return uint64(binary.BigEndian.Uint32(b[p+1:])), p + 5
+	}
+	return 0, 0
+}

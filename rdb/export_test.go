@@ -17,6 +17,7 @@ func ScanDouble(p []byte) (float64, int) { return scanDouble(p) }
 
 // ScanfDouble is scanfDouble.
 func ScanfDouble(p []byte) (float64, bool) { return scanfDouble(p) }
+
 // Slow makes a verification pass nothing quickly.
 func (o VerifyOptions) Slow() VerifyOptions {
 	o.slow = true

@@ -47,8 +47,12 @@ type AOFOptions struct {
 	Until int64
 	// NoPreamble reads a file that begins like an RDB as commands.
 	NoPreamble bool
-	// Preamble takes care of a damaged RDB part. If it is nil, the part is reported and left out.
+	// AssumeRDB reads a file as one that begins with an RDB though its first bytes do not say so: they may be damaged.
+	AssumeRDB bool
+	// Preamble takes care of a damaged RDB part. If it is nil, the part is healed by its checksum where that proves the damage, and
+	// salvaged otherwise, with the settings in RDB.
 	Preamble PreambleSalvager
+	RDB      SalvageOptions
 	// Progress, if set, is called now and then with how many bytes were passed.
 	Progress func(offset int64)
 }
@@ -65,7 +69,12 @@ type SalvagedAOF struct {
 
 	Preamble      int64 // end of the RDB part, 0 if there is none
 	PreambleFault error // what is wrong with it
-	rdb           io.WriterTo
+
+	// RDB is the account of a damaged RDB part that was salvaged. RDBHealed is how one was healed that could be. Both are nil where the
+	// part is sound, or where the options have a salvager of their own.
+	RDB       *Salvaged
+	RDBHealed *Candidate
+	rdb       io.WriterTo
 
 	Kept         int64 // commands, the healed ones among them
 	Annotations  int64
@@ -185,6 +194,9 @@ func (out *SalvagedAOF) ifSound(ctx context.Context, src io.ReaderAt, opt AOFOpt
 		}
 	}
 	pos := r.Position()
+	if err := deepPreamble(ctx, src, pos.Preamble); err != nil {
+		return notFormat(err)
+	}
 	out.Sound, out.Preamble, out.Kept = true, pos.Preamble, pos.Commands
 	if pos.Preamble > 0 {
 		out.Regions = append(out.Regions, AOFRegion{Kind: AOFPreamble, End: pos.Preamble, Select: -1})
@@ -255,8 +267,8 @@ func (s *SalvagedAOF) WriteTo(w io.Writer, src io.ReaderAt) (n int64, err error)
 			cw.selectDB(r.Select)
 		}
 		switch {
-		case r.Kind == AOFPreambleBad && s.rdb != nil:
-			cw.from(s.rdb)
+		case r.Kind == AOFPreambleBad:
+			cw.from(s.rdbOf(src))
 		case !r.Kind.Kept():
 		default:
 			cw.edited(r.Start, r.End, r.Edits)

@@ -3,7 +3,6 @@ package repair
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"math"
 
@@ -328,53 +327,4 @@ func (s *aofSalvage) convict(end int64) {
 	s.state = x.before
 	s.suspect = aofSuspect{}
 	s.gap(x.first, end, "commands inside a damaged argument")
-}
-
-// preamble deals with an RDB part.
-func (s *aofSalvage) preamble() error {
-	if s.opt.NoPreamble || !aof.IsRDB(s.at(0, 8), aof.AsServer) {
-		return s.err
-	}
-	r := rdb.NewReader(io.NewSectionReader(s.src, 0, s.size))
-	for r.Next() {
-		if err := s.ctx.Err(); err != nil {
-			return err
-		}
-	}
-	err := r.Err()
-	if err == nil {
-		s.out.Preamble = r.Offset()
-		s.out.Regions = append(s.out.Regions, AOFRegion{Kind: AOFPreamble, End: r.Offset(), Select: -1})
-		return nil
-	}
-	var fe *rdb.FormatError
-	if !errors.As(err, &fe) {
-		return err
-	}
-	s.out.PreambleFault = err
-	end := int64(-1)
-	if s.opt.Preamble != nil {
-		if s.out.rdb, end, err = s.opt.Preamble(s.ctx, s.src, s.size, err); err != nil {
-			return err
-		}
-	}
-	if end < 0 {
-		end = s.firstSelect(min(fe.Offset, s.size))
-	}
-	s.out.Preamble = min(end, s.size)
-	s.out.Regions = append(s.out.Regions, AOFRegion{Kind: AOFPreambleBad, End: s.out.Preamble, Select: -1, Why: s.out.PreambleFault.Error()})
-	s.state.sinceGap = len(s.out.Regions)
-	return s.err
-}
-
-// firstSelect finds the start of the commands behind a damaged RDB part. Every writer selects a database first.
-func (s *aofSalvage) firstSelect(from int64) int64 {
-	for p := s.star(from, s.size); p >= 0; p = s.star(p+1, s.size) {
-		if c, ok := s.command(p, nil, s.limit()); ok && s.follows(c.end) {
-			if s.judge(&c); c.special != aof.Ordinary && c.plausible {
-				return p
-			}
-		}
-	}
-	return s.size
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/kvfsck/kvfsck/aof"
 )
@@ -143,7 +144,9 @@ func (s *SalvagedSet) strays(files []aof.File) {
 func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.File, opt AOFSetOptions) error {
 	for i := range files {
 		f := &files[i]
-		part, err := salvageFile(ctx, fsys, f.Path, opt.AOFOptions)
+		each := opt.AOFOptions
+		each.AssumeRDB = strings.HasSuffix(f.Name, ".base.rdb")
+		part, err := salvageFile(ctx, fsys, f.Path, each)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
 		}

@@ -1,0 +1,217 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/kvfsck/kvfsck/aof"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// # An RDB in front of commands
+//
+// If the RDB part of a file is damaged, the place where the commands begin is not known by reading up to it. It is where the end of an
+// RDB stands in front of a record:
+//
+//	... | 0xFF | checksum | *2 SELECT 0 | ...
+//
+// If that is damaged as well, the commands are those that reach the end of the file, or that follow the last record which the RDB's own
+// salvage finds.
+
+// preamble deals with an RDB part.
+func (s *aofSalvage) preamble() error {
+	if s.opt.NoPreamble || !s.opt.AssumeRDB && !aof.IsRDB(s.at(0, 8), aof.AsServer) && !s.lostMagic() {
+		return s.err
+	}
+	end, err := s.wholeRDB()
+	if err == nil {
+		s.out.Preamble = end
+		s.out.Regions = append(s.out.Regions, AOFRegion{Kind: AOFPreamble, End: end, Select: -1})
+		return nil
+	}
+	if err := notFormat(err); err != nil {
+		return err
+	}
+	s.out.PreambleFault = err
+	if end, err = s.salvageRDB(err); err != nil {
+		return err
+	}
+	s.out.Preamble = min(end, s.size)
+	s.out.Regions = append(s.out.Regions, AOFRegion{Kind: AOFPreambleBad, End: s.out.Preamble, Select: -1, Why: s.out.PreambleFault.Error()})
+	s.state.sinceGap = len(s.out.Regions)
+	return s.err
+}
+
+// lostMagic reports whether a file that begins with neither an RDB nor a record has the end of an RDB in front of its commands.
+func (s *aofSalvage) lostMagic() bool {
+	if b := s.at(0, 1); len(b) == 0 || b[0] == '*' || b[0] == '#' {
+		return false
+	}
+	return s.markedStart() >= 0
+}
+
+// notFormat returns err unless it is a fault in an RDB.
+func notFormat(err error) error {
+	var fe *rdb.FormatError
+	if errors.As(err, &fe) {
+		return nil
+	}
+	return err
+}
+
+// wholeRDB reads the RDB with which the file begins, and returns where it ends.
+func (s *aofSalvage) wholeRDB() (int64, error) {
+	r := rdb.NewReader(io.NewSectionReader(s.src, 0, s.size))
+	for r.Next() {
+		if err := s.ctx.Err(); err != nil {
+			return 0, err
+		}
+	}
+	if r.Err() != nil {
+		return 0, r.Err()
+	}
+	return r.Offset(), deepPreamble(s.ctx, s.src, r.Offset())
+}
+
+// deepPreamble reads the values of an RDB that ends at end, if no checksum speaks for them.
+func deepPreamble(ctx context.Context, src io.ReaderAt, end int64) error {
+	var sum [8]byte
+	if end < int64(len(sum)) {
+		return nil
+	}
+	if _, err := src.ReadAt(sum[:], end-int64(len(sum))); err != nil && err != io.EOF {
+		return err
+	}
+	if sum != [8]byte{} {
+		return nil
+	}
+	_, err := rdb.Verify(ctx, io.NewSectionReader(src, 0, end), rdb.VerifyOptions{})
+	return err
+}
+
+// salvageRDB finds where a damaged RDB ends, and what is left of it.
+func (s *aofSalvage) salvageRDB(fault error) (end int64, err error) {
+	if s.opt.Preamble != nil {
+		if s.out.rdb, end, err = s.opt.Preamble(s.ctx, s.src, s.size, fault); err != nil || end >= 0 {
+			return end, err
+		}
+	}
+	end, proven := s.commandsStart()
+	if s.opt.Preamble != nil || s.err != nil {
+		return end, s.err
+	}
+	part := io.NewSectionReader(s.src, 0, end)
+	if healed, err := s.healRDB(part, end); healed || err != nil {
+		return end, err
+	}
+	if s.out.RDB, err = Salvage(s.ctx, part, end, s.opt.RDB); err != nil || proven {
+		return end, err
+	}
+	if end = s.resume(s.out.RDB.lastRecord()); end < s.size {
+		s.out.RDB, err = Salvage(s.ctx, io.NewSectionReader(s.src, 0, end), end, s.opt.RDB)
+	}
+	return end, err
+}
+
+// healRDB undoes small damage to an RDB that ends at end.
+func (s *aofSalvage) healRDB(part io.ReaderAt, end int64) (bool, error) {
+	h, err := Heal(s.ctx, part, end, HealOptions{})
+	if err != nil || h.Outcome != Healed {
+		return false, err
+	}
+	best := h.Best()
+	if best == nil || best.End != end {
+		return false, nil
+	}
+	s.out.RDBHealed = best
+	return true, nil
+}
+
+// lastRecord returns the end of the last record that is one of the RDB.
+func (o *Salvaged) lastRecord() int64 {
+	for i := len(o.Regions) - 1; i >= 0; i-- {
+		switch r := &o.Regions[i]; r.Kind {
+		case RegionHeader, RegionIntact, RegionDamaged, RegionEnd:
+			return r.End
+		}
+	}
+	return 0
+}
+
+// rdbEnd is the mark at the end of an RDB with the checksum behind it.
+const rdbEnd = 9
+
+// commandsStart returns where the commands behind a damaged RDB begin, the end of the file if there are none. proven is false if
+// nothing at all was found.
+func (s *aofSalvage) commandsStart() (p int64, proven bool) {
+	if p := s.markedStart(); p >= 0 {
+		return p, true
+	}
+	passed := int64(0) // what was followed already
+	for p := s.recordStart(rdbEnd); p >= 0; p = s.recordStart(max(p+1, passed)) {
+		if !s.begins(p) {
+			continue
+		}
+		if passed = s.chainEnd(p, s.size); passed == s.size {
+			return p, true
+		}
+	}
+	return s.size, s.endsAsRDB()
+}
+
+// markedStart returns where the first command behind the mark at the end of an RDB is, -1 if there is none.
+func (s *aofSalvage) markedStart() int64 {
+	for p := s.recordStart(rdbEnd); p >= 0; p = s.recordStart(p + 1) {
+		if mark := s.at(p-rdbEnd, 1); len(mark) == 1 && mark[0] == opEOF && s.begins(p) {
+			return p
+		}
+	}
+	return -1
+}
+
+// begins reports whether the first command of a log may be at p. Every writer selects a database first, perhaps inside a transaction,
+// and perhaps behind the time.
+func (s *aofSalvage) begins(p int64) bool {
+	if note, ok := s.annotation(p); ok {
+		return note.hasTime && s.follows(note.end)
+	}
+	c, ok := s.command(p, nil, s.limit())
+	if !ok || !s.follows(c.end) {
+		return false
+	}
+	s.judge(&c)
+	return c.special != aof.Ordinary && c.plausible
+}
+
+// endsAsRDB reports whether the file ends as an RDB does.
+func (s *aofSalvage) endsAsRDB() bool {
+	mark := s.at(s.size-rdbEnd, 1)
+	return len(mark) == 1 && mark[0] == opEOF
+}
+
+// rdbOf returns what is left of a damaged RDB part of src.
+func (s *SalvagedAOF) rdbOf(src io.ReaderAt) io.WriterTo {
+	switch part := io.NewSectionReader(src, 0, s.Preamble); {
+	case s.RDB != nil:
+		again := *s.RDB
+		again.src = part
+		return &again
+	case s.RDBHealed != nil:
+		return healedRDB{s.RDBHealed, part}
+	case s.rdb != nil:
+		return s.rdb
+	default:
+		return bytes.NewReader(nil)
+	}
+}
+
+// healedRDB is an RDB with its damage undone.
+type healedRDB struct {
+	*Candidate
+	src io.ReaderAt
+}
+
+// WriteTo writes the RDB as it was.
+func (h healedRDB) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, h.Open(h.src)) }

@@ -145,10 +145,10 @@ func (s *salvager) unusual(f *record, key []byte) bool {
 	if c.keys < few || f.verified {
 		return false
 	}
-	if c.binary*64 < c.tested && hasControl(key) {
+	if hasControl(key) && (max(c.binary, 1)-1)*64 < c.tested { // this key is among them
 		return true
 	}
-	if c.types[f.typ]*512 > c.keys && (c.keys < some || c.first[key[0]]*512 > c.keys) {
+	if (c.types[f.typ]-1)*512 > c.keys && (c.keys < some || (c.first[key[0]]-1)*512 > c.keys) {
 		return false
 	}
 	s.probe.forgetAll()

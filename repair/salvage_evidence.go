@@ -49,7 +49,7 @@ type census struct {
 	keys                 uint32
 	expires, idle, freqs uint32
 	tested, novel        uint32 // keys looked at while learning, and those of them that were unlike those before
-	binary, ints         uint32 // and those with control characters; keys written as integers
+	binary, ints, long   uint32 // and those with control characters; keys written as integers; long keys
 	anyText              *textModel
 	modules              map[rdb.ModuleID]bool
 	keyText, valueText   *textModel
@@ -98,7 +98,9 @@ func (c *census) typeBits(t rdb.Type) float64 {
 	prior := 1.0 / 12
 	switch c.table[t] {
 	case legacy:
-		prior = 1.0 / 4096
+		if c.types[t] == 0 {
+			return neverWritten
+		}
 	case unknown:
 		return neverWritten
 	}
@@ -182,9 +184,14 @@ func (c *census) keyBits(key, b []byte) (bits float64) {
 		return bits - 4 + rarity(c.ints, c.tested) + min(0, c.textBits(key))
 	case packedBlob(key):
 		return bits + neverWritten // a node of a list or a stream
+	case len(key) > longKey:
+		bits += rarity(c.long, c.tested) - 4
 	}
 	return bits + c.textBits(key)
 }
+
+// longKey is the length from which keys are rare.
+const longKey = 128
 
 // packedBlob reports whether a string is a listpack or a ziplist: these begin with their size and end with 0xFF.
 func packedBlob(b []byte) bool {
@@ -196,8 +203,19 @@ func packedBlob(b []byte) bool {
 func (c *census) textBits(key []byte) float64 {
 	like := c.keyText.likeness(c.valueText, key, true)
 	printed := c.anyText.likeness(c.valueText, key, false) + rarity(c.novel, c.tested)
-	return max(-textMost, min(textMost, max(like, printed, rarity(c.binary, c.tested)-2)))
+	anything := rarity(c.binary, c.tested) - 2
+	bits := max(-textMost, min(textMost, max(like, printed, anything)))
+	if hasControl(key) {
+		bits = min(bits, anything+controlBits)
+	}
+	return bits
 }
+
+// controlBits is what a key with control characters is worth at most, beside how rare these are.
+const controlBits = 6
+
+// rarity is the logarithm of how often something was seen.
+func rarity(n, of uint32) float64 { return math.Log2((float64(n) + 0.5) / (float64(of) + 4)) }
 
 // hasControl reports whether there is a control character at the beginning of a key.
 func hasControl(key []byte) bool {
@@ -208,9 +226,6 @@ func hasControl(key []byte) bool {
 	}
 	return false
 }
-
-// rarity is the logarithm of how often something was seen.
-func rarity(n, of uint32) float64 { return math.Log2((float64(n) + 0.5) / (float64(of) + 4)) }
 
 // learnKey learns what keys look like, and how often one looks like none before it.
 func (c *census) learnKey(key []byte) {
@@ -292,13 +307,15 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 		return packedBits
 	case e.Kind() == rdb.KindStream:
 		if n > 0 && v > 0 {
-			f.verified = true
-			return packedBits
+			return packedBits // what follows the nodes does not tell its end
 		}
 		return emptyBits
 	case e.Kind() == rdb.KindModule:
 		if c.modules[rdb.ModuleID(v)] {
 			return moduleBits
+		}
+		if v < leastModule {
+			return neverWritten
 		}
 		return 0
 	case f.typ == rdb.TypeHashTTL && len(b) > 8:
@@ -324,6 +341,9 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 	}
 	return 0
 }
+
+// leastModule is less than the id of any module type with a name that someone gave it.
+const leastModule = 1 << 40
 
 // fitsOnly reports whether a little endian integer needs all of its bytes.
 func fitsOnly(p []byte) bool {

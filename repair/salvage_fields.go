@@ -24,7 +24,7 @@ func (p *prober) fieldAt(at int64) bool {
 	long := false
 	for range most {
 		b := p.view.at(at, 2<<10)
-		if len(b) < 4 {
+		if len(b) < 4 || b[0] > 1 && b[0] < 0x40 || b[0] > 0x81 { // a type or an opcode
 			return false
 		}
 		end := p.fields(at, b, 1)
@@ -53,16 +53,30 @@ func (p *prober) fields(at int64, b []byte, n int) int64 {
 	return at + f.end - int64(len(head))
 }
 
-// fieldBefore reports whether a field that expires ends at an offset.
+// fieldBefore reports whether fields end at an offset, of which the last but one or the last expires.
 func (p *prober) fieldBefore(at int64) bool {
-	const most = 256
+	const most = 384
 	from := max(0, at-most)
 	b := p.view.at(from, most)
 	if int64(len(b)) < at-from {
 		return false
 	}
 	for i := int(at-from) - 8; i >= 0; i-- {
-		if (b[i] == 0x80 || b[i] == 0x81) && p.fields(from+int64(i), b[i:], 1) == at {
+		if b[i] != 0x80 && b[i] != 0x81 {
+			continue
+		}
+		end := p.fields(from+int64(i), b[i:], 1)
+		if end > 0 && end < at && p.fields(end, b[end-from:], 1) == at || end == at && p.anyFieldBefore(b[:i], from) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyFieldBefore reports whether some field ends where b, which stands at an offset, does.
+func (p *prober) anyFieldBefore(b []byte, at int64) bool {
+	for i := len(b) - 3; i >= max(0, len(b)-192); i-- {
+		if (b[i] == 0 || b[i] == 0x80 || b[i] == 0x81) && p.fields(at+int64(i), b[i:], 1) == at+int64(len(b)) {
 			return true
 		}
 	}
@@ -81,6 +95,7 @@ func (g *gap) withoutFields(all []*record) []*record {
 			field[f.start] = 1
 		}
 	}
+	forward := g.forward(all)
 	behind := map[int64]int{}
 	kept := all[:0]
 	for _, f := range all {
@@ -88,7 +103,7 @@ func (g *gap) withoutFields(all []*record) []*record {
 		if f.likeField() && n == 0 && s.probe.fieldBefore(f.start) {
 			n = 1
 		}
-		if n > 0 && n < fieldsForward && f.likeField() && (n == 1 || !g.wellKnown(f)) {
+		if n > 0 && n < forward && f.likeField() && (n == 1 || !g.wellKnown(f)) {
 			field[f.start] = 1
 			behind[f.end] = n + 1
 		}
@@ -136,5 +151,22 @@ func (g *gap) onlyFields(c *chain) bool {
 	return sum < anchorBits || solid < anchorCount
 }
 
-// fieldsForward is how many strings in a row behind a field that expires may be fields.
-const fieldsForward = 64
+// How many strings in a row behind a field that expires may be fields: many if the file is known to have such hashes.
+const (
+	fieldsForward = 64
+	fieldsFew     = 4
+)
+
+// forward returns which of them counts.
+func (g *gap) forward(all []*record) int {
+	b := g.s.probe.view.at(g.failed, 64)
+	if at := afterModifiers(b); at >= 0 && rdb.Type(b[at]) == rdb.TypeHashTTL || g.s.census.types[rdb.TypeHashTTL] > 0 {
+		return fieldsForward
+	}
+	for _, f := range all {
+		if f.typ == rdb.TypeHashTTL && f.what == isKey && f.score >= strongBits {
+			return fieldsForward
+		}
+	}
+	return fieldsFew
+}

@@ -23,6 +23,7 @@ const (
 	sometimes  = 0.03 // share from which it may have
 	zeroEdge   = 12   // zero bytes that may be a block of them
 	tornTail   = 32   // bytes at the end of a file cut short that are too few for evidence
+	zeroFew    = 4    // on either side of where a value seems to end
 	sectorSize = 512
 
 	year2000  = 946684800000 // in milliseconds
@@ -74,7 +75,10 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 		}
 		return nil
 	}
-	for n := len(row); n > 0 && !row[n-1].damaged && !s.endsThere(row[n-1], g); n-- {
+	for n := len(row); n > 0; n-- {
+		if f := row[n-1]; f.damaged && f.score >= 0 || !f.damaged && s.endsThere(f, g) {
+			break
+		}
 		s.doubt(row[n-1], DoubtEnd)
 		row = row[:n-1]
 	}
@@ -105,7 +109,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return DoubtBeginning
 	}
 	from := s.gapBefore(f, g)
-	if f.modified || from == f.start {
+	if f.expires || from == f.start {
 		return ""
 	}
 	zeros := int64(s.probe.view.zerosBefore(f.start, 2*viewSize/1024))
@@ -143,6 +147,9 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	c := s.census
 	keys := float64(c.keys) + 1
 	expires, idle, freqs := float64(c.expires)/keys, float64(c.idle)/keys, float64(c.freqs)/keys
+	if f.modified {
+		idle, freqs = 0, 0 // it has what it can have
+	}
 	if expires > mostly || idle > mostly || freqs > mostly {
 		return true
 	}
@@ -151,11 +158,11 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	}
 	distance := f.start - from
 	if b := s.probe.view.at(from, 1); len(b) > 0 && max(expires, idle, freqs) > 0 && (distance <= 9 ||
-		distance <= 40 && (b[0] == opExpireTimeMS || b[0] == opIdle || b[0] == opFreq)) {
+		distance <= 40 && (b[0] == opExpireTimeMS || !f.modified && (b[0] == opIdle || b[0] == opFreq))) {
 		return true
 	}
 	b := s.probe.view.at(f.start-min(distance, 9), 9)
-	if c.expires > 0 && distance >= 8 && len(b) >= 9 {
+	if (c.expires > 0 || distance <= 9) && distance >= 8 && len(b) >= 9 {
 		t := b[len(b[:min(distance, 9)])-8:][:8]
 		if at := int64(binary.LittleEndian.Uint64(t)); at > year2000 && at < year10000 {
 			return true
@@ -170,10 +177,12 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 	switch {
 	case f.verified || f.what != isKey && f.what != isModuleAux:
 		return true
-	case f.end >= s.probe.end:
+	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
 		return true
 	case v.zeros(f.end, zeroEdge) == zeroEdge:
 		return v.zerosBefore(f.end, 1) == 0
+	case v.zeros(f.end, zeroFew) == zeroFew && v.zerosBefore(f.end, zeroFew) == zeroFew:
+		return false
 	case !g.found && s.probe.end-f.end <= tornTail:
 		return s.probe.runsOut(f.end)
 	}
@@ -256,9 +265,16 @@ func (p *prober) brokenModifiers(b []byte) (at []int) {
 			}
 		}
 	}
-	often := float64(c.idle+c.freqs) > mostly*float64(c.keys)
-	if b[0] == opIdle || b[0] == opFreq || often {
-		at = append(at, 2, 3, 6)
+	if often := float64(c.idle+c.freqs) > mostly*float64(c.keys); often || b[0] == opIdle || b[0] == opFreq {
+		if c.freqs > 0 || b[1] < 0x40 {
+			at = append(at, 2)
+		}
+		if c.idle > 0 && b[1] >= 0x40 && b[1] < 0x80 {
+			at = append(at, 3)
+		}
+		if c.idle > 0 && b[1] == 0x80 {
+			at = append(at, 6)
+		}
 	}
 	return at
 }

@@ -23,6 +23,7 @@ import (
 const (
 	startBits   = 22 // what a new row costs: the places where it could begin, and caution
 	headMin     = 14 // evidence that there must be for the beginning of a row: what has less with all before it is not believed
+	followBits  = 3  // a record where one must be
 	gapBits     = 20 // what it costs that a row ends before the anchor: one more damage
 	anchorBits  = 56 // evidence that a chain must have, beside the number of places tried
 	anchorCount = 3  // and records, or else ones that tell their own end
@@ -75,9 +76,6 @@ func (s *salvager) resync(failed int64) error {
 		return err
 	}
 	path := s.judge(g.best(), g)
-	if debugSalvage {
-		println("resync failed", failed, "w", g.w, "closed", g.closed, "anchor", g.anchor, "found", g.found, "path", len(path))
-	}
 	s.replace(g, path)
 	return s.ctx.Err()
 }
@@ -139,7 +137,7 @@ func (g *gap) search(from int64) {
 			return
 		}
 		if len(p.known) == knownMost {
-			p.forget(g.w+1<<20, at-1<<18)
+			p.forget(g.w+lookBackMax, at-fillMost)
 		}
 		if p.probe(at) == nil || g.stuck[at] {
 			continue
@@ -203,9 +201,7 @@ func (g *gap) hold(from int64, c *chain) {
 		}
 	}
 	for at := from + 1; at < min(g.anchor, from+fillMost); at++ {
-		if f := p.probe(at); f != nil && f.verified && slices.Contains(c.starts, at) {
-			at = f.end - 1
-		}
+		p.probe(at)
 	}
 }
 
@@ -226,38 +222,16 @@ func (r *reading) from(at int64) (worth float64, first int) {
 // best returns the best reading of what lies between w and the anchor. Records that led to the failure can stand at its beginning only, in
 // a row: where one of them was misread all that came after it was.
 func (g *gap) best() []*record {
-	var old []*record
-	for at := g.w; g.stuck[at]; {
-		f := g.s.probe.probe(at)
-		if f == nil {
-			break
-		}
-		old = append(old, f)
-		at = f.end
-	}
+	old := g.old()
 	r := g.rows()
 	sum := 0.0
 	for _, f := range old {
 		sum += float64(f.score)
 	}
 	worth, at, keep := math.Inf(-1), len(r.all), len(old)
-	for n := len(old); g.fields && n > 0 && old[n-1].likeField(); n-- {
-		sum -= float64(old[n-1].score)
-		old = old[:n-1]
-	}
 	luck := 0.0 // evidence for what would have been read by luck alone
 	for i := len(old); i >= 0 && (luck <= luckMost || math.IsInf(worth, -1)); i-- {
-		end, v, first := g.w, 0.0, len(r.all)
-		if i > 0 {
-			end = old[i-1].end
-		}
-		if end != g.anchor {
-			v, first = r.from(end)
-			if i > 0 && (first == len(r.all) || r.all[first].start != end) && !old[i-1].damaged && !g.s.endsThere(old[i-1], g) {
-				v -= float64(old[i-1].score) // it will be left out
-			}
-		}
-		if sum+v > worth {
+		if v, first := g.behind(old[:i], r); sum+v > worth {
 			worth, at, keep = sum+v, first, i
 		}
 		if i > 0 {
@@ -267,11 +241,74 @@ func (g *gap) best() []*record {
 			}
 		}
 	}
-	path := old[:keep]
+	path, rest := slices.Clone(old[:keep]), old[keep:]
 	for ; at < len(r.all); at = r.next[at] {
+		rest = g.between(&path, rest, r.all[at].start)
 		path = append(path, r.all[at])
 	}
+	g.between(&path, rest, g.anchor)
 	return path
+}
+
+// old returns the records from w on that led to the failure, without those that are fields of a hash.
+func (g *gap) old() (old []*record) {
+	for at := g.w; g.stuck[at] && at < g.failed; {
+		f := g.s.probe.probe(at)
+		if f == nil || f.what == isEnd {
+			break
+		}
+		old = append(old, f)
+		at = f.end
+	}
+	for n := len(old); g.fields && n > 0 && old[n-1].likeField(); n-- {
+		old = old[:n-1]
+	}
+	return old
+}
+
+// behind returns the best behind records that are kept. The last of them counts for nothing where it will be left out.
+func (g *gap) behind(kept []*record, r *reading) (worth float64, first int) {
+	if len(kept) == 0 {
+		return r.from(g.w)
+	}
+	last := kept[len(kept)-1]
+	switch {
+	case last.end > g.anchor:
+		return math.Inf(-1), 0
+	case last.end == g.anchor:
+		return 0, len(r.all)
+	}
+	worth, first = r.from(last.end)
+	if (first == len(r.all) || r.all[first].start != last.end) && !last.damaged && !g.s.endsThere(last, g) {
+		worth -= float64(last.score)
+	}
+	return worth, first
+}
+
+// between adds to a reading, before the record that begins at an offset, those that led to the failure and that so many others confirm that
+// they were not read by luck: reading came back to the right places before it failed again.
+func (g *gap) between(path *[]*record, old []*record, before int64) (rest []*record) {
+	from := g.w
+	if n := len(*path); n > 0 {
+		from = (*path)[n-1].end
+	}
+	var run []*record
+	sum := 0.0
+	for len(old) > 0 && old[0].end <= before {
+		if f := old[0]; f.start > from && f.score >= solidBits {
+			run = append(run, f)
+			sum += float64(f.score)
+		} else if sum < anchorBits {
+			run, sum = run[:0], 0
+		} else {
+			break
+		}
+		old = old[1:]
+	}
+	if sum >= anchorBits && len(run) >= anchorCount {
+		*path = append(*path, run...)
+	}
+	return old
 }
 
 // rows computes the best rows of records from every place on.
@@ -297,8 +334,8 @@ func (g *gap) rows() *reading {
 		worth, to := r.fresh[j]-gapBits, r.first[j]
 		if f.end == g.anchor && g.found {
 			worth, to = 0, n
-		} else if j < n && r.all[j].start == f.end && row[j] > worth {
-			worth, to = row[j], j
+		} else if j < n && r.all[j].start == f.end && row[j]+follows(r.all[j]) > worth {
+			worth, to = row[j]+follows(r.all[j]), j
 		}
 		row[i], r.next[i] = float64(f.score)+worth, to
 		r.fresh[i], r.first[i] = r.fresh[i+1], r.first[i+1]
@@ -307,6 +344,15 @@ func (g *gap) rows() *reading {
 		}
 	}
 	return r
+}
+
+// follows is what it is worth beside its own evidence that a record begins just where another ended: something would be there, but mostly
+// nothing that can be read. A key unlike all others is no reason to believe that two records around it are damaged.
+func follows(f *record) float64 {
+	if f.score < hopelessBits {
+		return 0
+	}
+	return followBits + max(0, -float64(f.score))
 }
 
 // outer takes out records that lie inside a strong one which leads to the anchor in a row, unless they do so too: what a value holds may look
@@ -344,5 +390,3 @@ func (g *gap) isSkipped(f *record) bool {
 	}
 	return false
 }
-
-var debugSalvage bool

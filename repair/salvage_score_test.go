@@ -236,6 +236,10 @@ func (sc *score) judge(d *damaged, e *rdb.Entry, db uint64, untouched, seen map[
 			sc.inPlace++ // written otherwise
 			return
 		}
+		if from == k.start && int64(d.from[end-1]) == k.end-1 {
+			sc.inPlace++ // well-formed all the same, from its first byte to its last
+			return
+		}
 		if d.names[string(e.Key)] && k.key == string(e.Key) && int64(d.from[end-1]) == k.end-1 {
 			sc.cutShort++
 			sc.bad = append(sc.bad, fmt.Sprintf("%s %s: beginning lost %q at %d", d.name, d.kind, e.Key, start))

@@ -52,38 +52,34 @@ func (g *gap) otherType(b []byte, at int) int64 {
 	return 0
 }
 
-// countFields returns the end of a hash with expiring fields, by its count of fields. at is its type in b.
-func (g *gap) countFields(b []byte, at int) (end int64) {
+// countFields returns the end of a hash with expiring fields by its count of fields, of which one is supposed to be damaged: that which
+// cannot be read. at is its type in b.
+func (g *gap) countFields(b []byte, at int) int64 {
 	p := &g.s.probe
 	p.x.r.ResumeBytes(b, p.position(g.failed))
 	var f record
-	if !p.x.head(&f) || f.typ != rdb.TypeHashTTL {
+	if !p.x.head(&f) || f.what != isKey {
 		return 0
 	}
-	value := int(p.x.entry.ValueOffset - g.failed)
-	if value+9 > len(b) {
+	value := int(p.x.entry.ValueOffset-g.failed) + 8 // behind the earliest expiry
+	if value >= len(b) {
 		return 0
 	}
-	count, n, enc, _ := lengthForm(b[value+8:])
+	count, n, enc, _ := lengthForm(b[value:])
 	if n == 0 || enc || count == 0 || count > tornMost {
 		return 0
 	}
-	starts := []int{value + 8 + n} // of elements
+	seen, last := 0, value+n
 	for _, err := range p.x.entry.Elements() {
 		if err != nil {
 			break
 		}
-		starts = append(starts, int(p.x.r.Offset()-g.failed))
+		seen, last = seen+1, int(p.x.r.Offset()-g.failed)
 	}
-	i := len(starts) - 1
-	return g.afterFields(b, starts[i]+1, int(count)-i-1)
-}
-
-// afterFields supposes that a field begins within some bytes from index from on and that so many are left from there, and returns the end.
-func (g *gap) afterFields(b []byte, from, left int) int64 {
-	for i := from; i < min(from+tornWindow, len(b)); i++ {
-		if e := g.s.probe.skipFields(b, i, left); e > 0 && g.s.probe.likelyHead(g.failed+int64(e)) >= tailMin {
-			return g.failed + int64(e)
+	left := int(count) - seen - 1
+	for i := last + 1; left >= 0 && i < min(last+tornWindow, len(b)); i++ {
+		if e := int64(skipFields(b, i, left)); e > 0 && p.likelyHead(g.failed+e) >= tailMin {
+			return g.failed + e
 		}
 	}
 	return 0
@@ -91,12 +87,9 @@ func (g *gap) afterFields(b []byte, from, left int) int64 {
 
 // skipFields returns where so many fields end that begin at index i of b, 0 if they do not. Times of a few milliseconds behind the earliest
 // expiry are rare; they would be types.
-func (p *prober) skipFields(b []byte, i, n int) int {
+func skipFields(b []byte, i, n int) int {
 	const rare = 2
 	few := 0
-	if n < 0 {
-		return 0
-	}
 	for ; n > 0 && i < len(b); n-- {
 		t, size, enc, shortest := lengthForm(b[i:])
 		if t > 0 && t < 1<<6 {
@@ -107,28 +100,39 @@ func (p *prober) skipFields(b []byte, i, n int) int {
 		}
 		i += size
 		for range 2 {
-			v, size, enc, shortest := lengthForm(b[min(i, len(b)):])
-			switch {
-			case size == 0 || !shortest:
+			size := stringSize(b[min(i, len(b)):])
+			if size == 0 {
 				return 0
-			case enc && v == 3:
-				packed, n, enc, _ := lengthForm(b[i+1:])
-				_, m, _, _ := lengthForm(b[min(len(b), i+1+n):])
-				if n == 0 || m == 0 || enc || packed > uint64(len(b)) {
-					return 0
-				}
-				i += 1 + n + m + int(packed)
-			case enc:
-				i += 1 + 1<<v
-			case v > uint64(len(b)):
-				return 0
-			default:
-				i += size + int(v)
 			}
+			i += size
 		}
 	}
 	if n > 0 || i > len(b) {
 		return 0
 	}
 	return i
+}
+
+// stringSize returns how many bytes of b a string takes that begins it, 0 if none does that a server writes.
+func stringSize(b []byte) int {
+	v, n, enc, shortest := lengthForm(b)
+	switch {
+	case n == 0 || !shortest:
+		return 0
+	case enc && v == 3:
+		packed, n, enc, shortest := lengthForm(b[1:])
+		if n == 0 || enc || !shortest {
+			return 0
+		}
+		_, m, enc, shortest := lengthForm(b[1+n:])
+		if m == 0 || enc || !shortest || packed > uint64(len(b)) {
+			return 0
+		}
+		return 1 + n + m + int(packed)
+	case enc:
+		return 1 + 1<<v
+	case v > uint64(len(b)):
+		return 0
+	}
+	return n + int(v)
 }

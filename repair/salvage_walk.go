@@ -151,7 +151,6 @@ func (s *salvager) walk() (failed int64, err error) {
 		learn := f.what == isKey && s.census.count(&f, s.x.entry)
 		if learn {
 			s.census.learnKey(key)
-			s.learnValue(s.x.entry.ValueOffset, f.typ)
 		}
 		if f.what == isSlot || f.what == isSlotField {
 			s.x.slots, s.probe.x.slots = true, true
@@ -165,6 +164,9 @@ func (s *salvager) walk() (failed int64, err error) {
 		}
 		if s.truncate && f.damaged {
 			return s.pos, nil
+		}
+		if learn {
+			s.learnValue(s.x.entry.ValueOffset, &f)
 		}
 		if f.what == isKey && !s.truncate {
 			s.takeBack(&f)
@@ -195,6 +197,11 @@ func (s *salvager) incredible(f *record) bool {
 				return true
 			}
 		}
+		if f.typ == rdb.TypeModule2 {
+			if id, _, _, _ := lengthForm(s.probe.view.at(s.x.entry.ValueOffset, 9)); id < leastModule {
+				return true
+			}
+		}
 		if f.nameless && s.probe.view.zeros(f.start, zeroEdge) == zeroEdge {
 			return true
 		}
@@ -215,9 +222,9 @@ func (s *salvager) incredible(f *record) bool {
 }
 
 // learnValue learns what values look like from the one at an offset.
-func (s *salvager) learnValue(at int64, t rdb.Type) {
-	n, _ := s.src.ReadAt(s.sample, at)
-	if t == rdb.TypeModule2 && len(s.census.modules) < 1000 {
+func (s *salvager) learnValue(at int64, f *record) {
+	n, _ := s.src.ReadAt(s.sample[:min(int64(len(s.sample)), f.end-at)], at)
+	if f.typ == rdb.TypeModule2 && len(s.census.modules) < 1000 {
 		id, _, _, _ := lengthForm(s.sample[:n])
 		s.census.modules[rdb.ModuleID(id)] = true
 	}
@@ -233,7 +240,10 @@ func (s *salvager) learnFrom(at int64) {
 	for n := 0; n < 4*learnFirst && x.head(&f) && f.what != isEnd; n++ {
 		if f.what == isKey {
 			s.census.learnKey(x.key)
-			s.learnValue(x.entry.ValueOffset, f.typ)
+			if x.value(&f) != nil {
+				return
+			}
+			s.learnValue(x.entry.ValueOffset, &f)
 		}
 	}
 }

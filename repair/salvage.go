@@ -22,8 +22,20 @@ import (
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
+// PartialPolicy says what becomes of a value of which only the beginning can be read.
+type PartialPolicy uint8
+
+const (
+	// PartialDrop leaves such keys out.
+	PartialDrop PartialPolicy = iota
+	// PartialKeep keeps the elements before the damage of lists, sets, sorted sets, hashes and streams.
+	PartialKeep
+)
+
 // SalvageOptions are settings of [Salvage] and [Truncate]. The zero value is the careful default.
 type SalvageOptions struct {
+	// Partial is what to do with values that are damaged in the middle.
+	Partial PartialPolicy
 	// LostDB, if set, is the database for keys that stand behind a gap and whose database cannot be told. Otherwise they go where
 	// the keys before the gap belong.
 	LostDB *uint64
@@ -62,7 +74,7 @@ type Region struct {
 	Kind       RegionKind
 }
 
-// LostKey is a key whose name is known and that is not kept.
+// LostKey is a key whose name is known and that is not kept, or only in part.
 type LostKey struct {
 	DB     uint64
 	Key    []byte
@@ -70,6 +82,7 @@ type LostKey struct {
 	Offset int64    // of the record
 	Code   rdb.Code // of the rule that its value breaks; empty if it is torn or doubtful
 	Doubt  Doubt    // why it is not trusted though it can be read; else empty
+	Kept   int64    // elements kept of it, with [PartialKeep]
 }
 
 // DBAccount is what became of a database.
@@ -95,6 +108,7 @@ type Salvaged struct {
 	Keys, Expires int64       // that are kept
 	DamagedKeys   int64       // that are not kept because their values are damaged or torn
 	DoubtfulKeys  int64       // that can be read and are not trusted
+	PartialKeys   int64       // that are kept in part
 	DuplicateKeys int64       // earlier ones of the same name, which are left out
 	Lost          []LostKey   // the first of them all but duplicates
 	DBs           []DBAccount // in ascending order
@@ -104,6 +118,7 @@ type Salvaged struct {
 	LostLibraries int64 // function libraries whose first line is damaged or that stood twice
 	out           []segment
 	src           io.ReaderAt
+	partials      []partial
 	opt           SalvageOptions
 }
 

@@ -84,6 +84,7 @@ func (s *salvager) endsForeign(f *record) bool {
 	}
 	s.settle(0)
 	s.segs = s.segs[:min(s.behind, len(s.segs))]
+	s.forgetParts(len(s.segs))
 	if len(s.segs) == 0 {
 		s.segs = []segment{{}}
 	}

@@ -38,11 +38,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 			out.ForeignBytes += r.End - r.Start
 		}
 	}
-	for _, g := range s.segs {
-		if len(g.pieces) > 0 || g.hinted {
-			out.out = append(out.out, g)
-		}
-	}
+	out.out = s.segs
 	return out, nil
 }
 
@@ -140,6 +136,12 @@ func (s *salvager) countAgain() error {
 			}
 		}
 	}
+	for _, p := range s.out.partials {
+		x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
+		if x.head(&f) {
+			s.keys.Add(inDB(f.sum, s.segs[p.segment].db), p.start)
+		}
+	}
 	return nil
 }
 
@@ -152,24 +154,56 @@ func (s *salvager) cutDuplicates() error {
 	if s.keys.Seen() > int64(len(dups)) {
 		return fmt.Errorf("%w: %d", ErrDuplicates, s.keys.Seen())
 	}
-	last := map[int64]int64{}
+	groups := map[int64][]int64{}
 	for _, d := range dups {
-		last[d.First] = max(last[d.First], d.Second)
+		groups[d.First] = append(groups[d.First], d.Second)
 	}
-	for _, d := range dups {
-		if last[d.First] != d.Second {
-			s.cutKey(d.Second)
+	for first, rest := range groups {
+		s.keepOne(append(rest, first))
+	}
+	return nil
+}
+
+// keepOne leaves out all keys but the last of those, given by the offsets of their records, that share a name. One that is whole is
+// preferred to one that is kept in part.
+func (s *salvager) keepOne(at []int64) {
+	slices.Sort(at)
+	keep := len(at) - 1
+	for i := len(at) - 1; i >= 0; i-- {
+		if s.partialAt(at[i]) < 0 {
+			keep = i
+			break
 		}
 	}
-	for first := range last {
-		s.cutKey(first)
+	for i, offset := range at {
+		if i != keep {
+			s.cutKey(offset)
+			s.out.DuplicateKeys++
+		}
 	}
-	s.out.DuplicateKeys = int64(len(dups))
-	return nil
+}
+
+// partialAt returns the index of the key kept in part whose record begins at an offset, -1 if there is none.
+func (s *salvager) partialAt(at int64) int {
+	i, found := slices.BinarySearchFunc(s.out.partials, at, func(p partial, at int64) int { return cmp.Compare(p.start, at) })
+	if !found {
+		return -1
+	}
+	return i
 }
 
 // cutKey leaves out the key whose record begins at an offset.
 func (s *salvager) cutKey(at int64) {
+	if k := s.partialAt(at); k >= 0 {
+		p := s.out.partials[k]
+		s.out.partials = slices.Delete(s.out.partials, k, k+1)
+		s.out.PartialKeys--
+		s.segs[p.segment].keys--
+		if p.expires {
+			s.segs[p.segment].expires--
+		}
+		return
+	}
 	i := s.segmentAt(at)
 	x := newSmallReader()
 	x.r.Resume(io.NewSectionReader(s.src, at, s.size-at), s.probe.position(at))

@@ -49,7 +49,7 @@ func (s *salvager) seg() *segment { return &s.segs[len(s.segs)-1] }
 
 // begin begins a segment.
 func (s *salvager) begin(g segment) {
-	if n := len(s.segs); len(s.segs[n-1].pieces) == 0 && !s.segs[n-1].hinted && !s.segs[n-1].selected && s.segs[n-1].lost == 0 {
+	if n := len(s.segs); len(s.segs[n-1].pieces) == 0 && s.segs[n-1].keys == 0 && !s.segs[n-1].hinted && !s.segs[n-1].selected && s.segs[n-1].lost == 0 {
 		g.gap = g.gap || s.segs[n-1].gap && !g.selected
 		s.segs[n-1] = g
 		return
@@ -75,6 +75,10 @@ func (s *salvager) commit(f *record, rest []record) {
 	}
 	switch f.what {
 	case isSelect:
+		if s.strayed(f, rest) {
+			s.mark(f.start, f.end, RegionDoubt)
+			return
+		}
 		s.mark(f.start, f.end, RegionIntact)
 		s.begin(segment{db: f.numbers[0], selected: true, start: f.start})
 		return
@@ -106,6 +110,14 @@ func (s *salvager) commit(f *record, rest []record) {
 	}
 }
 
+// strayed reports whether a SELECTDB is none: servers write the counts of the database behind each.
+func (s *salvager) strayed(f *record, rest []record) bool {
+	if s.out.Version < firstHinted || len(rest) < 2 || rest[1].start != f.end || rest[1].what == isResize {
+		return false
+	}
+	return slices.ContainsFunc(s.segs, func(g segment) bool { return g.hinted })
+}
+
 // library notes a function library. Of two with one name the later one counts, as with keys.
 func (s *salvager) library(f *record) {
 	if f.damaged {
@@ -134,12 +146,18 @@ func (s *salvager) enterKey(f *record) {
 	g := s.seg()
 	if f.damaged {
 		g.lost++
-		if f.doubt != "" {
+		k := LostKey{DB: g.db, Code: f.code, Doubt: f.doubt}
+		switch {
+		case f.doubt != "":
 			s.out.DoubtfulKeys++
-		} else {
-			s.out.DamagedKeys++
+		default:
+			if k.Kept = s.keepPart(f.start, f.end, false); k.Kept > 0 {
+				g.lost--
+			} else {
+				s.out.DamagedKeys++
+			}
 		}
-		s.nameLost(f.start, f.end, LostKey{DB: g.db, Code: f.code, Doubt: f.doubt})
+		s.nameLost(f.start, f.end, k)
 		return
 	}
 	g.keys++
@@ -148,6 +166,8 @@ func (s *salvager) enterKey(f *record) {
 	}
 	s.keys.Add(inDB(f.sum, g.db), f.start)
 }
+
+func sumOf(key []byte) dupset.Sum { return dupset.Process().Sum(key) }
 
 // inDB is the fingerprint of a key in its database.
 func inDB(sum dupset.Sum, db uint64) dupset.Sum {
@@ -158,7 +178,7 @@ func inDB(sum dupset.Sum, db uint64) dupset.Sum {
 // doubt leaves out a record that can be read.
 func (s *salvager) doubt(f *record, why Doubt) {
 	same := func(d doubtful) bool { return d.start == f.start }
-	if f.what != isKey || slices.ContainsFunc(s.doubts, same) {
+	if f.what != isKey || f.nameless || f.score < solidBits || slices.ContainsFunc(s.doubts, same) { // hardly a key
 		return
 	}
 	s.doubts = append(s.doubts, doubtful{span{f.start, f.end}, why})
@@ -170,7 +190,7 @@ func (s *salvager) lose(start, end int64) {
 	s.slots.reset()
 	s.behind, s.gapAt = len(s.segs), start
 	g := s.seg()
-	s.nameTorn(start, g.db)
+	s.nameTorn(start, end, g.db)
 	s.markLost(start, end)
 	s.begin(segment{db: g.db, gap: true, start: end})
 	s.behind = len(s.segs) - 1
@@ -243,7 +263,7 @@ func (s *salvager) nameLost(start, end int64, k LostKey) {
 }
 
 // nameTorn does the same where a record begins that cannot be read to its end.
-func (s *salvager) nameTorn(at int64, db uint64) {
+func (s *salvager) nameTorn(at, end int64, db uint64) {
 	if s.probe.view.err != nil {
 		return
 	}
@@ -256,10 +276,13 @@ func (s *salvager) nameTorn(at int64, db uint64) {
 			return
 		}
 	}
-	s.out.DamagedKeys++
-	s.seg().lost++
+	k := LostKey{DB: db, Key: slices.Clone(s.probe.x.key), Type: s.probe.x.entry.Type, Offset: at}
+	if k.Kept = s.keepPart(at, end, true); k.Kept == 0 {
+		s.out.DamagedKeys++
+		s.seg().lost++
+	}
 	if len(s.out.Lost) < s.opt.MaxNames {
-		s.out.Lost = append(s.out.Lost, LostKey{DB: db, Key: slices.Clone(s.probe.x.key), Type: s.probe.x.entry.Type, Offset: at})
+		s.out.Lost = append(s.out.Lost, k)
 	}
 }
 

@@ -19,6 +19,7 @@ func (o *Salvaged) WriteTo(w io.Writer) (int64, error) {
 		counts[o.DBs[i].DB] = &o.DBs[i]
 	}
 	var db *uint64
+	parts := 0
 	for i := range o.out {
 		g := &o.out[i]
 		if g.keys > 0 && (db == nil || *db != g.db) {
@@ -27,6 +28,9 @@ func (o *Salvaged) WriteTo(w io.Writer) (int64, error) {
 		}
 		for _, p := range g.pieces {
 			s.copy(o.src, p)
+		}
+		for ; parts < len(o.partials) && o.partials[parts].segment == i; parts++ {
+			s.part(o, &o.partials[parts])
 		}
 	}
 	s.write([]byte{opEOF})
@@ -64,6 +68,20 @@ func (s *sink) write(p []byte) {
 		err = io.ErrShortWrite
 	}
 	s.err = err
+}
+
+// part writes a key of which the beginning is kept.
+func (s *sink) part(o *Salvaged, p *partial) {
+	e, v, _ := o.beginning(p)
+	if s.err != nil || v == nil {
+		return
+	}
+	b, err := o.encodePart(e, v)
+	if err != nil {
+		s.err = err
+		return
+	}
+	s.write(b)
 }
 
 // copy copies a range of the damaged file.

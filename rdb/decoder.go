@@ -36,7 +36,8 @@ type decoder struct {
 	mode    mode
 	yield   func(*Element) bool
 	report  func(*FormatError)
-	limit   int // streamLimit, or less in tests
+	limit   int    // streamLimit, or less in tests
+	longest uint64 // string that is taken whole; 0: any
 
 	// Where we are, for errors.
 	phase   Phase
@@ -164,6 +165,10 @@ func (d *decoder) fail(err error) error {
 		e := d.place(CodeLengthRange)
 		e.Item = d.item
 		e.message = d.shortMessage()
+		return e
+	case errTooLong:
+		e := d.place(CodeLengthRange)
+		e.Item, e.Detail = d.item, "longer than this reader takes"
 		return e
 	case errString:
 		e := d.place(CodeStringEncoding)
@@ -299,6 +304,9 @@ func (d *decoder) validateLZF(p []byte, out uint64) error {
 // str reads a string whole. The result holds until end. It is nil, after a report, if the string does not decompress.
 func (d *decoder) str() ([]byte, error) {
 	h, err := d.head()
+	if err == nil && d.longest > 0 && max(h.size, h.out) > d.longest {
+		err = errTooLong
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,11 @@ type ReaderOptions struct {
 	// Window is the size of the buffer in bytes; 0 means 256 KiB.
 	Window int
 
+	// MaxString is the size in bytes, compressed or not, of the longest string that is taken whole: keys, auxiliary fields, libraries, and
+	// elements where these are asked for. At a longer one the reader ends with CodeLengthRange. It is for damaged files, in which
+	// a length may claim half of the file; 0 means no limit.
+	MaxString uint64
+
 	limit int // streamLimit, if not 0
 }
 
@@ -114,6 +119,7 @@ func newReader(opt ReaderOptions) *Reader {
 	if opt.limit > 0 {
 		r.dec.limit = opt.limit
 	}
+	r.dec.longest = opt.MaxString
 	return r
 }
 

@@ -2,6 +2,7 @@ package rdb_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,4 +51,29 @@ func TestResume(t *testing.T) {
 		for r.Next() {
 		}
 	}))
+}
+
+// TestMaxString: a key longer than is wanted ends the reading, whether its bytes are there or not; values pass.
+func TestMaxString(t *testing.T) {
+	long := strings.Repeat("k", 200)
+	packed := "\xc3\x04\x80\x00\x0f\x42\x40abcd" // would be 1000000 bytes
+	for name, b := range map[string][]byte{
+		"whole":      redisFile(key(0, "short"), str(long), key(0, long), str("x")),
+		"short":      redisFile(key(0, "short"), str(long), "\x00\x81\x00\x00\x00\x10\x00\x00\x00\x00rest"),
+		"compressed": redisFile(key(0, "short"), str(long), "\x00"+packed),
+	} {
+		r := rdb.NewReaderOptions(bytes.NewReader(b), rdb.ReaderOptions{MaxString: 100})
+		keys := 0
+		for r.Next() {
+			if e, ok := r.Record().(*rdb.Entry); ok {
+				keys++
+				require.NoError(t, e.Check(), name)
+			}
+		}
+		var fe *rdb.FormatError
+		require.ErrorAs(t, r.Err(), &fe, name)
+		assert.Equal(t, rdb.CodeLengthRange, fe.Code, name)
+		assert.ErrorIs(t, fe, rdb.ErrEncoding, name)
+		assert.Equal(t, 1, keys, name)
+	}
 }

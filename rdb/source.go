@@ -42,9 +42,10 @@ type source struct {
 
 // Causes that the primitives return; whoever knows the place makes a FormatError of them.
 var (
-	errShort  = errors.New("short read")
-	errLength = errors.New("no length")
-	errString = errors.New("no string")
+	errShort   = errors.New("short read")
+	errLength  = errors.New("no length")
+	errString  = errors.New("no string")
+	errTooLong = errors.New("too long a string") // beyond ReaderOptions.MaxString
 )
 
 func (s *source) reset(r io.Reader, size int) {

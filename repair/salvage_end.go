@@ -133,7 +133,7 @@ func (s *salvager) lastGap() (from, to int64) {
 // lookInside looks for records inside the record read last, whose value is damaged though its framing seems intact: a length that grew may
 // have led, by luck, to the end of some later record.
 func (s *salvager) lookInside() {
-	s.solve(s.recent[len(s.recent)-1].start, s.pos)
+	s.solve(s.recent[len(s.recent)-1].start, s.pos, 0)
 }
 
 // unusual reports whether a key that was read is unlike those before, at a first look and at a second one.
@@ -166,46 +166,35 @@ func (s *salvager) reconsider() {
 	for i > 0 && s.recent[i].start >= s.weak {
 		i--
 	}
-	weak := s.weak
 	s.weak = 0
 	f := &s.recent[i]
 	if f.verified || f.what != isKey {
 		return
 	}
-	n := len(s.recent)
-	s.solve(f.start, s.recent[n-1].start)
-	if n != len(s.recent) || s.recent[i+1].start != weak {
-		return
-	}
-	p := s.probe.probe(weak)
-	if p == nil || p.nameless || p.score > hopelessBits || s.endsThere(&s.recent[i], &gap{found: true}) {
-		return
-	}
-	s.recent[i].damaged, s.recent[i].doubt = true, DoubtEnd
-	for j := i + 1; j < n-1; j++ {
-		s.recent[j].damaged, s.recent[j].doubt = true, DoubtBeginning
-	}
+	s.solve(f.start, s.recent[len(s.recent)-1].start, calmBits)
 }
 
-// hopelessBits is the evidence below which a record that no other reading explains is not believed either.
+// hopelessBits is the evidence below which a key is no reason to believe in what stands around it.
 const hopelessBits = -18
 
-// solve reads anew what was read from an offset on, up to another.
-func (s *salvager) solve(w, end int64) {
+// solve reads anew what was read from an offset on, up to another. calm is the evidence that there must be for damage beside that for the
+// records found.
+func (s *salvager) solve(w, end int64, calm float64) {
 	const most = 64 << 20
 	if end-w > most {
 		return
 	}
-	g := &gap{s: s, w: w, failed: end, anchor: end, found: true, stuck: map[int64]bool{}}
+	g := &gap{s: s, w: w, failed: end, anchor: end, found: true, stuck: map[int64]bool{}, calm: calm}
+	s.probe.forgetAll()
 	var behind []record
 	for i := len(s.recent) - 1; i >= 0 && s.recent[i].start >= w; i-- {
 		if s.recent[i].start < end {
 			g.stuck[s.recent[i].start] = true
+			s.probe.recall(&s.recent[i])
 		} else {
 			behind = append(behind, s.recent[i])
 		}
 	}
-	s.probe.forgetAll()
 	p := &s.probe
 	for at := w; at < end; at++ {
 		b := p.view.at(at, 64)

@@ -288,7 +288,7 @@ func (s *salvager) nameTorn(at, end int64, db uint64) {
 
 func newSmallReader() *recordReader {
 	x := &recordReader{}
-	x.r = rdb.NewReaderOptions(nil, rdb.ReaderOptions{OnFault: x.note, Window: 4 << 10})
+	x.r = rdb.NewReaderOptions(nil, rdb.ReaderOptions{OnFault: x.note, MaxString: longestKey, Window: 4 << 10})
 	return x
 }
 

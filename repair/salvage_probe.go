@@ -18,6 +18,7 @@ type prober struct {
 	known   map[int64]*record // by start
 	end     int64             // of what belongs to the file
 	trial   []byte
+	wasted  int64 // bytes read of dumps that came to nothing
 }
 
 // Limits of what is tried.
@@ -64,6 +65,15 @@ func (p *prober) probe(at int64) *record {
 		p.known[at] = f
 	}
 	return f
+}
+
+// recall remembers a record that was read in a row, also if there is too little evidence for it to be probed.
+func (p *prober) recall(f *record) {
+	if p.probe(f.start) == nil {
+		g := *f
+		g.score = rejectBits
+		p.known[f.start] = &g
+	}
 }
 
 func (p *prober) position(at int64) rdb.Position {
@@ -181,14 +191,23 @@ func isDigits(b []byte) bool {
 	return true
 }
 
-// dumpAt reads a whole dump that begins at an offset, as values can hold, and returns where it ends; ok is false if it does not come to its end mark.
+// dumpAt reads a whole dump that begins at an offset, as values can hold, and returns where it ends; ok is false if it does not come to its
+// end mark. Reading what comes to nothing is bounded: a file can hold many magics.
 func (p *prober) dumpAt(at int64) (end int64, ok bool) {
-	r := rdb.NewReader(io.NewSectionReader(p.view.src, at, p.end-at))
+	const least = 64 << 20
+	if p.wasted > 2*p.end+least {
+		return 0, false
+	}
+	r := rdb.NewReaderOptions(io.NewSectionReader(p.view.src, at, p.end-at), rdb.ReaderOptions{MaxString: longestKey, Window: dumpWindow})
 	defer r.Close()
 	for r.Next() {
 		if e, last := r.Record().(*rdb.EOF); last {
 			return at + e.End(), true
 		}
 	}
+	p.wasted += r.Offset() + dumpWindow
 	return 0, false
 }
+
+// dumpWindow is how many bytes of an embedded dump are read at a time.
+const dumpWindow = 16 << 10

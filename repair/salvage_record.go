@@ -58,8 +58,11 @@ func newRecordReader(o SalvageOptions) *recordReader {
 }
 
 func (x *recordReader) options(o SalvageOptions) rdb.ReaderOptions {
-	return rdb.ReaderOptions{OnFault: x.note, DuplicateMemory: o.MaxMemory / 8, TempDir: o.TempDir}
+	return rdb.ReaderOptions{OnFault: x.note, DuplicateMemory: o.MaxMemory / 8, TempDir: o.TempDir, MaxString: longestKey}
 }
+
+// longestKey is the length of a key, a field or a library, in bytes, beyond which it is taken for damage: half of the memory that is to be used.
+const longestKey = 32 << 20
 
 func (x *recordReader) note(e *rdb.FormatError) error {
 	if x.fault == nil && e.Server() != rdb.Accepts && e.Code != rdb.CodeChecksum {

@@ -21,6 +21,7 @@ import (
 // greatest. A record that swallowed others loses to them, for they have more to show than it alone. At last the records beside gaps are
 // judged one by one (salvage_judge.go): the reading may be the best and still have one too many.
 const (
+	calmBits    = 24 // what it costs to suppose damage where nothing failed
 	startBits   = 22 // what a new row costs: the places where it could begin, and caution
 	headMin     = 14 // evidence that there must be for the beginning of a row: what has less with all before it is not believed
 	followBits  = 3  // a record where one must be
@@ -53,7 +54,8 @@ type gap struct {
 	fields   bool           // what was read since the last gap is fields of a hash
 	learnt   bool           // few keys were known before the gap
 	found    bool
-	last     bool // the anchor is the end mark
+	last     bool    // the anchor is the end mark
+	calm     float64 // what it costs to suppose damage though nothing failed
 }
 
 type span struct{ start, end int64 }
@@ -231,7 +233,11 @@ func (g *gap) best() []*record {
 	worth, at, keep := math.Inf(-1), len(r.all), len(old)
 	luck := 0.0 // evidence for what would have been read by luck alone
 	for i := len(old); i >= 0 && (luck <= luckMost || math.IsInf(worth, -1)); i-- {
-		if v, first := g.behind(old[:i], r); sum+v > worth {
+		v, first := g.behind(old[:i], r)
+		if i < len(old) {
+			v -= g.calm
+		}
+		if sum+v > worth {
 			worth, at, keep = sum+v, first, i
 		}
 		if i > 0 {

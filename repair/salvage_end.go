@@ -186,6 +186,8 @@ func (s *salvager) solve(w, end int64, calm float64) {
 	}
 	g := &gap{s: s, w: w, failed: end, anchor: end, found: true, stuck: map[int64]bool{}, calm: calm}
 	s.probe.forgetAll()
+	s.probe.reach = end
+	defer func() { s.probe.reach = 0 }()
 	var behind []record
 	for i := len(s.recent) - 1; i >= 0 && s.recent[i].start >= w; i-- {
 		if s.recent[i].start < end {

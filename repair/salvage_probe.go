@@ -18,7 +18,8 @@ type prober struct {
 	known   map[int64]*record // by start
 	end     int64             // of what belongs to the file
 	trial   []byte
-	wasted  int64 // bytes read of dumps that came to nothing
+	reach   int64 // how far a record that does not fit into memory is followed; 0: to the end
+	wasted  int64 // bytes read of dumps and large records that came to nothing
 }
 
 // Limits of what is tried.
@@ -95,12 +96,7 @@ func (p *prober) read(at int64, b []byte) *record {
 	}
 	err := p.x.value(&f)
 	if err != nil && head >= streamBits && p.cut(err, at+int64(len(b))) {
-		p.x.r.Resume(io.NewSectionReader(p.view.src, at, p.end-at), p.position(at))
-		f = record{}
-		if !p.x.head(&f) || f.start != at {
-			return nil
-		}
-		err = p.x.value(&f)
+		err = p.stream(&f, at, err)
 	}
 	if err != nil {
 		if fe, other := framing(err); fe == nil && p.view.err == nil {
@@ -110,6 +106,33 @@ func (p *prober) read(at int64, b []byte) *record {
 	}
 	f.score = float32(p.census.weigh(&f, p.x, b, p.end))
 	return &f
+}
+
+// stream reads a record again of which more is wanted than what is in memory, at most up to reach. cut is the error of the first attempt.
+func (p *prober) stream(f *record, at int64, cut error) error {
+	end := p.end
+	if p.reach > 0 {
+		end = p.reach
+	}
+	if p.wasted > p.enough() || end <= at+probeAhead {
+		return cut
+	}
+	p.x.r.Resume(io.NewSectionReader(p.view.src, at, end-at), p.position(at))
+	*f = record{}
+	if !p.x.head(f) || f.start != at {
+		return cut
+	}
+	err := p.x.value(f)
+	if err != nil {
+		p.wasted += p.x.r.Offset() - at
+	}
+	return err
+}
+
+// enough is how much may be read in vain: a file can be full of what looks like the beginning of something large.
+func (p *prober) enough() int64 {
+	const least = 64 << 20
+	return 2*p.end + least
 }
 
 // cut reports whether reading ended because what is in memory, up to an offset, ended.
@@ -192,10 +215,9 @@ func isDigits(b []byte) bool {
 }
 
 // dumpAt reads a whole dump that begins at an offset, as values can hold, and returns where it ends; ok is false if it does not come to its
-// end mark. Reading what comes to nothing is bounded: a file can hold many magics.
+// end mark.
 func (p *prober) dumpAt(at int64) (end int64, ok bool) {
-	const least = 64 << 20
-	if p.wasted > 2*p.end+least {
+	if p.wasted > p.enough() {
 		return 0, false
 	}
 	r := rdb.NewReaderOptions(io.NewSectionReader(p.view.src, at, p.end-at), rdb.ReaderOptions{MaxString: longestKey, Window: dumpWindow})

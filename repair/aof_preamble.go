@@ -75,19 +75,12 @@ func (s *aofSalvage) wholeRDB() (int64, error) {
 	return r.Offset(), deepPreamble(s.ctx, s.src, r.Offset())
 }
 
-// deepPreamble reads the values of an RDB that ends at end, if no checksum speaks for them.
+// deepPreamble reads the values of an RDB that ends at end, whose checksum is right: it may have been made over the damage.
 func deepPreamble(ctx context.Context, src io.ReaderAt, end int64) error {
-	var sum [8]byte
-	if end < int64(len(sum)) {
+	if end == 0 {
 		return nil
 	}
-	if _, err := src.ReadAt(sum[:], end-int64(len(sum))); err != nil && err != io.EOF {
-		return err
-	}
-	if sum != [8]byte{} {
-		return nil
-	}
-	_, err := rdb.Verify(ctx, io.NewSectionReader(src, 0, end), rdb.VerifyOptions{})
+	_, err := rdb.Verify(ctx, io.NewSectionReader(src, 0, end), rdb.VerifyOptions{DuplicateKeys: true})
 	return err
 }
 

@@ -36,12 +36,13 @@ type LogOffer struct {
 	Commands int64  // that the repaired set has of the damaged one, the healed ones among them
 	Healed   int64  // commands whose framing is corrected
 	Lost     int64  // commands that are left out, as far as their number can be told
+	LostKeys int64  // keys known of that are missing in damaged RDB parts
 	Bytes    int64  // that are left out
 	Result   *SalvagedSet
 }
 
 // Partial reports whether something is left out.
-func (o *LogOffer) Partial() bool { return o.Lost > 0 || o.Bytes > 0 }
+func (o *LogOffer) Partial() bool { return o.Lost > 0 || o.LostKeys > 0 || o.Bytes > 0 }
 
 // NewLogPlan looks at a log and finds out what each strategy would keep and lose. The log is the file of that name in fsys, or if the
 // name is empty the set whose directory, or whose server's data directory, is the root of fsys. It writes nothing. An error is one
@@ -151,7 +152,12 @@ func (o *LogOffer) count(s *SalvagedSet) {
 		f := &s.Files[i]
 		o.Commands, o.Healed, o.Lost = o.Commands+f.Kept, o.Healed+f.Healed, o.Lost+f.Lost
 		for _, r := range f.Regions {
-			if !r.Kind.Kept() {
+			switch {
+			case r.Kind.Kept(), r.Kind == AOFPreambleBad && f.RDBHealed != nil:
+			case r.Kind == AOFPreambleBad && f.RDB != nil:
+				o.LostKeys += f.RDB.DamagedKeys + f.RDB.DoubtfulKeys
+				o.Bytes += f.RDB.LostBytes + f.RDB.ForeignBytes
+			default:
 				o.Bytes += r.End - r.Start
 			}
 		}

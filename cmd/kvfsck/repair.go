@@ -28,6 +28,7 @@ type repairOptions struct {
 	json       bool
 	as         string
 	strategies []string
+	partial    string
 	lostDB     int64
 	databases  uint64
 	quarantine string
@@ -80,6 +81,7 @@ Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 
 	f.BoolVar(&opt.json, "json", false, "print one JSON document, "+report.Schema)
 	f.StringVar(&opt.as, "as", "", "form of the output: rdb, aof, resp (default: that of PATH)")
 	f.StringSliceVar(&opt.strategies, "strategy", []string{"auto"}, "which to consider: auto, heal, salvage, truncate")
+	f.StringVar(&opt.partial, "partial", "drop", "collections damaged in the middle: drop them, or keep what stands before the damage")
 	f.Int64Var(&opt.lostDB, "lost-db", -1, "the database of keys whose own is not known (default: that of the keys before them)")
 	f.Uint64Var(&opt.databases, "databases", 16, "how many databases the server is configured for (0: any number)")
 	f.StringVar(&opt.quarantine, "quarantine", "", "put the bytes that are not kept into this folder, with an index")
@@ -101,6 +103,9 @@ func (o *repairOptions) ready() (err error) {
 	}
 	if o.as != "" && !slices.Contains([]string{"rdb", "aof", "resp"}, o.as) {
 		return fmt.Errorf("no form %q: there are rdb, aof and resp", o.as)
+	}
+	if o.partial != "drop" && o.partial != "keep" {
+		return fmt.Errorf("--partial %q: there are drop and keep", o.partial)
 	}
 	if o.as != "" && o.inPlace {
 		return errors.New("--as changes the form of the output, so it needs --out")
@@ -145,17 +150,23 @@ func parseTime(s string) (int64, error) {
 }
 
 func (o *repairOptions) rdbOptions() repair.PlanOptions {
-	p := repair.PlanOptions{Strategies: o.chosen, Databases: o.databases}
+	return repair.PlanOptions{Strategies: o.chosen, Databases: o.databases, Salvage: o.salvageOptions()}
+}
+
+func (o *repairOptions) salvageOptions() (s repair.SalvageOptions) {
 	if o.lostDB >= 0 {
 		db := uint64(o.lostDB)
-		p.Salvage.LostDB = &db
+		s.LostDB = &db
 	}
-	return p
+	if o.partial == "keep" {
+		s.Partial = repair.PartialKeep
+	}
+	return s
 }
 
 func (o *repairOptions) logOptions() repair.LogPlanOptions {
 	p := repair.LogPlanOptions{Strategies: o.chosen}
-	p.Doubtful, p.KeepUnknown, p.Until = o.doubtful, o.modules, o.at
+	p.Doubtful, p.KeepUnknown, p.Until, p.RDB = o.doubtful, o.modules, o.at, o.salvageOptions()
 	p.SkipMissing, p.Choice = o.skipMissing, o.choice
 	if o.lostDB >= 0 {
 		p.MoveLostDB, p.LostDB = true, int(o.lostDB)

@@ -44,7 +44,8 @@ type offerRow struct {
 	Keys     report.Int `json:"keys"`     // of a snapshot
 	Commands report.Int `json:"commands"` // of a log
 	Healed   report.Int `json:"corrected"`
-	Lost     report.Int `json:"lost"` // keys or commands
+	Lost     report.Int `json:"lost"`                // keys or commands
+	LostKeys report.Int `json:"lost_keys,omitempty"` // of a log: of its RDB parts
 	Bytes    report.Int `json:"bytes_left_out"`
 }
 
@@ -79,6 +80,7 @@ type lostRow struct {
 	Offset report.Int   `json:"offset"`
 	Code   string       `json:"code"`
 	Doubt  string       `json:"doubt"`
+	Kept   report.Int   `json:"kept_elements"` // with --partial keep
 }
 
 func (d *repairDocument) write(w io.Writer) error {
@@ -138,9 +140,14 @@ func (p *repairPart) describeSnapshot(d *repairTarget) {
 	if p.rdb.Chosen == nil || p.rdb.Chosen.Salvaged == nil {
 		return
 	}
-	for _, k := range p.rdb.Chosen.Salvaged.Lost {
-		d.LostKeys = append(d.LostKeys, lostRow{report.Uint(k.DB), report.Bytes(k.Key), report.Int(k.Offset), string(k.Code), string(k.Doubt)})
+	d.LostKeys = append(d.LostKeys, lostRows(p.rdb.Chosen.Salvaged)...)
+}
+
+func lostRows(s *repair.Salvaged) (rows []lostRow) {
+	for _, k := range s.Lost {
+		rows = append(rows, lostRow{report.Uint(k.DB), report.Bytes(k.Key), report.Int(k.Offset), string(k.Code), string(k.Doubt), report.Int(k.Kept)})
 	}
+	return rows
 }
 
 func (p *repairPart) describeLog(d *repairTarget) {
@@ -154,8 +161,13 @@ func (p *repairPart) describeLog(d *repairTarget) {
 	for _, o := range p.log.Offers {
 		d.Offers = append(d.Offers, offerRow{
 			Strategy: string(o.Strategy), Possible: o.Possible, Reason: o.Reason, Commands: report.Int(o.Commands),
-			Healed: report.Int(o.Healed), Lost: report.Int(o.Lost), Bytes: report.Int(o.Bytes),
+			Healed: report.Int(o.Healed), Lost: report.Int(o.Lost), LostKeys: report.Int(o.LostKeys), Bytes: report.Int(o.Bytes),
 		})
+		for i := 0; o.Result != nil && p.log.Chosen != nil && o.Strategy == p.log.Chosen.Strategy && i < len(o.Result.Files); i++ {
+			if s := o.Result.Files[i].RDB; s != nil {
+				d.LostKeys = append(d.LostKeys, lostRows(s)...)
+			}
+		}
 	}
 	for _, c := range s.Choices {
 		row := choiceRow{Base: report.Bytes(c.Base), Incrs: []report.Bytes{}, Proven: c.Proven, Why: c.Why}

@@ -129,6 +129,10 @@ func (t *repairText) lost(s *repair.Salvaged) {
 			t.line("  and %d more", len(s.Lost)-mostNames)
 			break
 		}
+		if k.Kept > 0 {
+			t.line("  kept in part: db %d, key %q, at offset %d: the first %s: %s", k.DB, k.Key, k.Offset, count(k.Kept, "element"), whyLost(&k))
+			continue
+		}
 		t.line("  lost: db %d, key %q, at offset %d: %s", k.DB, k.Key, k.Offset, whyLost(&k))
 	}
 }
@@ -239,6 +243,9 @@ func (t *repairText) regions(s *repair.SalvagedSet) {
 				continue
 			}
 			t.line("  %s %s", f.Name, r)
+			if r.Kind == repair.AOFPreambleBad {
+				t.preamble(f)
+			}
 			if r.Select >= 0 {
 				t.line("    a SELECT %d is put in before", r.Select)
 			}
@@ -249,6 +256,20 @@ func (t *repairText) regions(s *repair.SalvagedSet) {
 	}
 	if more > 0 {
 		t.line("  and %d more", more)
+	}
+}
+
+// preamble says what became of a damaged RDB part.
+func (t *repairText) preamble(f *repair.SalvagedFile) {
+	switch {
+	case f.RDBHealed != nil:
+		t.line("    healed: %v, proven by its checksum, odds of a coincidence %.1g", f.RDBHealed.Kind, f.RDBHealed.Odds)
+		for i := 0; i < len(f.RDBHealed.Edits) && i < mostNames; i++ {
+			t.edit(f.RDBHealed.Edits[i])
+		}
+	case f.RDB != nil:
+		t.line("    salvaged: %s kept, %d known to be lost", count(f.RDB.Keys, "key"), f.RDB.DamagedKeys+f.RDB.DoubtfulKeys)
+		t.lost(f.RDB)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -32,6 +33,7 @@ type checkOptions struct {
 	modules      bool
 	hints        bool
 	quiet        bool
+	jobs         int
 }
 
 func (o *checkOptions) kept() int {
@@ -77,10 +79,19 @@ Every fault is looked for as far as the file can still be followed; the first 20
 	f.Uint64Var(&opt.databases, "databases", 16, "how many databases the server is configured for; a file that selects another is refused (0: any number)")
 	f.BoolVar(&opt.modules, "modules", false, "take commands of a log that no server knows for those of modules")
 	f.BoolVar(&opt.hints, "hints", false, "compare the file's own counts of keys with the keys present")
+	f.IntVarP(&opt.jobs, "jobs", "j", 0, "how many values to check at once (0: as many as there are processors)")
 	f.BoolVarP(&opt.quiet, "quiet", "q", false, "print nothing; the exit status tells")
 	cmd.MarkFlagsMutuallyExclusive("first", "all")
 	cmd.MarkFlagsMutuallyExclusive("json", "quiet")
 	return cmd
+}
+
+// ready looks at the flags.
+func (o *checkOptions) ready() error {
+	if o.jobs < 0 {
+		return fmt.Errorf("-j %d: give a number from 1, or 0 for as many as there are processors", o.jobs)
+	}
+	return nil
 }
 
 func checkArgs(_ *cobra.Command, args []string) error {
@@ -109,6 +120,9 @@ type checked struct {
 
 // check checks files one after the other. Text is printed as it comes, a document at the end.
 func check(ctx context.Context, e *env, paths []string, opt *checkOptions) error {
+	if err := opt.ready(); err != nil {
+		return err
+	}
 	var doc report.Document
 	code := status(exitClean)
 	for _, path := range paths {
@@ -231,7 +245,7 @@ func checkLog(ctx context.Context, e *env, in *target, opt *checkOptions) checke
 	p := newLogProgress(e, in.set, !opt.json && !opt.quiet)
 	rep, _ := in.set.Check(ctx, aof.CheckOptions{ // its error is that of the context, which the caller looks at
 		AssumeModules: opt.modules,
-		RDB:           rdb.VerifyOptions{MaxFaults: opt.kept(), Databases: opt.databases, Hints: opt.hints},
+		RDB:           rdb.VerifyOptions{MaxFaults: opt.kept(), Databases: opt.databases, Hints: opt.hints, Workers: opt.jobs},
 		Progress:      p.at,
 	})
 	p.done()
@@ -257,6 +271,7 @@ func checkRDB(ctx context.Context, in *input.Input, opt *checkOptions, update fu
 		DuplicateKeys: !opt.noDuplicates,
 		Databases:     opt.databases,
 		Hints:         opt.hints,
+		Workers:       opt.jobs,
 		Progress:      func(int64) { update() },
 	})
 	return report.RDB(rep, err, !opt.noDuplicates)

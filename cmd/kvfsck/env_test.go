@@ -96,3 +96,24 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, c.want, stderr.Len() > 0, "%v %v: %q", c.args, c.terminal, stderr.String())
 	}
 }
+
+// TestStageProgress draws a bar for each stage that takes long, and none where there is no terminal.
+func TestStageProgress(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		var stderr bytes.Buffer
+		p := newStageProgress(&env{stderr: &stderr, errTerm: terminal}, "dir/dump.rdb", true)
+		p.at("(heal)", 0, 100)
+		p.since = p.since.Add(-2 * patience)
+		p.at("(heal)", 10, 100)
+		p.at("(heal)", 20, 200)
+		p.at("(salvage)", 0, 50)
+		p.since = p.since.Add(-2 * patience)
+		p.at("(salvage)", 25, 50)
+		p.done()
+		for _, stage := range []string{"dump.rdb (heal)", "dump.rdb (salvage)"} {
+			if strings.Contains(stderr.String(), stage) != terminal {
+				t.Errorf("terminal %v: %q", terminal, stderr.String())
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -19,6 +20,7 @@ type progress struct {
 	name  string
 	size  int64        // -1: unknown
 	read  func() int64 // how much was
+	label string       // behind the name
 	since time.Time
 	bar   *progressbar.ProgressBar
 }
@@ -60,6 +62,40 @@ func (p *logProgress) at(file int, offset int64) {
 	}
 }
 
+// stageProgress is the progress of the stages of a repair, one bar after the other.
+type stageProgress struct {
+	progress
+	doing int64
+}
+
+func newStageProgress(e *env, path string, show bool) *stageProgress {
+	p := &stageProgress{}
+	if e.errTerm && show {
+		p.progress = progress{env: e, name: filepath.Base(path)}
+		p.read = func() int64 { return p.doing }
+	}
+	return p
+}
+
+// at is called with how much of a stage is done, in a unit of its own.
+func (p *stageProgress) at(stage string, done, total int64) {
+	if p.read == nil {
+		return
+	}
+	switch {
+	case stage != p.label:
+		p.done()
+		p.bar, p.label, p.size, p.since = nil, stage, total, time.Now()
+	case total != p.size: // the search led to more work
+		p.size = total
+		if p.bar != nil {
+			p.bar.ChangeMax64(total)
+		}
+	}
+	p.doing = done
+	p.update()
+}
+
 // update is called now and then while the file is read.
 func (p *progress) update() {
 	if p.read == nil {
@@ -71,7 +107,7 @@ func (p *progress) update() {
 		}
 		p.bar = progressbar.NewOptions64(p.size,
 			progressbar.OptionSetWriter(p.env.stderr),
-			progressbar.OptionSetDescription(safe(p.name)),
+			progressbar.OptionSetDescription(strings.TrimSpace(safe(p.name)+" "+p.label)),
 			progressbar.OptionShowBytes(true),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionSetWidth(30),

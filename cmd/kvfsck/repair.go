@@ -192,7 +192,10 @@ func runRepair(ctx context.Context, e *env, path string, opt *repairOptions) err
 		return err
 	}
 	for _, p := range r.parts {
-		if err := p.plan(ctx, opt); err != nil {
+		bar := newStageProgress(e, p.path, !opt.json)
+		err := p.plan(ctx, opt, bar)
+		bar.done()
+		if err != nil {
 			return operational{fmt.Errorf("%s: %w", p.path, err)}
 		}
 	}

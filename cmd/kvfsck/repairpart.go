@@ -74,15 +74,19 @@ func (r *repairing) addManifest() {
 	r.parts = append(r.parts, &repairPart{path: r.path, root: filepath.Dir(r.path), only: name})
 }
 
-func (p *repairPart) plan(ctx context.Context, opt *repairOptions) error {
+func (p *repairPart) plan(ctx context.Context, opt *repairOptions, bar *stageProgress) error {
 	if p.src != nil {
 		info, err := p.src.Stat()
 		if err == nil {
-			p.rdb, err = repair.NewPlan(ctx, p.src, info.Size(), opt.rdbOptions())
+			ropt := opt.rdbOptions()
+			ropt.Heal.Progress = func(done, total int64) { bar.at("(heal)", done, total) }
+			ropt.Salvage.Progress = func(offset int64) { bar.at("(salvage)", offset, info.Size()) }
+			p.rdb, err = repair.NewPlan(ctx, p.src, info.Size(), ropt)
 		}
 		return err
 	}
 	lopt := opt.logOptions()
+	lopt.Progress = func(offset int64) { bar.at("(salvage)", offset, -1) }
 	if p.only != "" {
 		lopt.Discover = aof.DiscoverOptions{DirName: ".", FileName: p.only}
 	}

@@ -23,3 +23,9 @@ func (o VerifyOptions) Slow() VerifyOptions {
 	o.slow = true
 	return o
 }
+
+// Narrow makes a splitter's pieces small.
+func (s *Splitter) Narrow(size int) *Splitter {
+	s.cutter.start(s.src, size)
+	return s
+}

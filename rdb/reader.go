@@ -75,6 +75,7 @@ type Reader struct {
 	frame   keyFrame    // skim's
 	partial bool        // reading began in the middle
 	more    bool        // what is there ends between records, and others follow
+	single  bool        // of what is there one record only is to be read
 	inAux   bool        // the current value is a ModuleAux's
 	faulted error       // what OnFault said of a fault outside values
 	soft    error       // what it said of one in the current value
@@ -168,13 +169,13 @@ func (r *Reader) resume(p Position) {
 	d := &r.dec
 	r.src.base, r.src.summing = p.Offset, false
 	d.family, d.version, d.db = p.Family, p.Version, p.DB
-	r.rec, r.err, r.state, r.partial, r.more, r.pend = nil, nil, atRecord, true, false, pending{}
+	r.rec, r.err, r.state, r.partial, r.more, r.single, r.pend = nil, nil, atRecord, true, false, false, pending{}
 }
 
 // Next reads the next record, passing what is left of the one before. It is false at the end and after an error; see Err.
 func (r *Reader) Next() bool {
 	err := r.finishValue()
-	for err == nil && r.state == atRecord && !(r.more && r.src.pos == r.src.end) {
+	for err == nil && r.state == atRecord && !(r.more && r.src.pos == r.src.end) && !(r.single && r.rec != nil) {
 		var rec Record
 		if rec, err = r.step(); err == nil {
 			err = r.faulted

@@ -22,19 +22,11 @@ const blockSize = 256 << 10
 // Finding the ends of records is quick and cannot be done side by side; walking them is slow and can. A record that no block can hold
 // is walked by the skimmer itself, as it streams through.
 type pipeline struct {
-	v       *verifier
-	size    int // of a block
-	most    int // blocks in work
-	skimmer *Reader
-	probe   *Reader
-	big     *walker
-
-	// What the next block begins with.
-	src  io.Reader
-	rerr error  // what ended src
-	left []byte // read and not yet in a block
-	at   Position
-	pend pending
+	cutter
+	v     *verifier
+	most  int // blocks in work
+	probe *Reader
+	big   *walker
 
 	work    chan *block
 	workers sync.WaitGroup
@@ -44,11 +36,8 @@ type pipeline struct {
 }
 
 func (v *verifier) parallel(src io.Reader, workers int) error {
-	p := &pipeline{v: v, size: blockSize, most: workers + 2, src: contextReader{v.ctx, src}, work: make(chan *block, workers+2)}
-	if v.opt.window > 0 {
-		p.size = max(v.opt.window, 16)
-	}
-	p.skimmer, p.probe = newReader(ReaderOptions{}), newReader(ReaderOptions{})
+	p := &pipeline{v: v, most: workers + 2, probe: newReader(ReaderOptions{}), work: make(chan *block, workers+2)}
+	p.cutter.start(contextReader{v.ctx, src}, v.opt.window)
 	for range workers {
 		p.workers.Add(1)
 		go p.worker()
@@ -85,9 +74,6 @@ func (p *pipeline) stop() {
 		p.big.r.Close()
 	}
 }
-
-// rest is what follows the end mark.
-func (p *pipeline) rest() io.Reader { return io.MultiReader(bytes.NewReader(p.left), p.src) }
 
 // contextReader ends the input when the context ends.
 type contextReader struct {
@@ -162,61 +148,6 @@ func (p *pipeline) blank() *block {
 	return b
 }
 
-// fill reads the input into a block.
-func (p *pipeline) fill(b *block) {
-	b.n = copy(b.buf, p.left)
-	p.left = p.left[:0]
-	for b.n < len(b.buf) && p.rerr == nil {
-		var n int
-		n, p.rerr = p.src.Read(b.buf[b.n:])
-		b.n += n
-	}
-}
-
-// cut ends a block behind its last whole record, the rest of it waits for the next one. Where something cannot be framed, or the input
-// ends, the block is the last and has all that is there: its walk will tell what is wrong.
-func (p *pipeline) cut(b *block) {
-	r := p.skimmer
-	r.ResumeBytes(b.buf[:b.n], b.at)
-	r.pend = b.pend
-	if b.first && r.readHeader() != nil {
-		p.endAt(b)
-		return
-	}
-	for {
-		mark, db := r.src.pos, r.dec.db
-		p.pend = r.pend
-		end, err := r.skim()
-		switch {
-		case end:
-			b.last = true
-			p.keep(b, r.src.pos)
-			return
-		case err == nil:
-		case err != errShort || p.rerr != nil:
-			p.endAt(b)
-			return
-		default:
-			b.big = mark == 0
-			p.at = Position{b.at.Offset + int64(mark), r.dec.family, r.dec.version, db}
-			p.keep(b, mark)
-			return
-		}
-	}
-}
-
-// keep leaves what is behind the first n bytes of a block for the next one.
-func (p *pipeline) keep(b *block, n int) {
-	if !b.big {
-		p.left = append(p.left[:0], b.buf[n:b.n]...)
-		b.n = n
-	}
-}
-
-func (p *pipeline) endAt(b *block) {
-	b.last, b.rerr = true, p.rerr
-}
-
 // stream walks a record that is larger than a block, of which the block has the beginning.
 func (p *pipeline) stream(b *block) {
 	rec := &recorder{stopAt: p.v.stopsAt}
@@ -239,20 +170,8 @@ func (p *pipeline) stream(b *block) {
 	}
 	b.sum, b.last = s.sum, !more
 	close(b.done)
-	p.at = Position{s.offset(), b.at.Family, b.at.Version, w.r.dec.db}
-	p.pend = w.r.pend
-	tail := bytes.NewReader(bytes.Clone(s.buf[s.pos:s.end]))
-	if s.rerr != nil {
-		p.src = io.MultiReader(tail, failingReader{s.rerr})
-	} else {
-		p.src = io.MultiReader(tail, p.src)
-	}
+	p.resume(w.r)
 }
-
-// failingReader fails again as a reader did.
-type failingReader struct{ err error }
-
-func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
 // merge tells of a block when those before it were told of. It reports whether to stop there.
 func (p *pipeline) merge(b *block) (stop bool) {

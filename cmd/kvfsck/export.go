@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,11 +33,12 @@ type exporter interface {
 
 // formats is the table of formats.
 var formats = []struct {
-	name string
-	open func(io.Writer, release) exporter
+	name   string
+	open   func(io.Writer, release) exporter
+	pieces bool // a key is written in the same way whatever was before it
 }{
-	{"jsonl", func(w io.Writer, _ release) exporter { return jsonl.NewWriter(w) }},
-	{"resp", func(w io.Writer, server release) exporter { return newRESPWriter(w, server) }},
+	{"jsonl", func(w io.Writer, _ release) exporter { return jsonl.NewWriter(w) }, true},
+	{"resp", func(w io.Writer, server release) exporter { return newRESPWriter(w, server) }, false},
 }
 
 func formatNames() []string {
@@ -116,24 +118,24 @@ func export(ctx context.Context, e *env, path string, opt *exportOptions) error 
 	if err != nil {
 		return err
 	}
-	var open func(io.Writer) exporter
-	for _, f := range formats {
-		if f.name == opt.format {
-			open = func(w io.Writer) exporter { return f.open(w, server) }
-		}
-	}
-	if open == nil {
+	i := slices.Index(formatNames(), opt.format)
+	if i < 0 {
 		return fmt.Errorf("no format %q: there is %s", opt.format, strings.Join(formatNames(), ", "))
 	}
+	open := func(w io.Writer) exporter { return formats[i].open(w, server) }
 	if opt.output == input.Stdin {
-		return exportTo(ctx, e, path, opt, open(&outputWriter{e.stdout}))
+		return exportTo(ctx, e, path, opt, open, &outputWriter{e.stdout})
 	}
 	return exportFile(ctx, e, path, opt, open)
 }
 
-// exportTo exports to one exporter.
-func exportTo(ctx context.Context, e *env, path string, opt *exportOptions, to exporter) error {
+// exportTo exports to one writer.
+func exportTo(ctx context.Context, e *env, path string, opt *exportOptions, open func(io.Writer) exporter, out io.Writer) error {
+	to := open(out)
 	w := walk{env: e, path: path, filter: &opt.filter, quiet: opt.output == input.Stdin && e.outTerm}
+	if formats[slices.Index(formatNames(), opt.format)].pieces {
+		w.pieces = &pieceExport{out, open}
+	}
 	if f, ok := to.(interface{ Function(*rdb.Function) error }); ok {
 		w.function = f.Function
 	}
@@ -157,12 +159,12 @@ func exportFile(ctx context.Context, e *env, path string, opt *exportOptions, op
 		if err != nil {
 			return operational{errors.New(explain(opt.output, err))}
 		}
-		err = exportTo(ctx, e, path, opt, open(&outputWriter{f}))
+		err = exportTo(ctx, e, path, opt, open, &outputWriter{f})
 		return errors.Join(err, output(f.Close()))
 	}
 	var result error
 	err = atomicfile.Write(opt.output, nil, func(w io.Writer) error {
-		if result = exportTo(ctx, e, path, opt, open(&outputWriter{w})); finished(result) {
+		if result = exportTo(ctx, e, path, opt, open, &outputWriter{w}); finished(result) {
 			return nil
 		}
 		return result

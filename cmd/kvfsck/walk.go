@@ -18,11 +18,13 @@ type walk struct {
 	env    *env
 	path   string
 	filter *filter
-	quiet  bool // no progress bar
+	quiet  bool         // no progress bar
+	pieces *pieceExport // takes pieces of a snapshot side by side, nil: nothing does
 
 	function func(*rdb.Function) error // takes function libraries, nil: nothing does
 
-	inValue    bool // take has the key
+	inValue    bool      // take has the key
+	later      *[]string // complaints are kept there, nil: they are told
 	complaints int
 	unheld     int // of them, those of what the format cannot hold
 	taken      int64
@@ -78,6 +80,10 @@ func (w *walk) verdict() error {
 func (w *walk) soFar() string { return count(w.taken, "key") + " taken before that" }
 
 func (w *walk) complain(format string, args ...any) {
+	if w.later != nil {
+		*w.later = append(*w.later, fmt.Sprintf(format, args...))
+		return
+	}
 	if w.complaints++; w.complaints <= maxComplaints {
 		w.env.complain("%s: %s", w.path, fmt.Sprintf(format, args...))
 	}
@@ -90,6 +96,9 @@ func (w *walk) records(in *input.Input, take func(*rdb.Entry) error) error {
 		return err
 	}
 	likely := guess(head)
+	if w.pieces != nil {
+		return w.ofPieces(in, likely)
+	}
 	r := rdb.NewReaderOptions(in, rdb.ReaderOptions{OnFault: w.fault})
 	defer r.Close()
 	p := newProgress(w.env, in, !w.quiet)
@@ -97,8 +106,13 @@ func (w *walk) records(in *input.Input, take func(*rdb.Entry) error) error {
 	if err := w.snapshot(r, take, p.update); err != nil {
 		return err
 	}
+	return w.endOf(r.Err(), likely, r.Rest)
+}
+
+// endOf tells why the reading of a snapshot ended.
+func (w *walk) endOf(err error, likely string, rest func() io.Reader) error {
 	var format *rdb.FormatError
-	switch err := r.Err(); {
+	switch {
 	case errors.As(err, &format) && format.Code == rdb.CodeSignature && likely != "":
 		w.complain("%v; %s", format, likely)
 		return nil
@@ -108,7 +122,7 @@ func (w *walk) records(in *input.Input, take func(*rdb.Entry) error) error {
 	case err != nil:
 		return err
 	}
-	_, err = io.Copy(io.Discard, r.Rest()) // so that a compressed file is checked to its end
+	_, err = io.Copy(io.Discard, rest()) // so that a compressed file is checked to its end
 	return err
 }
 

@@ -1,0 +1,121 @@
+package rdb_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/internal/corpus"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// writeDown writes down the records of a reader.
+func writeDown(b *strings.Builder, r *rdb.Reader) {
+	for r.Next() {
+		switch rec := r.Record().(type) {
+		case *rdb.Entry:
+			fmt.Fprintf(b, "%+v db %d %q %d %d %d %d\n", rec.Span.Offset, rec.DB, rec.Key, rec.Type, rec.ExpireAt, rec.Idle, rec.Freq)
+			for el, err := range rec.Elements() {
+				if err != nil {
+					fmt.Fprintf(b, "%v\n", err)
+					break
+				}
+				fmt.Fprintf(b, "%d", el.Kind)
+				switch el.Kind { // the other fields are of elements before
+				case rdb.ElementString, rdb.ElementItem, rdb.ElementMember:
+					fmt.Fprintf(b, " %q", el.Data)
+				case rdb.ElementField:
+					fmt.Fprintf(b, " %q %q %d", el.Data, el.Value, el.ExpireAt)
+				case rdb.ElementScored:
+					fmt.Fprintf(b, " %q %v", el.Data, el.Score)
+				}
+				b.WriteByte('\n')
+			}
+			fmt.Fprintf(b, "%d\n", rec.Size)
+		default:
+			fmt.Fprintf(b, "%T %+v\n", rec, rec)
+		}
+	}
+	if r.Err() != nil {
+		fmt.Fprintf(b, "%v\n", r.Err())
+	}
+}
+
+// demandSplit reads b whole and in pieces.
+func demandSplit(t *testing.T, b []byte, size int, what any) {
+	t.Helper()
+	var want, got strings.Builder
+	r := rdb.NewReader(bytes.NewReader(b))
+	writeDown(&want, r)
+	wantRest, _ := io.ReadAll(r.Rest())
+	s := rdb.NewSplitter(iotest.HalfReader(bytes.NewReader(b))).Narrow(size)
+	failed := false
+	var p rdb.Piece
+	for s.Next(&p) {
+		require.False(t, failed, "%v: a piece behind a fault", what)
+		r.Open(&p)
+		writeDown(&got, r)
+		failed = r.Err() != nil
+	}
+	if want.String() != got.String() {
+		t.Fatalf("%v, pieces of %d: %s", what, size, firstDifference(want.String(), got.String()))
+	}
+	if !failed {
+		rest, err := io.ReadAll(s.Rest())
+		require.NoError(t, err)
+		require.Equal(t, wantRest, rest, "%v: the rest", what)
+	}
+}
+
+func TestSplitter(t *testing.T) {
+	targets := rdb.Targets()
+	for seed := range uint64(12) {
+		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 60, Idle: 10, Freq: 10, Loose: 20})
+		for _, size := range []int{16, 100, 1000, 256 << 10} {
+			demandSplit(t, b, size, seed)
+			demandSplit(t, append(bytes.Clone(b), "*1\r\n$4\r\nPING\r\n"...), size, seed)
+			for damage := range uint64(6) {
+				bad, m := fuzz.Mutate(damage, b)
+				demandSplit(t, bad, size, m)
+			}
+		}
+	}
+}
+
+func TestSplitterOfCorpus(t *testing.T) {
+	for _, f := range corpus.RDBs(t) {
+		b, err := os.ReadFile(corpus.Path(t, f.ID))
+		require.NoError(t, err)
+		demandSplit(t, b, 700, f.ID)
+	}
+}
+
+func TestSplitterOfABrokenDisk(t *testing.T) {
+	b, _ := fuzz.RDB(1, fuzz.RDBOptions{Keys: 60})
+	s := rdb.NewSplitter(io.MultiReader(bytes.NewReader(b[:len(b)/2]), iotest.ErrReader(io.ErrClosedPipe))).Narrow(300)
+	r := rdb.NewReader(nil)
+	var p rdb.Piece
+	for s.Next(&p) {
+		r.Open(&p)
+		for r.Next() {
+		}
+	}
+	require.ErrorIs(t, r.Err(), io.ErrClosedPipe)
+}
+
+func firstDifference(want, got string) string {
+	a, b := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d: %.200q, not %.200q", i, b[i], a[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, not %d", len(b), len(a))
+}

@@ -30,15 +30,15 @@ func TestPiecesAreTheWhole(t *testing.T) {
 		require.NoError(t, to.Close())
 		return fmt.Sprintf("%s%s%v %d", stdout.String(), stderr.String(), err, w.taken)
 	}
-	files := uint64(4)
+	files := uint64(2)
 	if testing.Short() {
 		files = 1
 	}
 	for seed := range files {
-		many, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 4000, StringSize: 300})
-		large, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 5, StringSize: 1 << 20})
+		many, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3000, StringSize: 60})
+		large, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3, StringSize: 200 << 10})
 		for _, b := range [][]byte{many, large} {
-			for damage := range uint64(8) {
+			for damage := range uint64(5) {
 				bad := b
 				if damage > 0 {
 					bad, _ = fuzz.Mutate(damage, b)

@@ -317,7 +317,7 @@ func (t *tuples) zipmap(b *blobBytes) *flaw {
 		return &flaw{code: CodeZipmap, err: it.Err()}
 	case t.n == 0:
 		return &flaw{code: CodeZipmap, detail: "no entries"}
-	case it.LongLength() != nil && (dup == nil || t.d.family == Redis):
+	case it.LongLength() != nil:
 		return &flaw{code: CodeZipmapLength}
 	}
 	return dup

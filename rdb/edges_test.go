@@ -1,0 +1,229 @@
+package rdb_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// TestLibraryHeader has what servers have against the first line of a library.
+func TestLibraryHeader(t *testing.T) {
+	cases := []struct{ code, engine, name, err string }{
+		{"#!lua name=mylib\n", "lua", "mylib", ""},
+		{"#!LUA NAME='a_1'\nreturn", "LUA", "a_1", ""},
+		{"#!lua name=mylib", "", "", "no line"},
+		{"lua name=mylib\n", "", "", "no line"},
+		{"#! \n", "", "", "no engine"},
+		{"#!lua\n", "lua", "", "no library name"},
+		{"#!lua name=\n", "lua", "", "no library name"},
+		{"#!lua name=a name=b\n", "lua", "a", "two names"},
+		{"#!lua flags=x\n", "lua", "", "unknown metadata flags=x"},
+		{"#!lua name=a-b\n", "lua", "a-b", "other characters"},
+		{"#!js name=a\n", "js", "a", "other than Lua: js"},
+	}
+	for _, c := range cases {
+		engine, name, err := rdb.LibraryHeader([]byte(c.code))
+		assert.Equal(t, c.engine, engine, c.code)
+		assert.Equal(t, c.name, name, c.code)
+		if c.err == "" {
+			assert.NoError(t, err, c.code)
+		} else {
+			assert.ErrorContains(t, err, c.err, c.code)
+		}
+	}
+}
+
+func TestModuleIDOfNoModule(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		version int
+	}{{"short", 1}, {"ninechars", -1}, {"ninechars", 1024}, {"nine char", 1}, {"ninecharé", 1}} {
+		id, ok := rdb.NewModuleID(c.name, c.version)
+		assert.False(t, ok, "%q, %d", c.name, c.version)
+		assert.Zero(t, id)
+	}
+	id, ok := rdb.NewModuleID("A_b-C_d-9", 1023)
+	require.True(t, ok)
+	assert.Equal(t, "A_b-C_d-9", id.Name())
+	assert.Equal(t, 1023, id.Version())
+}
+
+// nackStream is a stream of type 27 with a group that has two pending entries, of which one is given back.
+func nackStream(given ...uint64) []byte {
+	s := str("g") + ln(0) + ln(0) + ln(0) + ln(2)
+	for _, p := range []uint64{1, 2} {
+		s += id(p, 0) + le64(1000) + ln(1)
+	}
+	s += ln(1) + str("c") + le64(1000) + le64(1000) + ln(1) + id(1, 0)
+	s += ln(uint64(len(given)))
+	for _, p := range given {
+		s += id(p, 0)
+	}
+	return redisFile(key(27, "k"), ln(0), streamTail(0, 1), ln(1), s, ln(100), ln(100), ln(0), ln(0), ln(0))
+}
+
+// TestNacked has entries that a consumer gave back: each has to be pending, and nobody's.
+func TestNacked(t *testing.T) {
+	r := rdb.NewReader(bytes.NewReader(nackStream(2)))
+	var stream *rdb.Stream
+	for r.Next() {
+		if e, ok := r.Record().(*rdb.Entry); ok {
+			v, err := e.Value()
+			require.NoError(t, err)
+			stream = v.(*rdb.Stream)
+		}
+	}
+	require.NoError(t, r.Err())
+	assert.Equal(t, []rdb.StreamID{{MS: 2}}, stream.Groups[0].Nacked)
+
+	cases := []struct {
+		name  string
+		given []uint64
+		code  rdb.Code
+	}{
+		{"not pending", []uint64{2, 3}, rdb.CodeNackUnknown},
+		{"owned", []uint64{1, 2}, rdb.CodeNackUnknown},
+		{"given back twice", []uint64{2, 2}, rdb.CodeNackUnknown},
+		{"neither owned nor given back", nil, rdb.CodePendingUnowned},
+	}
+	for _, c := range cases {
+		b := nackStream(c.given...)
+		rep, _ := rdb.Verify(context.Background(), bytes.NewReader(b), everything)
+		require.Len(t, rep.Faults, 1, c.name)
+		assert.Equal(t, c.code, rep.Faults[0].Code, c.name)
+		r := rdb.NewReader(bytes.NewReader(b))
+		for r.Next() { // passes the value
+		}
+		assert.NoError(t, r.Err(), c.name)
+	}
+	whole := nackStream(2)
+	for cut := len(whole) - 50; cut < len(whole); cut++ {
+		_, err := rdb.Verify(context.Background(), bytes.NewReader(whole[:cut]), everything)
+		assert.ErrorIs(t, err, rdb.ErrTruncated, "cut at %d", cut)
+	}
+}
+
+// TestNamesOfUnknowns has the names of what no file can hold, as they may stand in a message.
+func TestNamesOfUnknowns(t *testing.T) {
+	assert.NotEmpty(t, rdb.Code("no such rule").Meaning())
+	assert.NotEmpty(t, rdb.Redis.TypeName(200))
+	assert.NotEmpty(t, rdb.Kind(200).String())
+	assert.False(t, rdb.Target(5).Valid())
+}
+
+// TestBreakingOff ends loops over records and elements early, and reads what was passed already.
+func TestBreakingOff(t *testing.T) {
+	b := redisFile(key(1, "l"), ln(3), str("a"), str("b"), str("c"), key(0, "k"), str("v"))
+	for range rdb.NewReader(bytes.NewReader(b)).Records() {
+		break
+	}
+	r := rdb.NewReader(bytes.NewReader(b))
+	require.True(t, r.Next()) // the header
+	require.True(t, r.Next())
+	e := r.Record().(*rdb.Entry)
+	for el, err := range e.Elements() {
+		require.NoError(t, err)
+		assert.Equal(t, "a", string(el.Data))
+		break
+	}
+	for _, err := range e.Elements() {
+		assert.ErrorIs(t, err, rdb.ErrConsumed)
+	}
+	assert.ErrorIs(t, e.Check(), rdb.ErrConsumed)
+	_, err := e.Raw()
+	assert.ErrorIs(t, err, rdb.ErrConsumed)
+	require.True(t, r.Next())
+	assert.Equal(t, "k", string(r.Record().(*rdb.Entry).Key))
+
+	last := error(nil)
+	for _, err := range rdb.NewReader(bytes.NewReader(b[:20])).Records() {
+		last = err
+	}
+	assert.ErrorIs(t, last, io.ErrUnexpectedEOF)
+}
+
+// TestClosedWriter writes with a writer that is closed, and with one whose destination is full.
+func TestClosedWriter(t *testing.T) {
+	var buf bytes.Buffer
+	w := rdb.NewWriter(&buf, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.Close())
+	value := rdb.String("v")
+	methods := map[string]func(w *rdb.Writer) error{
+		"header":  (*rdb.Writer).WriteHeader,
+		"field":   func(w *rdb.Writer) error { return w.WriteAux([]byte("a"), []byte("b")) },
+		"select":  func(w *rdb.Writer) error { return w.SelectDB(1) },
+		"resize":  func(w *rdb.Writer) error { return w.ResizeDB(1, 0) },
+		"slot":    func(w *rdb.Writer) error { return w.SlotInfo(1, 1, 0) },
+		"library": func(w *rdb.Writer) error { return w.Function([]byte("#!lua name=a\n")) },
+		"entry":   func(w *rdb.Writer) error { return w.WriteEntry(rdb.NewEntry(0, []byte("k")), value) },
+		"raw": func(w *rdb.Writer) error {
+			return w.WriteRaw(rdb.NewEntry(0, []byte("k")), rdb.TypeString, []byte("\x01v"))
+		},
+		"module": func(w *rdb.Writer) error { return w.ModuleAux(1<<20, 2, nil) },
+	}
+	for name, write := range methods {
+		assert.ErrorIs(t, write(w), rdb.ErrClosed, name)
+		full := rdb.NewWriter(fullDisk{}, rdb.Version12, rdb.WriterOptions{})
+		err := write(full)
+		if err == nil {
+			err = full.Close()
+		}
+		assert.ErrorIs(t, err, errFull, name)
+		assert.ErrorIs(t, write(full), errFull, name)
+		assert.Error(t, write(rdb.NewWriter(&buf, 3, rdb.WriterOptions{})), name)
+	}
+	short := rdb.NewWriter(shortDisk{}, rdb.Version11, rdb.WriterOptions{})
+	err := short.WriteHeader()
+	if err == nil {
+		err = short.Close()
+	}
+	assert.ErrorIs(t, err, io.ErrShortWrite)
+	assert.ErrorContains(t, rdb.NewWriter(&buf, rdb.Version11, rdb.WriterOptions{}).WriteRecord(nil), "cannot write")
+}
+
+var errFull = errors.New("no space left")
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
+type shortDisk struct{}
+
+func (shortDisk) Write(p []byte) (int, error) { return len(p) / 2, nil }
+
+// TestConvertingFaultyRecords copies what cannot be read: nothing of the record is written, and the error is that of reading.
+func TestConvertingFaultyRecords(t *testing.T) {
+	cases := map[string][]byte{
+		"module data cut":    []byte("REDIS0013\xf7\x81\x45\xe2\x52\x38\xdf\x91\x2c\x03\x02\x01\x05\x05abc"),
+		"listpack broken":    redisFile(key(16, "k"), str(strings.Replace(lp("a", "b"), "\x81a\x02", "\x81a\x03", 1))),
+		"to be encoded anew": redisFile(key(27, "k"), ln(1), str("short"), str(lp(0))),
+	}
+	for name, b := range cases {
+		for _, reencode := range []bool{false, true} {
+			var out bytes.Buffer
+			w := rdb.NewWriter(&out, rdb.Version11, rdb.WriterOptions{Reencode: reencode})
+			require.NoError(t, w.WriteHeader())
+			var err error
+			for rec, rerr := range rdb.NewReader(bytes.NewReader(b)).Records() {
+				if err = rerr; err == nil {
+					err = w.WriteRecord(rec)
+				}
+				if err != nil {
+					break
+				}
+			}
+			var fe *rdb.FormatError
+			assert.ErrorAs(t, err, &fe, name)
+			require.NoError(t, w.Close())
+			assert.EqualValues(t, 18, w.Size(), name) // head and end
+		}
+	}
+}

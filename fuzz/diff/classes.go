@@ -61,9 +61,7 @@ func oldScanf(s *sample, mine, _ verdict) bool {
 // differences are the known ones, each with its reason. Where this module is compared with a release of the rules that it foretells (Redis 8.6,
 // Valkey 9.1), only those without a release in their name come up.
 var differences = []difference{
-	{"VALKEY magic", "this module reads the files of both families, Redis's programs their own only", realCheckRDB, weAccept, says("Wrong signature")},
-	{"VALKEY magic", "", realServer, weAccept, says("Wrong signature")},
-	{"VALKEY magic, in words", "of a version that Valkey does not read this module names the version", realCheckRDB, otherText, says("Wrong signature")},
+	{"VALKEY magic, in words", "the real program reads no further; this module does, or names the version that Valkey does not read", realCheckRDB, otherText, says("Wrong signature")},
 	{"version", "this module reads 14, and of older releases' newer ones", realCheckRDB, weAccept, says("Can't handle RDB format version")},
 	{"version", "", realServer, weAccept, says("Can't handle RDB format version")},
 	{"type of 8.8", "this module reads type 27, which has its version 14 but may stand in any file", realCheckRDB, weAccept, says("Invalid object type: 27")},

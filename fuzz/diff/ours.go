@@ -68,6 +68,17 @@ func placeOf(rep *rdb.Report) string {
 	return f.Phase.String()
 }
 
+// foreign is the code of a file of Valkey's magic, of which it is foretold that no program of Redis reads it.
+const foreign = "foreign-family"
+
+// of is the verdict as it is foretold for a release: this module reads the files of both families, and says whose a file is.
+func (v verdict) of(r release, b []byte) verdict {
+	if !r.valkey && bytes.HasPrefix(b, []byte("VALKEY")) && v.accepts {
+		v.accepts, v.codes = false, append([]string{foreign}, v.codes...)
+	}
+	return v
+}
+
 // asServer is what the newest server does, with so many databases, checking everything and without modules.
 func asServer(b []byte, databases uint64) (v verdict) {
 	rep, err := rdb.Verify(context.Background(), bytes.NewReader(b), rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true, Databases: databases})

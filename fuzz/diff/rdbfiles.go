@@ -16,22 +16,27 @@ import (
 type rdbFiles struct {
 	release release
 	dir     string
+
+	base uint64 // whose file is, if that is not nil
+	file []byte
 }
 
 // damagesOf is how many samples in a row are made of one file. The first of every other row is the file itself.
 const damagesOf = 8
 
 func (r *rdbFiles) sample(seed uint64) sample {
-	base := seed / damagesOf
-	opt := fuzz.AnyOptions(base, r.release.targets()...)
-	if base%3 == 0 {
-		opt = opt.WithModules(base)
+	if base := seed / damagesOf; r.file == nil || base != r.base {
+		opt := fuzz.AnyOptions(base, r.release.targets()...)
+		if base%3 == 0 {
+			opt = opt.WithModules(base)
+		}
+		r.base = base
+		r.file, _ = fuzz.RDB(base, opt)
 	}
-	b, _ := fuzz.RDB(base, opt)
 	if seed%(2*damagesOf) == 0 {
-		return sample{seed: seed, name: "none", data: b}
+		return sample{seed: seed, name: "none", data: r.file}
 	}
-	b, m := fuzz.Mutate(seed, b)
+	b, m := fuzz.Mutate(seed, bytes.Clone(r.file))
 	return sample{seed: seed, name: m.String(), data: b}
 }
 
@@ -65,7 +70,7 @@ type checkerContest struct {
 }
 
 func (c *checkerContest) ours(s *sample) verdict {
-	v := asChecker(s.data)
+	v := asChecker(s.data).of(c.release, s.data)
 	if !c.text || !c.release.newest() || c.release.valkey {
 		v.plain = ""
 	}
@@ -90,7 +95,9 @@ type serverContest struct {
 
 const databases = 64
 
-func (c *serverContest) ours(s *sample) verdict { return asServer(s.data, databases) }
+func (c *serverContest) ours(s *sample) verdict {
+	return asServer(s.data, databases).of(c.release, s.data)
+}
 
 // theirs loads the file. The loader is made anew now and then, as it reads the whole log of its server every time.
 func (c *serverContest) theirs(s *sample, _ time.Duration) (verdict, error) {

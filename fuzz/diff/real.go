@@ -58,11 +58,11 @@ func (o *options) contest() (contest, error) {
 	}
 	switch o.real {
 	case realServer:
-		return &serverContest{rdbFiles: rdbFiles{release, dir}, path: o.path}, nil
+		return &serverContest{rdbFiles: rdbFiles{release: release, dir: dir}, path: o.path}, nil
 	case realCheckAOF:
 		return newAOFContest(o, release, dir)
 	}
-	return &checkerContest{rdbFiles: rdbFiles{release, dir}, path: o.path, text: o.text}, nil
+	return &checkerContest{rdbFiles: rdbFiles{release: release, dir: dir}, path: o.path, text: o.text}, nil
 }
 
 // release is what is asked about a real program.

@@ -53,10 +53,7 @@ func scanDouble(p []byte) (v float64, used int) {
 	if hexNumber(text) && !bytes.ContainsAny(p[blank:blank+n], "pP") {
 		text += "p0" // C needs no exponent, Go does
 	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil && v == 0 { // a range error gives an infinity, as in C
-		return 0, 0
-	}
+	v, _ = strconv.ParseFloat(text, 64) // its one error is that of the range, with an infinity, as in C
 	return v, blank + n
 }
 

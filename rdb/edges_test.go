@@ -111,6 +111,20 @@ func TestNacked(t *testing.T) {
 	}
 }
 
+// TestExpiryInSeconds has the opcode of Redis before 2.6, a signed number of 32 bits.
+func TestExpiryInSeconds(t *testing.T) {
+	for seconds, want := range map[string]int64{"\x00\x00\x00\x00": 0, "\xff\xff\xff\x7f": 2147483647000, "\xff\xff\xff\xff": -1000, "\x01\x02\x03\x04": 67305985000} {
+		r := rdb.NewReader(bytes.NewReader(redisFile("\xfd"+seconds, key(0, "k"), str("v"))))
+		require.True(t, r.Next())
+		require.True(t, r.Next(), "%v", r.Err())
+		assert.Equal(t, want, r.Record().(*rdb.Entry).ExpireAt)
+	}
+	for cut := 10; cut < 14; cut++ {
+		_, err := rdb.Verify(context.Background(), bytes.NewReader(redisFile("\xfd\x01\x02\x03\x04")[:cut]), everything)
+		assert.ErrorIs(t, err, rdb.ErrTruncated)
+	}
+}
+
 // TestNamesOfUnknowns has the names of what no file can hold, as they may stand in a message.
 func TestNamesOfUnknowns(t *testing.T) {
 	assert.NotEmpty(t, rdb.Code("no such rule").Meaning())

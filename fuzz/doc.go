@@ -66,7 +66,7 @@
 //   - A key that stands twice makes every server panic ("Duplicated key found in RDB file") instead of refusing the file.
 //   - A file that ends where the next item of a module's data has its opcode, or the opcode's length, makes every checker run for ever, and every
 //     server, as it runs the checker on a file that it cannot load. Smallest: magic, type 7, name, module id, and the end.
-//   - A set, a hash or a sorted set that states 2^30 to 2^43 elements and has fewer makes them walk a hash table of that size before they
+//   - A set, a hash or a sorted set that states 2^31 to 2^43 elements and has fewer makes them walk a hash table of that size before they
 //     end, for seconds or for ever. From 2^43+1 to 2^60 they refuse it at once; beyond that they make no such table.
 //
 // A slow refusal is told from a hang by time alone: four seconds for a checker, ten for a server.

@@ -5,6 +5,7 @@
 //   - Where the input ends between two items of a module's data, the real tool never returns; this one reports the end.
 //   - Messages of the real tool's object loader name a line of its C source. Here that number is always 0.
 //   - Sizes that the real tool fails to allocate are not allocated, so its log lines about that are missing.
+//   - Where a collection states 2^31 to 2^43 elements and has fewer, the real tool may walk an empty table for as long as it likes; this one reports the end.
 package rdbcheck
 
 import (

@@ -105,10 +105,10 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	if f.what != isKey || f.damaged {
 		return ""
 	}
-	if sum < headMin {
+	from := s.gapBefore(f, g)
+	if sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1))) {
 		return DoubtBeginning
 	}
-	from := s.gapBefore(f, g)
 	if f.expires || from == f.start {
 		return ""
 	}
@@ -156,19 +156,33 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	if zeros {
 		return max(expires, idle, freqs) > sometimes
 	}
-	distance := f.start - from
-	if b := s.probe.view.at(from, 1); len(b) > 0 && max(expires, idle, freqs) > 0 && (distance <= 9 ||
-		distance <= 40 && (b[0] == opExpireTimeMS || !f.modified && (b[0] == opIdle || b[0] == opFreq))) {
-		return true
+	return s.likeExpiry(s.probe.view.at(from, int(f.start-from)), f.start-from, f.modified)
+}
+
+// likeExpiry reports whether the n bytes that begin b, before a record, may be what is left of its expiry, which begins or ends them. What
+// is far from both ends is no part of it: damage that wide leaves nothing of the record either. modified says that an idle time or counter follows.
+func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
+	const longest = 16 // with what can follow it
+	if int64(len(b)) < n || n == 0 {
+		return n != 0
 	}
-	b := s.probe.view.at(f.start-min(distance, 9), 9)
-	if (c.expires > 0 || distance <= 9) && distance >= 8 && len(b) >= 9 {
-		t := b[len(b[:min(distance, 9)])-8:][:8]
-		if at := int64(binary.LittleEndian.Uint64(t)); at > year2000 && at < year10000 {
+	b = b[:n]
+	tail := b[max(0, n-8):]
+	if len(tail) == 8 && (s.census.expires > 0 || n <= 9) {
+		if t := int64(binary.LittleEndian.Uint64(tail)); t > year2000 && t < year10000 {
 			return true
 		}
 	}
-	return false
+	switch {
+	case s.census.expires+s.census.idle+s.census.freqs == 0:
+		return false
+	case n == 9 || b[0] == opExpireTimeMS && n <= longest:
+		return true
+	case !modified && s.census.idle+s.census.freqs > 0 && (n == 2 || n == 3 || n == 6 || n == 11 || n == 12):
+		return true
+	}
+	k := len(tail)
+	return s.census.expires > 0 && k >= 3 && tail[k-1] == 0 && tail[k-2] == 0 && tail[k-3] > 0 && (tail[k-3] < 0x10 || tail[k-3] > 0xE0)
 }
 
 // endsThere reports whether a record before a gap ends where it seems to.

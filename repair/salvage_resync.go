@@ -24,6 +24,7 @@ const (
 	calmBits    = 24 // what it costs to suppose damage where nothing failed
 	startBits   = 22 // what a new row costs: the places where it could begin, and caution
 	headMin     = 14 // evidence that there must be for the beginning of a row: what has less with all before it is not believed
+	headLeast   = 7  // the same where there is but one place, more by how many there are
 	followBits  = 3  // a record where one must be
 	gapBits     = 20 // what it costs that a row ends before the anchor: one more damage
 	anchorBits  = 56 // evidence that a chain must have, beside the number of places tried

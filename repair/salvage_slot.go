@@ -42,7 +42,7 @@ func (c *slotCheck) reset() { c.known = false }
 // wrong reports whether f, which rest begins with, is of another slot than announced.
 func (c *slotCheck) wrong(f *record, rest []record) bool {
 	switch f.what {
-	case isSelect:
+	case isSelect, isAux: // of fields only the announcements stand between keys
 		c.reset()
 	case isSlot, isSlotField:
 		c.first = !c.known
@@ -61,7 +61,8 @@ func (c *slotCheck) wrong(f *record, rest []record) bool {
 	return false
 }
 
-// misannounced reports whether it is the announcement that is wrong: it is out of order and the key is not, or several keys agree.
+// misannounced reports whether it is the announcement that is wrong or missing: the key fits between those around it, where a damaged name
+// hardly would; or it is out of order and the key is not; or several keys agree.
 func (c *slotCheck) misannounced(f *record, rest []record) bool {
 	next, slot, agree := uint64(16384), uint64(f.slot), 0
 	for i := range rest {
@@ -77,6 +78,10 @@ func (c *slotCheck) misannounced(f *record, rest []record) bool {
 	low := c.last
 	if c.first {
 		low = 0
+	}
+	const narrow = 1024 // slots
+	if slot > low && slot < next && next-low < narrow {
+		return true
 	}
 	fits := slot < next && (c.first || slot > low)
 	inOrder := c.now < next && (c.first || c.now > low)

@@ -76,13 +76,16 @@ func (g *gap) countFields(b []byte, at int) int64 {
 		}
 		seen, last = seen+1, int(p.x.r.Offset()-g.failed)
 	}
-	left := int(count) - seen - 1
+	left, end := int(count)-seen-1, 0
 	for i := last + 1; left >= 0 && i < min(last+tornWindow, len(b)); i++ {
-		if e := int64(skipFields(b, i, left)); e > 0 && p.likelyHead(g.failed+e) >= tailMin {
-			return g.failed + e
+		if e := skipFields(b, i, left); e > 0 && (end == 0 || e < end) && p.likelyHead(g.failed+int64(e)) >= tailMin {
+			end = e
 		}
 	}
-	return 0
+	if end == 0 {
+		return 0
+	}
+	return g.failed + int64(end)
 }
 
 // skipFields returns where so many fields end that begin at index i of b, 0 if they do not. Times of a few milliseconds behind the earliest

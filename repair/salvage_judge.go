@@ -18,7 +18,6 @@ import (
 // What does not pass is left out and reported as doubtful.
 const (
 	tailMin    = 9    // evidence for a record behind a record
-	onceBits   = -8   // what it costs that a byte of a head is supposed wrong
 	mostly     = 0.9  // share of keys from which a key without what the others have has lost it
 	sometimes  = 0.03 // share from which it may have
 	zeroEdge   = 12   // zero bytes that may be a block of them
@@ -203,7 +202,7 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 	if text, more := s.probe.textEnds(f); text {
 		return !more
 	}
-	return s.probe.likelyHead(f.end) >= tailMin
+	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end)
 }
 
 // textEnds reports whether a string is printable text, and whether more of it follows. No record begins with a printable byte.
@@ -220,7 +219,7 @@ func (p *prober) textEnds(f *record) (text, more bool) {
 	}
 	v := b[p.x.entry.ValueOffset-f.start : f.end-f.start]
 	_, n, enc, _ := lengthForm(v)
-	if v = v[n:]; enc || len(v) < least {
+	if v = v[n:]; enc {
 		return false, false
 	}
 	for _, c := range v[max(0, len(v)-most):] {
@@ -228,7 +227,8 @@ func (p *prober) textEnds(f *record) (text, more bool) {
 			return false, false
 		}
 	}
-	return true, printable(b[f.end-f.start])
+	more = printable(b[f.end-f.start])
+	return more || len(v) >= least, more
 }
 
 func printable(c byte) bool { return c >= 0x20 && c < 0x7F }
@@ -242,84 +242,4 @@ func (p *prober) runsOut(at int64) bool {
 	}
 	err := p.x.r.Err()
 	return err == nil || p.cut(err, at)
-}
-
-// likelyHead is the evidence that a record begins at an offset, perhaps one with a wrong byte or damaged later.
-func (p *prober) likelyHead(at int64) float64 {
-	b := p.view.at(at, 1<<10)
-	if int64(len(b)) > p.end-at {
-		b = b[:p.end-at]
-	}
-	if len(b) < 3 {
-		return math.Inf(-1)
-	}
-	best := p.soundHead(at, b)
-	best = max(best, p.keyText(b[1:])+onceBits) // the type is wrong
-	if p.census.table[b[0]] == current && b[0] < opMeta {
-		n := min(len(b)-2, 12) // the key's length is wrong
-		best = max(best, p.census.typeBits(rdb.Type(b[0]))+min(textMost, p.census.keyText.likeness(p.census.valueText, b[2:2+n], false))+onceBits)
-	}
-	for _, n := range p.brokenModifiers(b) {
-		best = max(best, p.soundHead(at+int64(n), b[n:])+onceBits)
-	}
-	return best
-}
-
-// brokenModifiers returns where a type may stand behind an expiry, idle time or access counter with a wrong byte.
-func (p *prober) brokenModifiers(b []byte) (at []int) {
-	c := p.census
-	if len(b) < 24 {
-		return nil
-	}
-	if c.expires > 0 {
-		t := int64(binary.LittleEndian.Uint64(b[1:]))
-		for _, n := range []int{9, 11, 12} {
-			if b[0] == opExpireTimeMS || t > year2000 && t < year10000 {
-				at = append(at, n)
-			}
-		}
-	}
-	if often := float64(c.idle+c.freqs) > mostly*float64(c.keys); often || b[0] == opIdle || b[0] == opFreq {
-		if c.freqs > 0 || b[1] < 0x40 {
-			at = append(at, 2)
-		}
-		if c.idle > 0 && b[1] >= 0x40 && b[1] < 0x80 {
-			at = append(at, 3)
-		}
-		if c.idle > 0 && b[1] == 0x80 {
-			at = append(at, 6)
-		}
-	}
-	return at
-}
-
-// soundHead is the evidence of a record's head without faults.
-func (p *prober) soundHead(at int64, b []byte) float64 {
-	if !p.plausible(b) {
-		return math.Inf(-1)
-	}
-	var f record
-	p.x.r.ResumeBytes(b, p.position(at))
-	if !p.x.head(&f) || f.start != at {
-		return math.Inf(-1)
-	}
-	if f.what == isKey {
-		return p.census.headBits(&f, p.x.entry, b)
-	}
-	return p.census.weighOther(&f, p.x, b, p.end)
-}
-
-// keyText is the evidence that b begins with a key, written as a string.
-func (p *prober) keyText(b []byte) float64 {
-	v, n, enc, shortest := lengthForm(b)
-	switch {
-	case n == 0 || !shortest || v == 0 && !enc || enc && v == 3:
-		return math.Inf(-1)
-	case enc:
-		return 4
-	case v > uint64(len(b)-n):
-		return math.Inf(-1)
-	}
-	key := b[n : n+int(v)]
-	return p.census.keyBits(key, b)
 }

@@ -1,0 +1,181 @@
+package repair
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// Whether a record ends where it says shows in what stands behind it. If that is a record too, all is well; where reading failed just there it
+// is a damaged one, and the question is what of it can still be recognised. One wrong, missing or additional byte is supposed at a time.
+const (
+	onceBits    = -8 // what it costs that a byte of a head is supposed wrong
+	insertMost  = 8  // bytes that may have been put before a head, an opcode first: others may be the end of a value
+	nearlyBits  = 8  // a byte of a known field that is where it should be
+	nearlyLeast = 40 // evidence that chance gives such bytes
+)
+
+// likelyHead is the evidence that a record begins at an offset, perhaps one with a wrong byte or damaged later.
+func (p *prober) likelyHead(at int64) float64 {
+	b := p.view.at(at, 1<<10)
+	if int64(len(b)) > p.end-at {
+		b = b[:p.end-at]
+	}
+	if len(b) < 3 {
+		return math.Inf(-1)
+	}
+	best := max(p.soundHead(at, b), p.brokenKey(b), nearlyField(b))
+	for _, n := range p.brokenModifiers(b) {
+		best = max(best, p.soundHead(at+int64(n), b[n:])+onceBits)
+	}
+	if n, bits := p.modifiers(b); n > 0 {
+		best = max(best, bits+max(onceBits/4, p.brokenKey(b[n:])))
+	}
+	if b[0] >= opMeta {
+		for n := 1; n <= insertMost && n+2 < len(b); n++ {
+			best = max(best, p.soundHead(at+int64(n), b[n:])+onceBits-2)
+		}
+	}
+	return best
+}
+
+// brokenKey is the evidence that b begins with a type and a key, one of which is wrong or missing.
+func (p *prober) brokenKey(b []byte) float64 {
+	const looked = 12 // bytes of a key whose length is not known
+	if len(b) < 3 {
+		return math.Inf(-1)
+	}
+	best := max(p.keyText(b[1:]), p.keyText(b)) + onceBits
+	if p.census.table[b[0]] != current || b[0] >= opMeta {
+		return best
+	}
+	for _, n := range []int{2, 3, 6, 10} { // what the wrong length takes
+		if n < len(b) {
+			text := p.census.keyText.likeness(p.census.valueText, b[n:min(n+looked, len(b))], false)
+			best = max(best, p.census.typeBits(rdb.Type(b[0]))+min(textMost, text)+onceBits)
+		}
+		if n == 2 && b[1] < 0x40 {
+			break
+		}
+	}
+	return best
+}
+
+// modifiers is the evidence in an expiry, idle time or access counter that begin b, and how many bytes they take.
+func (p *prober) modifiers(b []byte) (n int, bits float64) {
+	c := p.census
+	if len(b) > 9 && b[0] == opExpireTimeMS {
+		t := int64(binary.LittleEndian.Uint64(b[1:]))
+		if t < year2000 || t > year10000 {
+			return 0, 0
+		}
+		n, bits = 9, c.share(c.expires, 0.25)+timeBits
+	}
+	if len(b) < n+8 {
+		return n, bits
+	}
+	switch b[n] {
+	case opFreq:
+		return n + 2, bits + c.share(c.freqs, 1.0/16)
+	case opIdle:
+		if _, size, enc, shortest := lengthForm(b[n+1:]); size > 0 && !enc && shortest {
+			return n + 1 + size, bits + c.share(c.idle, 1.0/16)
+		}
+	}
+	return n, bits
+}
+
+// brokenModifiers returns where a type may stand behind an expiry, idle time or access counter with a wrong byte.
+func (p *prober) brokenModifiers(b []byte) (at []int) {
+	c := p.census
+	if len(b) < 24 {
+		return nil
+	}
+	t := int64(binary.LittleEndian.Uint64(b[1:]))
+	if b[0] == opExpireTimeMS && c.expires > 0 || t > year2000 && t < year10000 {
+		at = append(at, 9, 11, 12)
+	}
+	if often := float64(c.idle+c.freqs) > mostly*float64(c.keys); often || b[0] == opIdle || b[0] == opFreq {
+		at = append(at, 2)
+		if c.idle > 0 {
+			at = append(at, 3, 6)
+		}
+	}
+	return at
+}
+
+// nearlyField is the evidence that b begins with a field that servers write among the keys, with wrong bytes.
+func nearlyField(b []byte) float64 {
+	const field = "\xfa\x09slot-info"
+	if len(b) < len(field) {
+		return math.Inf(-1)
+	}
+	same := 0
+	for i := range field {
+		if b[i] == field[i] {
+			same++
+		}
+	}
+	return float64(same*nearlyBits - nearlyLeast)
+}
+
+// soundHead is the evidence of a record's head without faults.
+func (p *prober) soundHead(at int64, b []byte) float64 {
+	if !p.plausible(b) {
+		return math.Inf(-1)
+	}
+	var f record
+	p.x.r.ResumeBytes(b, p.position(at))
+	if !p.x.head(&f) || f.start != at {
+		return math.Inf(-1)
+	}
+	if f.what == isKey {
+		return p.census.headBits(&f, p.x.entry, b)
+	}
+	return p.census.weighOther(&f, p.x, b, p.end)
+}
+
+// keyText is the evidence that b begins with a key, written as a string.
+func (p *prober) keyText(b []byte) float64 {
+	v, n, enc, shortest := lengthForm(b)
+	switch {
+	case n == 0 || !shortest || v == 0 && !enc || enc && v == 3:
+		return math.Inf(-1)
+	case enc:
+		return 4
+	case v > uint64(len(b)-n):
+		return math.Inf(-1)
+	}
+	key := b[n : n+int(v)]
+	return p.census.keyBits(key, b)
+}
+
+// otherType reports whether a record begins at an offset of which only the type is wrong: with another type it ends where a sound one begins.
+func (p *prober) otherType(at int64) bool {
+	b := p.view.at(at, probeAhead)
+	if int64(len(b)) > p.end-at {
+		b = b[:max(0, p.end-at)]
+	}
+	if len(b) < 4 || p.keyText(b[1:]) < hopelessBits {
+		return false
+	}
+	b = b[:min(len(b), probeAhead)]
+	for t := range rdb.Type(opMeta) {
+		if p.census.table[t] != current || t == rdb.Type(b[0]) {
+			continue
+		}
+		p.trial = append(append(p.trial[:0], byte(t)), b[1:]...)
+		p.x.r.ResumeBytes(p.trial, p.position(at))
+		var f record
+		if !p.x.head(&f) || f.what != isKey || p.x.value(&f) != nil || f.damaged || f.start != at {
+			continue
+		}
+		end := f.end
+		if p.soundHead(end, p.view.at(end, 1<<10)) >= tailMin {
+			return true
+		}
+		b = p.view.at(at, probeAhead)[:len(b)]
+	}
+	return false
+}

@@ -2,7 +2,7 @@
 
 package crc64
 
-import "sync"
+import "github.com/kvfsck/kvfsck/internal/cpu"
 
 // The assembly kernels fold. Sixteen bytes of data are a polynomial of 128 bits
 // with an upper half H (the first eight bytes, the higher powers) and a lower
@@ -71,14 +71,14 @@ func update(crc uint64, p []byte) uint64 {
 	if len(p) < laneSize {
 		return updateGeneric(crc, p)
 	}
-	has := cpuFeatures()
-	if has.vpclmul && len(p) >= wideFrom {
+	has := cpu.X86()
+	if has.VPCLMULQDQ && len(p) >= wideFrom {
 		crc, p = updateWide(crc, p)
 		if len(p) < laneSize {
 			return updateGeneric(crc, p)
 		}
 	}
-	if has.pclmul {
+	if has.PCLMULQDQ {
 		return foldPCLMUL(crc, &p[0], len(p))
 	}
 	return updateGeneric(crc, p)
@@ -92,54 +92,3 @@ func updateWide(crc uint64, p []byte) (uint64, []byte) {
 	foldVPCLMUL(crc, &p[0], rows, &lane)
 	return foldPCLMUL(0, &lane[0], laneSize), p[rows:]
 }
-
-// cpuFeatures tells which kernels the processor and the operating system allow.
-// It asks once; after that it costs one atomic load.
-func cpuFeatures() *features {
-	detectedOnce.Do(detected.detect)
-	return &detected
-}
-
-type features struct {
-	pclmul  bool // foldPCLMUL may run
-	vpclmul bool // foldVPCLMUL may run, and foldPCLMUL too
-}
-
-var (
-	detected     features
-	detectedOnce sync.Once
-)
-
-// Feature bits of the CPUID instruction and of the register XCR0, which says
-// whose registers the operating system saves (Intel SDM, volumes 1 and 2).
-const (
-	leaf1ECXPCLMULQDQ  = 1 << 1
-	leaf1ECXSSSE3      = 1 << 9
-	leaf1ECXOSXSAVE    = 1 << 27
-	leaf7EBXAVX512F    = 1 << 16
-	leaf7ECXVPCLMULQDQ = 1 << 10
-	xcr0AVX512         = 1<<1 | 1<<2 | 1<<5 | 1<<6 | 1<<7 // SSE, AVX, and the three parts of AVX-512
-)
-
-func (f *features) detect() {
-	maxLeaf, _, _, _ := cpuid(0, 0)
-	if maxLeaf < 1 {
-		return
-	}
-	_, _, ecx1, _ := cpuid(1, 0)
-	const narrow = leaf1ECXPCLMULQDQ | leaf1ECXSSSE3
-	f.pclmul = ecx1&narrow == narrow
-	if !f.pclmul || ecx1&leaf1ECXOSXSAVE == 0 || maxLeaf < 7 {
-		return
-	}
-	xcr0, _ := xgetbv()
-	_, ebx7, ecx7, _ := cpuid(7, 0)
-	f.vpclmul = xcr0&xcr0AVX512 == xcr0AVX512 &&
-		ebx7&leaf7EBXAVX512F != 0 && ecx7&leaf7ECXVPCLMULQDQ != 0
-}
-
-// cpuid runs CPUID with the given EAX and ECX.
-func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
-
-// xgetbv reads XCR0. It faults where CPUID does not report OSXSAVE.
-func xgetbv() (eax, edx uint32)

@@ -6,11 +6,13 @@ import (
 	"math/big"
 	"math/bits"
 	"testing"
+
+	"github.com/kvfsck/kvfsck/internal/cpu"
 )
 
 func asmKernels() []kernel {
 	var list []kernel
-	if cpuFeatures().pclmul {
+	if cpu.X86().PCLMULQDQ {
 		list = append(list, kernel{"PCLMULQDQ", func(crc uint64, p []byte) uint64 {
 			if len(p) < laneSize {
 				return updateGeneric(crc, p)
@@ -18,7 +20,7 @@ func asmKernels() []kernel {
 			return foldPCLMUL(crc, &p[0], len(p))
 		}})
 	}
-	if cpuFeatures().vpclmul {
+	if cpu.X86().VPCLMULQDQ {
 		list = append(list, kernel{"VPCLMULQDQ", func(crc uint64, p []byte) uint64 {
 			if len(p) >= wideRow {
 				crc, p = updateWide(crc, p)
@@ -82,7 +84,7 @@ func TestConstants(t *testing.T) {
 // TestNeighboursPlayNoPart checks that the bytes before and behind the data, which
 // the shuffles of the tail could let in, do not count.
 func TestNeighboursPlayNoPart(t *testing.T) {
-	if !cpuFeatures().pclmul {
+	if !cpu.X86().PCLMULQDQ {
 		t.Skip("this processor has no PCLMULQDQ")
 	}
 	rnd := newRand()

@@ -166,6 +166,7 @@ func (r *pieceReader) Read(p []byte) (int, error) {
 func demandAgreement(t *testing.T, src []byte, n int64) {
 	t.Helper()
 	want, wantErr := naive(src, n)
+	demandAll(t, src, n, wantErr == nil)
 	for _, r := range paths(src, n) {
 		if !sameError(r.err, wantErr) {
 			t.Fatalf("%s: %v, want %v\nblock %x\ndeclared %d", r.name, r.err, wantErr, src, n)

@@ -96,9 +96,13 @@ func (p *pipeline) worker() {
 	w.later = make([]lzf.Block, 0, 256)
 	defer w.r.Close()
 	for b := range p.work {
+		// Nearly always all of the block counts. To begin with the sum brings the block near, in order, which a walk does not.
+		b.sum = crc64.Checksum(b.buf[:b.n])
 		w.walkBlock(rec, b, p.v.opt.slow)
 		w.finish(rec, b)
-		b.sum = crc64.Checksum(b.buf[:b.bytes])
+		if b.bytes != int64(b.n) {
+			b.sum = crc64.Checksum(b.buf[:b.bytes])
+		}
 		close(b.done)
 	}
 }

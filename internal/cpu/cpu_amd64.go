@@ -1,0 +1,58 @@
+//go:build !purego
+
+// Package cpu tells what the processor can do, for the packages that have assembly.
+package cpu
+
+import "sync"
+
+// Features are what the processor has and the operating system allows.
+type Features struct {
+	PCLMULQDQ  bool // with SSSE3
+	VPCLMULQDQ bool // of 512 bits, with AVX512F
+	AVX512F    bool
+}
+
+// X86 returns the features of this machine. It asks once; after that it costs one atomic load.
+func X86() *Features {
+	detectedOnce.Do(detected.detect)
+	return &detected
+}
+
+var (
+	detected     Features
+	detectedOnce sync.Once
+)
+
+// Feature bits of the CPUID instruction and of the register XCR0, which says
+// whose registers the operating system saves (Intel SDM, volumes 1 and 2).
+const (
+	leaf1ECXPCLMULQDQ  = 1 << 1
+	leaf1ECXSSSE3      = 1 << 9
+	leaf1ECXOSXSAVE    = 1 << 27
+	leaf7EBXAVX512F    = 1 << 16
+	leaf7ECXVPCLMULQDQ = 1 << 10
+	xcr0AVX512         = 1<<1 | 1<<2 | 1<<5 | 1<<6 | 1<<7 // SSE, AVX, and the three parts of AVX-512
+)
+
+func (f *Features) detect() {
+	maxLeaf, _, _, _ := cpuid(0, 0)
+	if maxLeaf < 1 {
+		return
+	}
+	_, _, ecx1, _ := cpuid(1, 0)
+	const narrow = leaf1ECXPCLMULQDQ | leaf1ECXSSSE3
+	f.PCLMULQDQ = ecx1&narrow == narrow
+	if ecx1&leaf1ECXOSXSAVE == 0 || maxLeaf < 7 {
+		return
+	}
+	xcr0, _ := xgetbv()
+	_, ebx7, ecx7, _ := cpuid(7, 0)
+	f.AVX512F = xcr0&xcr0AVX512 == xcr0AVX512 && ebx7&leaf7EBXAVX512F != 0
+	f.VPCLMULQDQ = f.AVX512F && f.PCLMULQDQ && ecx7&leaf7ECXVPCLMULQDQ != 0
+}
+
+// cpuid runs CPUID with the given EAX and ECX.
+func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
+
+// xgetbv reads XCR0. It faults where CPUID does not report OSXSAVE.
+func xgetbv() (eax, edx uint32)

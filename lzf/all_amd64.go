@@ -1,0 +1,48 @@
+//go:build !purego
+
+package lzf
+
+import "github.com/kvfsck/kvfsck/internal/cpu"
+
+// walkLanes reports whether n blocks, at least one, of what begins at b are sound. Of each operation four bytes are read, so that
+// many must be there behind the last control byte. Places and lengths must be below maxLane. It needs AVX-512 F.
+//
+// Sixteen blocks are walked side by side, a lane takes the next when it has ended one. A lane's step waits for the load of its
+// control byte like any other walk's, but sixteen wait at once, and no branch depends on what is there.
+//
+//go:noescape
+func walkLanes(b *byte, blocks *Block, n int) bool
+
+// maxLane keeps all that is counted in a lane within 32 bits: 264 bytes come of three at most.
+const (
+	maxLane  = 1 << 31
+	maxWhole = maxLane / MaxRatio
+)
+
+// validateAll passes the blocks that lanes can walk to them, the others are left to Validate.
+func validateAll(b []byte, blocks []Block) bool {
+	if len(blocks) < 2 || len(b) >= maxLane || !cpu.X86().AVX512F {
+		return validateEach(b, blocks)
+	}
+	for len(blocks) > 0 {
+		n := 0
+		for n < len(blocks) && laneable(b, &blocks[n]) {
+			n++
+		}
+		if n > 0 && !walkLanes(&b[0], &blocks[0], n) {
+			return false
+		}
+		if n < len(blocks) {
+			if !validateEach(b, blocks[n:n+1]) {
+				return false
+			}
+			n++
+		}
+		blocks = blocks[n:]
+	}
+	return true
+}
+
+func laneable(b []byte, k *Block) bool {
+	return 0 <= k.Start && k.Start <= k.End && k.End <= len(b)-maxHeader && k.End-k.Start < maxWhole && uint64(k.Length) < maxLane
+}

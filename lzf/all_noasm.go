@@ -1,0 +1,5 @@
+//go:build purego || !amd64
+
+package lzf
+
+func validateAll(b []byte, blocks []Block) bool { return validateEach(b, blocks) }

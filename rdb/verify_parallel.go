@@ -187,16 +187,13 @@ func (p *pipeline) merge(b *block) (stop bool) {
 	seen := 0
 	for i := range b.notes {
 		n := &b.notes[i]
-		for ; seen < n.keys; seen++ {
-			v.keySeen(&b.keys[seen])
-		}
+		v.keysSeen(b.keys[seen:n.keys])
+		seen = n.keys
 		if p.tell(n) {
 			return true
 		}
 	}
-	for ; seen < len(b.keys); seen++ {
-		v.keySeen(&b.keys[seen])
-	}
+	v.keysSeen(b.keys[seen:])
 	return b.err != nil
 }
 

@@ -247,6 +247,20 @@ func (v *verifier) module(id ModuleID, s Span, phase Phase, db uint64) {
 	}
 }
 
+// keysSeen looks for keys among those before, some at a time because each is a wait for memory.
+func (v *verifier) keysSeen(keys []keyNote) {
+	for len(keys) > 0 {
+		n := min(len(keys), 32)
+		for i := range keys[:n] {
+			v.keys.Touch(keys[i].sum)
+		}
+		for i := range keys[:n] {
+			v.keySeen(&keys[i])
+		}
+		keys = keys[n:]
+	}
+}
+
 // keySeen looks for the key among those before.
 func (v *verifier) keySeen(k *keyNote) {
 	dup, err := v.keys.Add(k.sum, k.record)

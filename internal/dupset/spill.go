@@ -163,8 +163,6 @@ func (sp *spill) settleAll(s *Set, parts []partition, level int) error {
 		if p.records == 0 {
 			continue
 		}
-		s.gen++
-		s.n = 0
 		s.use(s.tierFor(p.records))
 		sp.level = level + 1
 		err := sp.read(p, func(sum Sum, at int64) error {

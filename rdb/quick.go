@@ -123,6 +123,9 @@ const maxQuickKey = 4 << 10
 
 // quickValue returns the end of the value, 0 if it is not to be passed.
 func (r *Reader) quickValue(b []byte, k *keyFrame, check bool) int {
+	if k.value > len(b)-quickRoom {
+		return 0
+	}
 	info := &quickShapes[r.dec.family&1][k.typ]
 	switch info.shape {
 	case shapeString:

@@ -7,8 +7,8 @@ import "github.com/kvfsck/kvfsck/internal/cpu"
 // walkLanes reports whether n blocks, at least one, of what begins at b are sound. Of each operation four bytes are read, so that
 // many must be there behind the last control byte. Places and lengths must be below maxLane. It needs AVX-512 F.
 //
-// Sixteen blocks are walked side by side, a lane takes the next when it has ended one. A lane's step waits for the load of its
-// control byte like any other walk's, but sixteen wait at once, and no branch depends on what is there.
+// Thirty-two blocks are walked side by side, a lane takes the next when it has ended one. A lane's step waits for the load of its
+// control byte like any other walk's, but all wait at once, and no branch depends on what is there.
 //
 //go:noescape
 func walkLanes(b *byte, blocks *Block, n int) bool

@@ -244,6 +244,7 @@ func (s *Set) grow() bool {
 func (s *Set) use(tier int) {
 	if s.tiers[tier] == nil {
 		s.tiers[tier] = make([]slot, s.sizes[tier])
+		advise(s.tiers[tier])
 	} else {
 		clear(s.tiers[tier])
 	}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package dupset
+
+func advise([]slot) {}

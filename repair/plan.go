@@ -33,6 +33,9 @@ type PlanOptions struct {
 	Databases uint64
 	Heal      HealOptions
 	Salvage   SalvageOptions
+	// Candidate is the number, from 1 on, of the one of Healing.Candidates to take though none is proven; 0 takes none. It must pass
+	// the verifier.
+	Candidate int
 }
 
 // Plan is what could be done about a file. Nothing has been written when it exists.
@@ -59,8 +62,9 @@ type Offer struct {
 	Lost     int64  // keys known of that it has not, or not whole
 	Bytes    int64  // of the file that are not kept
 
-	Healing  *Healing  // of StrategyHeal
-	Salvaged *Salvaged // of the others
+	Healing  *Healing   // of StrategyHeal
+	Healed   *Candidate // of StrategyHeal, if it is possible: the one that is taken
+	Salvaged *Salvaged  // of the others
 
 	write func(w io.Writer) error
 }
@@ -148,12 +152,16 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 	}
 	o.Healing = h
 	best := h.Best()
-	if h.Outcome != Healed || best == nil {
+	reason := "proven by the checksum"
+	if n := p.opt.Candidate; best == nil && n > 0 && n <= h.Verified() {
+		best, reason = &h.Candidates[n-1], fmt.Sprintf("candidate %d, as was asked for", n)
+	}
+	if best == nil {
 		o.Reason = outcomeReasons[h.Outcome]
 		return o, nil
 	}
-	o.Possible, o.Keys = true, best.Report.Keys
-	o.Reason = fmt.Sprintf("%v at offset %d: proven by the checksum, odds of a coincidence %.1g", best.Kind, best.Offset(), best.Odds)
+	o.Possible, o.Keys, o.Healed = true, best.Report.Keys, best
+	o.Reason = fmt.Sprintf("%v at offset %d: %s, odds of a coincidence %.1g", best.Kind, best.Offset(), reason, best.Odds)
 	o.write = func(w io.Writer) error {
 		_, err := io.Copy(w, best.Open(p.src))
 		return err

@@ -173,3 +173,23 @@ func TestServerLoadsWhatIsRepaired(t *testing.T) {
 	assert.Greater(t, n, 5)
 	t.Logf("%d repaired files loaded", n)
 }
+
+// TestPlanOfCandidates has a checksum of which nothing is left: any damage would explain it, so the change is offered and not made.
+func TestPlanOfCandidates(t *testing.T) {
+	whole := sample(t, "redis-8.6-sample.rdb")
+	b := bytes.Clone(whole)
+	copy(b[len(b)-8:], "\x51\x9a\x37\xee\x04\xc2\x7d\x88")
+	p := plan(t, b, repair.PlanOptions{Strategies: []repair.Strategy{repair.StrategyHeal}})
+	assert.Nil(t, p.Chosen)
+	require.Equal(t, repair.HealUnproven, p.Offers[0].Healing.Outcome)
+	require.Equal(t, 1, p.Offers[0].Healing.Verified())
+	assert.Nil(t, plan(t, b, repair.PlanOptions{Strategies: []repair.Strategy{repair.StrategyHeal}, Candidate: 2}).Chosen)
+	p = plan(t, b, repair.PlanOptions{Candidate: 1})
+	require.NotNil(t, p.Chosen)
+	dst := filepath.Join(t.TempDir(), "repaired.rdb")
+	_, err := p.Apply(context.Background(), dst, nil)
+	require.NoError(t, err)
+	got, err := os.ReadFile(dst)
+	require.NoError(t, err)
+	assert.Equal(t, whole, got)
+}

@@ -28,6 +28,7 @@ type repairOptions struct {
 	json       bool
 	as         string
 	strategies []string
+	candidate  int
 	partial    string
 	lostDB     int64
 	databases  uint64
@@ -81,6 +82,7 @@ Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 
 	f.BoolVar(&opt.json, "json", false, "print one JSON document, "+report.Schema)
 	f.StringVar(&opt.as, "as", "", "form of the output: rdb, aof, resp (default: that of PATH)")
 	f.StringSliceVar(&opt.strategies, "strategy", []string{"auto"}, "which to consider: auto, heal, salvage, truncate")
+	f.IntVar(&opt.candidate, "candidate", 0, "heal: take this one of the changes that are listed where none is proven")
 	f.StringVar(&opt.partial, "partial", "drop", "collections damaged in the middle: drop them, or keep what stands before the damage")
 	f.Int64Var(&opt.lostDB, "lost-db", -1, "the database of keys whose own is not known (default: that of the keys before them)")
 	f.Uint64Var(&opt.databases, "databases", 16, "how many databases the server is configured for (0: any number)")
@@ -150,7 +152,7 @@ func parseTime(s string) (int64, error) {
 }
 
 func (o *repairOptions) rdbOptions() repair.PlanOptions {
-	return repair.PlanOptions{Strategies: o.chosen, Databases: o.databases, Salvage: o.salvageOptions()}
+	return repair.PlanOptions{Strategies: o.chosen, Databases: o.databases, Salvage: o.salvageOptions(), Candidate: o.candidate}
 }
 
 func (o *repairOptions) salvageOptions() (s repair.SalvageOptions) {

@@ -47,6 +47,15 @@ type offerRow struct {
 	Lost     report.Int `json:"lost"`                // keys or commands
 	LostKeys report.Int `json:"lost_keys,omitempty"` // of a log: of its RDB parts
 	Bytes    report.Int `json:"bytes_left_out"`
+	// Candidates are those of heal.
+	Candidates []candidateRow `json:"candidates,omitempty"`
+}
+
+// candidateRow is a change after which the checksum is right and the file passes the verifier.
+type candidateRow struct {
+	Kind  string    `json:"kind"`
+	Odds  float64   `json:"odds"` // of a coincidence
+	Edits []editRow `json:"edits"`
 }
 
 type choiceRow struct {
@@ -134,7 +143,7 @@ func (p *repairPart) describeSnapshot(d *repairTarget) {
 	for _, o := range p.rdb.Offers {
 		d.Offers = append(d.Offers, offerRow{
 			Strategy: string(o.Strategy), Possible: o.Possible, Reason: o.Reason,
-			Keys: report.Int(o.Keys), Lost: report.Int(o.Lost), Bytes: report.Int(o.Bytes),
+			Keys: report.Int(o.Keys), Lost: report.Int(o.Lost), Bytes: report.Int(o.Bytes), Candidates: candidateRows(o.Healing),
 		})
 	}
 	if p.rdb.Chosen == nil || p.rdb.Chosen.Salvaged == nil {
@@ -146,6 +155,14 @@ func (p *repairPart) describeSnapshot(d *repairTarget) {
 func lostRows(s *repair.Salvaged) (rows []lostRow) {
 	for _, k := range s.Lost {
 		rows = append(rows, lostRow{report.Uint(k.DB), report.Bytes(k.Key), report.Int(k.Offset), string(k.Code), string(k.Doubt), report.Int(k.Kept)})
+	}
+	return rows
+}
+
+func candidateRows(h *repair.Healing) (rows []candidateRow) {
+	for i := 0; h != nil && i < h.Verified(); i++ {
+		c := &h.Candidates[i]
+		rows = append(rows, candidateRow{c.Kind.String(), c.Odds, editRows(c.Edits)})
 	}
 	return rows
 }
@@ -228,7 +245,7 @@ func healedRegions(p *repair.Plan) (rows []regionRow) {
 		}
 		at = end
 	}
-	for _, e := range p.Chosen.Healing.Best().Edits {
+	for _, e := range p.Chosen.Healed.Edits {
 		add(e.Offset, repair.RegionIntact.String(), nil)
 		add(e.Offset+e.Remove, "healed", editRows([]repair.Edit{e}))
 	}

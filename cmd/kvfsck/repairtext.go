@@ -65,6 +65,9 @@ func (t *repairText) snapshot() {
 		o := &p.Offers[i]
 		t.offer(o == p.Chosen, o.Strategy, o.Possible, o.Reason,
 			fmt.Sprintf("%d keys kept, %d known to be lost, %d bytes left out", o.Keys, o.Lost, o.Bytes))
+		if o.Healing != nil && !o.Possible {
+			t.candidates(o.Healing)
+		}
 	}
 	if p.Chosen == nil {
 		return
@@ -72,16 +75,28 @@ func (t *repairText) snapshot() {
 	if s := p.Chosen.Salvaged; s != nil {
 		t.lost(s)
 	}
-	if h := p.Chosen.Healing; h != nil {
-		t.healed(h)
+	if c := p.Chosen.Healed; c != nil {
+		t.healed(c)
+	}
+}
+
+// candidates lists the changes among which --candidate takes one.
+func (t *repairText) candidates(h *repair.Healing) {
+	for i := range h.Verified() {
+		if i == mostNames {
+			t.line("       and %d more", h.Verified()-mostNames)
+			break
+		}
+		c := &h.Candidates[i]
+		t.line("       --candidate %d: %v at offset %d, odds of a coincidence %.1g", i+1, c.Kind, c.Offset(), c.Odds)
 	}
 }
 
 // healed prints what was changed.
-func (t *repairText) healed(h *repair.Healing) {
-	for i, e := range h.Best().Edits {
+func (t *repairText) healed(c *repair.Candidate) {
+	for i, e := range c.Edits {
 		if i == mostNames {
-			t.line("  and %d more", len(h.Best().Edits)-mostNames)
+			t.line("  and %d more", len(c.Edits)-mostNames)
 			break
 		}
 		t.edit(e)
@@ -264,9 +279,7 @@ func (t *repairText) preamble(f *repair.SalvagedFile) {
 	switch {
 	case f.RDBHealed != nil:
 		t.line("    healed: %v, proven by its checksum, odds of a coincidence %.1g", f.RDBHealed.Kind, f.RDBHealed.Odds)
-		for i := 0; i < len(f.RDBHealed.Edits) && i < mostNames; i++ {
-			t.edit(f.RDBHealed.Edits[i])
-		}
+		t.healed(f.RDBHealed)
 	case f.RDB != nil:
 		t.line("    salvaged: %s kept, %d known to be lost", count(f.RDB.Keys, "key"), f.RDB.DamagedKeys+f.RDB.DoubtfulKeys)
 		t.lost(f.RDB)

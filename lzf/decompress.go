@@ -33,8 +33,12 @@ func DecompressLent(dst, src []byte) (n int, err error) {
 // ends of output and input and may scribble over dst behind the output, up to its
 // capacity. It reads src up to its capacity.
 func decode(dst []byte, d int, src []byte) (dEnd, sEnd int, k Kind) {
-	d, s := decodeQuick(dst, d, src)
-	for s < len(src) {
+	s := 0
+	for {
+		if d, s = decodeQuick(dst, d, src, s); s >= len(src) {
+			return d, s, 0
+		}
+		// An operation that is not plain, or near an end.
 		o, ok := parseOp(src[s:])
 		if !ok {
 			return d, s, MissingOperand
@@ -42,26 +46,24 @@ func decode(dst []byte, d int, src []byte) (dEnd, sEnd int, k Kind) {
 		if k := o.check(int64(d), int64(len(dst))); k != 0 {
 			return d, s, k
 		}
-		s += o.header
-		if o.distance == 0 {
-			if o.length > len(src)-s {
-				return d, s - o.header, LiteralPastInput
-			}
-			s += copy(dst[d:d+o.length], src[s:])
-		} else {
+		if o.distance > 0 {
 			repeat(dst, d, o.distance, o.length)
+		} else if o.length > len(src)-s-1 {
+			return d, s, LiteralPastInput
+		} else {
+			s += copy(dst[d:d+o.length], src[s+1:])
 		}
+		s += o.header
 		d += o.length
 	}
-	return d, s, 0
 }
 
-// decodeQuick is decode as long as operations are plainly sound and there is room
+// decodeQuickGeneric goes on with the input at s as long as operations are plainly sound and there is room
 // to read and write whole words beyond them. As with [walk], a round is a literal
 // run, if there is one, and the back-reference that nearly always follows it, and
 // its branches are those that the processor can predict: sizes come by arithmetic,
 // and runs of all lengths are copied alike.
-func decodeQuick(dst []byte, d int, src []byte) (dEnd, sEnd int) {
+func decodeQuickGeneric(dst []byte, d int, src []byte, s int) (dEnd, sEnd int) {
 	const (
 		word       = 8
 		inMargin   = maxOp + 4
@@ -70,7 +72,6 @@ func decodeQuick(dst []byte, d int, src []byte) (dEnd, sEnd int) {
 	)
 	in, out := src[:cap(src)], dst[:cap(dst)]
 	le := binary.LittleEndian
-	s := 0
 	for s < len(src) && s <= len(in)-inMargin && d <= len(out)-outMargin {
 		s0, d0 := s, d
 		if c := int(in[s]); c < firstShort {

@@ -1,0 +1,125 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// func decodeWords(out *byte, d, dEnd, dCap int, in *byte, s, sEnd, sMax int) (dNew, sNew int)
+//
+//	DI  out      DX  the end of the output so far   R9  where it must end   R10  the last DX to begin with   R12  the end of what is lent
+//	SI  input    R11 its end                        R8  the last SI to begin with
+//
+// A round begins with at least 37 bytes to read from SI and 64 to write to from DX on.
+TEXT ·decodeWords(SB), NOSPLIT, $0-80
+	MOVQ out+0(FP), DI
+	MOVQ d+8(FP), DX
+	MOVQ dEnd+16(FP), R9
+	MOVQ dCap+24(FP), R12
+	MOVQ in+32(FP), AX
+	MOVQ s+40(FP), SI
+	MOVQ sEnd+48(FP), R11
+	MOVQ sMax+56(FP), R8
+	ADDQ DI, DX
+	ADDQ DI, R9
+	ADDQ DI, R12
+	LEAQ -64(R12), R10
+	ADDQ AX, SI
+	ADDQ AX, R11
+	ADDQ AX, R8
+
+round:
+	CMPQ SI, R8
+	JGT done
+	CMPQ DX, R10
+	JGT done
+	MOVL (SI), AX
+	MOVBLZX AL, CX
+	CMPL CX, $32
+	JCC reference
+
+	// A literal run.
+	MOVOU 1(SI), X0
+	MOVOU 17(SI), X1
+	LEAQ 2(SI)(CX*1), R13
+	LEAQ 1(DX)(CX*1), BX
+	CMPQ R13, R11
+	JHI done
+	CMPQ BX, R9
+	JHI done
+	MOVOU X0, (DX)
+	MOVOU X1, 16(DX)
+	MOVQ R13, SI
+	MOVQ BX, DX
+	CMPQ SI, R11
+	JEQ done
+	MOVL (SI), AX
+	MOVBLZX AL, CX
+	CMPL CX, $32
+	JCS round
+
+reference:
+	// BX is the second byte, AX the third. Of a long one: length R13 = BX + 9, low bits of the distance AX, three bytes.
+	MOVL AX, BX
+	SHRL $8, BX
+	MOVBLZX BX, BX
+	SHRL $16, AX
+	MOVBLZX AX, AX
+	MOVL CX, R13
+	SHRL $5, R13
+	ADDL $2, R13
+	LEAL 9(BX), R15
+	MOVL CX, R14
+	ANDL $31, R14
+	SHLL $8, R14
+	CMPL CX, $224
+	CMOVLCC R15, R13
+	CMOVLCC AX, BX
+	MOVQ SI, R15
+	SBBQ $-3, R15 // three less the borrow of the comparison
+	ORL BX, R14 // the distance less one
+	MOVQ DX, AX
+	SUBQ R14, AX
+	DECQ AX
+	LEAQ (DX)(R13*1), BX
+	CMPQ AX, DI
+	JCS done
+	CMPQ R15, R11
+	JHI done
+	CMPQ BX, R9
+	JHI done
+	CMPL R14, $15
+	JCS done
+	MOVOU (AX), X0
+	MOVOU X0, (DX)
+	MOVOU 16(AX), X1
+	MOVOU X1, 16(DX)
+	CMPL R13, $32
+	JHI long
+
+next:
+	MOVQ R15, SI
+	MOVQ BX, DX
+	JMP round
+
+long:
+	// Words up to 16 bytes beyond the end.
+	LEAQ 16(BX), R13
+	CMPQ R13, R12
+	JHI done
+	SUBQ DX, AX
+	ADDQ $32, DX
+
+words:
+	MOVOU (DX)(AX*1), X0
+	MOVOU X0, (DX)
+	ADDQ $16, DX
+	CMPQ DX, BX
+	JCS words
+	JMP next
+
+done:
+	MOVQ out+0(FP), DI
+	MOVQ in+32(FP), AX
+	SUBQ DI, DX
+	SUBQ AX, SI
+	MOVQ DX, dNew+64(FP)
+	MOVQ SI, sNew+72(FP)
+	RET

@@ -167,12 +167,30 @@ func demandAgreement(t *testing.T, src []byte, n int64) {
 	t.Helper()
 	want, wantErr := naive(src, n)
 	demandAll(t, src, n, wantErr == nil)
+	demandQuick(t, src, n, want)
 	for _, r := range paths(src, n) {
 		if !sameError(r.err, wantErr) {
 			t.Fatalf("%s: %v, want %v\nblock %x\ndeclared %d", r.name, r.err, wantErr, src, n)
 		}
 		if r.out != nil && !bytes.Equal(r.out, want) {
 			t.Fatalf("%s: output differs: %d bytes, want %d\nblock %x\ndeclared %d", r.name, len(r.out), len(want), src, n)
+		}
+	}
+}
+
+// demandQuick demands that both quick loops produce the beginning of the output, if anything, and stop between operations.
+func demandQuick(t *testing.T, src []byte, n int64, want []byte) {
+	t.Helper()
+	for name, quick := range map[string]func([]byte, int, []byte, int) (int, int){"portable": decodeQuickGeneric, "of this machine": decodeQuick} {
+		for _, slack := range []int{0, 20, Slack} {
+			out := make([]byte, int(n)+slack)
+			d, s := quick(out[:n], 0, append(bytes.Clone(src), make([]byte, slack)...)[:len(src)], 0)
+			if d > len(want) || !bytes.Equal(out[:d], want[:d]) {
+				t.Fatalf("%s, slack %d: output differs in %d bytes\nblock %x\ndeclared %d", name, slack, d, src, n)
+			}
+			if made, _ := naive(src[:s], n); len(made) != d {
+				t.Fatalf("%s, slack %d: %d bytes of %d of input, not %d\nblock %x\ndeclared %d", name, slack, d, s, len(made), src, n)
+			}
 		}
 	}
 }

@@ -2,9 +2,11 @@ package rdb
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"strconv"
 
+	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/lzf"
 	"github.com/kvfsck/kvfsck/rdb/internal/listpack"
 )
@@ -55,7 +57,7 @@ func (r *Reader) quick(k *keyFrame, check bool) bool {
 	if r.state != atRecord || r.pend.set {
 		return false
 	}
-	b, p := s.buf[:s.end], s.pos
+	b, p := s.buf[:s.end:s.end], s.pos
 	k.start, k.expireAt = p, NoExpire
 	for {
 		if p > len(b)-quickRoom {
@@ -129,18 +131,14 @@ func (r *Reader) quickValue(b []byte, k *keyFrame, check bool) int {
 	info := &quickShapes[r.dec.family&1][k.typ]
 	switch info.shape {
 	case shapeString:
-		h, p := headAt(b, k.value)
-		if p == 0 || h.size > uint64(len(b)-p) || check && h.form == formLZF && !r.quickLZF(b, &h, p) {
-			return 0
-		}
-		return p + int(h.size)
+		return r.quickString(b, k.value, check)
 	case shapeListpack:
 		return r.quickBlob(b, k.value, info, check)
 	case shapeQuicklist2:
 		return r.quickNodes(b, k.value, info, check)
 	}
 	if check {
-		return 0
+		return r.quickTable(b, k)
 	}
 	switch info.shape {
 	case shapeZiplist, shapeIntset, shapeZipmap:
@@ -159,6 +157,87 @@ func (r *Reader) quickValue(b []byte, k *keyFrame, check bool) int {
 		}
 	}
 	return 0
+}
+
+// quickTable checks the elements of a collection that is not packed, if they are few: members, members and scores, or fields.
+func (r *Reader) quickTable(b []byte, k *keyFrame) int {
+	if k.typ != TypeSet && k.typ != TypeZset2 && k.typ != TypeHash {
+		return 0
+	}
+	n, p := lengthAt(b, k.value)
+	if p == 0 || n == 0 || n > maxQuickTable {
+		return 0
+	}
+	r.dec.few.Reset()
+	for ; n > 0; n-- {
+		sum, q := r.quickName(b, p)
+		if q == 0 || !r.dec.few.New(sum) {
+			return 0
+		}
+		switch p = q; k.typ {
+		case TypeZset2:
+			if p > len(b)-8 {
+				return 0
+			}
+			if v := math.Float64frombits(binary.LittleEndian.Uint64(b[p:])); v != v {
+				return 0
+			}
+			p += 8
+		case TypeHash:
+			if p = r.quickString(b, p, true); p == 0 {
+				return 0
+			}
+		}
+	}
+	return p
+}
+
+// maxQuickTable is how many names are worth trying; a table full of them would have to be gone through again.
+const maxQuickTable = 512
+
+// quickName hashes the string at p and returns the end of it.
+func (r *Reader) quickName(b []byte, p int) (sum uint64, end int) {
+	h, p := headAt(b, p)
+	if p == 0 || h.size > uint64(len(b)-p) || h.size > uint64(r.dec.limit) {
+		return 0, 0
+	}
+	end = p + int(h.size)
+	switch h.form {
+	case formPlain:
+		return dupset.QuickSum(b, p, int(h.size)), end
+	case formLZF:
+		name := r.quickOut(b[p:end], &h)
+		if name == nil {
+			return 0, 0
+		}
+		return dupset.QuickSum(name, 0, len(name)), end
+	}
+	text := strconv.AppendInt(r.keyBuf[:0], intOf(h.form, b[p:end]), 10)
+	r.keyBuf = text
+	return dupset.QuickSum(text, 0, len(text)), end
+}
+
+// quickOut decompresses a string to where the next one will be decompressed too; nil if it is long or not sound.
+func (r *Reader) quickOut(p []byte, h *strHead) []byte {
+	d := &r.dec
+	if h.out == 0 || max(h.size, h.out) > uint64(d.limit) {
+		return nil
+	}
+	d.arena.reset()
+	out := d.arena.lend(int(h.out))
+	if n, err := lzf.DecompressLent(out, p); err != nil || n != len(out) {
+		return nil
+	}
+	return out
+}
+
+// quickString passes the string at p.
+func (r *Reader) quickString(b []byte, p int, check bool) int {
+	h, p := headAt(b, p)
+	if p == 0 || h.size > uint64(len(b)-p) || check && h.form == formLZF && !r.quickLZF(b, &h, p) {
+		return 0
+	}
+	return p + int(h.size)
 }
 
 // quickNodes passes the nodes of a quicklist.
@@ -188,22 +267,16 @@ func (r *Reader) quickBlob(b []byte, p int, info *quickShape, check bool) int {
 	if !check {
 		return end
 	}
-	d := &r.dec
 	blob := b[p:end]
 	switch {
 	case h.form == formLZF:
-		if h.out == 0 || max(h.size, h.out) > uint64(d.limit) {
+		if blob = r.quickOut(blob, &h); blob == nil {
 			return 0
 		}
-		d.arena.reset()
-		blob = d.arena.lend(int(h.out))
-		if n, err := lzf.DecompressLent(blob, b[p:end]); err != nil || n != len(blob) {
-			return 0
-		}
-	case h.form != formPlain || h.size > uint64(d.limit):
+	case h.form != formPlain || h.size > uint64(r.dec.limit):
 		return 0
 	}
-	if n, ok := listpack.Plain(blob, info.layout, &d.few); !ok || n == 0 {
+	if n, ok := listpack.Plain(blob, info.layout, &r.dec.few); !ok || n == 0 {
 		return 0
 	}
 	return end

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,6 +86,9 @@ var disagreements = []struct {
 	{"file cut between two items of a module", []byte("REDIS0010" + keyOf(7, "k") + number(0x81b5eb2dfadca97a) + "\x02\x05")},
 	{"set of 2^41 members, cut short", []byte("REDIS0010" + keyOf(2, "k") + number(1<<41) + text("a"))},
 	{"set of 2^44 members, cut short", []byte("REDIS0010" + keyOf(2, "k") + number(1<<44) + text("a"))},
+	{"string of 2^64-2 bytes", []byte("REDIS0010" + keyOf(0, "k") + number(math.MaxUint64-1) + "v")},
+	{"unfinished import of slots, no cluster", rdbOf("VALKEY080", "\xf3", text(strings.Repeat("j", 40)), "\x01\x00\x01", keyOf(0, "k"), text("v"))},
+	{"magic VALKEY, version 82", rdbOf("VALKEY082", keyOf(0, "k"), text("v"))},
 	{"hash whose listpack has a wrong backlen", rdbOf("REDIS0010", keyOf(16, "k"), strings.Replace(listpackOf("f", "v"), "f\x02", "f\x05", 1))},
 	{"field twice in a listpack", rdbOf("REDIS0010", keyOf(16, "k"), listpackOf("f", "v", "f", "w"))},
 	{"NaN in a listpack", rdbOf("REDIS0010", keyOf(17, "k"), listpackOf("m", "nan"))},

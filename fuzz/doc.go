@@ -45,6 +45,7 @@
 //	file cut between two items of a module       hangs    hangs    hangs    hangs    hangs    hangs
 //	set of 2^41 members, cut short               hangs    hangs    hangs    hangs    hangs    hangs
 //	set of 2^44 members, cut short               refuses  refuses  refuses  refuses  refuses  refuses
+//	string of 2^64-2 bytes                       refuses  refuses  refuses  refuses  crashes  crashes
 //	hash whose listpack has a wrong backlen      refuses  accepts  refuses  accepts  refuses  refuses
 //	field twice in a listpack                    refuses  accepts  refuses  accepts  refuses  refuses
 //	NaN in a listpack                            accepts  accepts  accepts  accepts  refuses  refuses
@@ -53,6 +54,8 @@
 //	listpack entry of 16383 bytes, Redis's way   accepts  accepts  accepts  accepts  refuses  refuses
 //	listpack entry of 16383 bytes, Valkey's way  refuses  accepts  refuses  accepts  accepts  accepts
 //	magic VALKEY, version 80                     refuses  refuses  refuses  refuses  accepts  accepts
+//	magic VALKEY, version 82                     refuses  refuses  refuses  refuses  accepts  refuses
+//	unfinished import of slots, no cluster       refuses  refuses  refuses  refuses  accepts  crashes
 //	magic REDIS, version 12                      refuses  refuses  accepts  accepts  accepts  refuses
 //	score "1e" in text                           accepts  accepts  refuses  refuses  refuses  refuses
 //	eight classes of key metadata                refuses  refuses  accepts  refuses  refuses  refuses
@@ -68,6 +71,8 @@
 //     server, as it runs the checker on a file that it cannot load. Smallest: magic, type 7, name, module id, and the end.
 //   - A set, a hash or a sorted set that states 2^31 to 2^43 elements and has fewer makes them walk a hash table of that size before they
 //     end, for seconds or for ever. From 2^43+1 to 2^60 they refuse it at once; beyond that they make no such table.
+//   - A string that states nearly 2^64 bytes fails an assertion of Valkey ("initlen + hdrlen + 1 > initlen", sds.c). Redis refuses it.
+//   - An unfinished import of slots fails one of Valkey's server if that is not in cluster mode ("didx >= 0", kvstore.c).
 //
 // A slow refusal is told from a hang by time alone: four seconds for a checker, ten for a server.
 //
@@ -75,7 +80,6 @@
 //
 //   - A score of -0 in a small sorted set that is stored plain is 0 after loading.
 //   - Ids of idempotent producers that are older than their stream's limit are forgotten soon after loading.
-//   - An unfinished import of slots (Valkey) passes the checker, and makes a server without a cluster fail an assertion.
 //
 // Of logs, redis-check-aof and the servers differ in more points; see [github.com/kvfsck/kvfsck/aof.Differences].
 //

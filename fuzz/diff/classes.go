@@ -64,6 +64,7 @@ var differences = []difference{
 	{"VALKEY magic, in words", "the real program reads no further; this module does, or names the version that Valkey does not read", realCheckRDB, otherText, says("Wrong signature")},
 	{"version", "this module reads 14, and of older releases' newer ones", realCheckRDB, weAccept, says("Can't handle RDB format version")},
 	{"version", "", realServer, weAccept, says("Can't handle RDB format version")},
+	{"version to come", "Valkey's checker reads on, its server does not", realCheckRDB, weRefuse, says("Future RDB version")},
 	{"type of 8.8", "this module reads type 27, which has its version 14 but may stand in any file", realCheckRDB, weAccept, says("Invalid object type: 27")},
 	{"type of 8.8, in words", "so what is wrong with the value is another fault", realCheckRDB, otherText, says("Invalid object type: 27")},
 	{"newer type or opcode", "an older release does not know it", realCheckRDB, weAccept, says("Invalid object type: ")},

@@ -26,7 +26,7 @@ const (
 // last are the words of a server that fails an assertion, panics or gets a signal.
 var last = regexp.MustCompile(`(?m)==> (\w+\.c):\d+ ('.*' is not true)|Guru Meditation: (.*?) #\w+\.c|crashed by signal: (\d+)|(Server crash checking[^!\n]*)`)
 
-// mishapOf names the mishap and the kind of input, empty if there was none. The input is told by the rule that it breaks.
+// mishapOf names the mishap and its cause, empty if there was none: of a crash the last words, of a hang the rule that the file breaks and where.
 func mishapOf(mine, real verdict) (class, name string) {
 	switch {
 	case real.hung:
@@ -40,15 +40,11 @@ func mishapOf(mine, real verdict) (class, name string) {
 	if !mine.accepts {
 		name = class + " on a file that ours refuses"
 	}
-	if len(mine.codes) > 0 {
-		name += " (" + strings.TrimSpace(mine.codes[0]+" "+mine.place) + ")"
-	}
 	if m := last.FindStringSubmatch(real.text); class == realCrashes && m != nil {
-		for _, word := range m[1:] {
-			if word != "" {
-				name += ", " + word
-			}
-		}
+		return class, name + ": " + strings.TrimSpace(strings.Join(m[1:], " "))
+	}
+	if len(mine.codes) > 0 {
+		name += ": " + strings.TrimSpace(mine.codes[0]+" "+mine.place)
 	}
 	return class, name
 }

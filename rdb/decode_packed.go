@@ -337,7 +337,7 @@ func (t *tuples) entry(e *entry) *flaw {
 		}
 	}
 	if place == 1 && t.info.kind == KindSortedSet && !e.isInt && mayBeNaN(e.str) {
-		v, _ := scanDouble(e.str)
+		v := packedDouble(e.str, d.family)
 		t.nan = t.nan || v != v
 	}
 	if d.mode == modeEmit {
@@ -406,7 +406,7 @@ func (t *tuples) collect(e *entry, place int64) {
 		if el.Kind = ElementScored; e.isInt {
 			el.Score = float64(e.num)
 		} else {
-			el.Score, _ = scanDouble(e.str)
+			el.Score = packedDouble(e.str, d.family)
 		}
 	case place == 1:
 		el.Kind, el.Value, el.ExpireAt = ElementField, text, NoExpire

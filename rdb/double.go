@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // scanfDouble reads the number that p begins with as C's sscanf("%lg") does. That never puts more than one byte back: where p goes on as a longer
@@ -29,6 +30,29 @@ func goesOn(text []byte, next byte) bool {
 		return next == 'p' && !bytes.ContainsRune(digits, 'p')
 	}
 	return next == 'e' && !bytes.ContainsRune(digits, 'e')
+}
+
+// maxPackedScore is how much of the text of a packed score Redis reads.
+const maxPackedScore = 127
+
+// packedDouble reads the text of a score in a packed encoding as the newest servers do: by fast_float's rules, which know neither blanks
+// nor hexadecimal digits. What is no number is 0. (Redis 8.6 and Valkey 9.1 t_zset.c)
+func packedDouble(p []byte, f Family) float64 {
+	if f == Redis && len(p) > maxPackedScore {
+		p = p[:maxPackedScore]
+	}
+	i := 0
+	if len(p) > 0 && (p[0] == '+' || p[0] == '-') {
+		i = 1
+	}
+	switch {
+	case len(p) > 0 && strings.IndexByte(blanks, p[0]) >= 0:
+		return 0
+	case len(p) > i+1 && p[i] == '0' && p[i+1]|0x20 == 'x':
+		p = p[:i+1]
+	}
+	v, _ := scanDouble(p)
+	return v
 }
 
 // blanks are what C skips before a number.

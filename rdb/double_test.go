@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,6 +46,48 @@ func TestScanfDouble(t *testing.T) {
 	for _, text := range []string{"nan", "-NaN", "nanx", "nan()", " nan(a_1)z"} {
 		v, ok := rdb.ScanfDouble([]byte(text))
 		assert.True(t, ok && math.IsNaN(v), "%q", text)
+	}
+}
+
+// packedScores are texts of scores in a listpack and what the newest servers make of them.
+var packedScores = []struct {
+	text          string
+	redis, valkey float64
+}{
+	{"1.5", 1.5, 1.5}, {"+5", 5, 5}, {"1e", 1, 1}, {"5.", 5, 5}, {".5", .5, .5}, {"-1e400", math.Inf(-1), math.Inf(-1)}, {"1e-400", 0, 0}, {"infin", math.Inf(1), math.Inf(1)}, {"-INFINITYx", math.Inf(-1), math.Inf(-1)},
+	{"0x10", 0, 0}, {"-0X1p4", math.Copysign(0, -1), math.Copysign(0, -1)}, {" 5", 0, 0}, {"\t-5", 0, 0}, {"", 0, 0}, {"+", 0, 0}, {"abc", 0, 0}, {"1\x002", 1, 1},
+	{strings.Repeat("1", 200), 1.1111111111111111e126, 1.1111111111111111e199}, {"0." + strings.Repeat("0", 130) + "1", 0, 1e-131},
+}
+
+func TestPackedDouble(t *testing.T) {
+	for _, c := range packedScores {
+		for family, want := range map[rdb.Family]float64{rdb.Redis: c.redis, rdb.Valkey: c.valkey} {
+			got := rdb.PackedDouble([]byte(c.text), family)
+			assert.Equal(t, math.Float64bits(want), math.Float64bits(got), "%q, %v: %v", c.text, family, got)
+		}
+	}
+}
+
+// TestPackedDoubleAgainstServers asks the newest servers for the scores.
+func TestPackedDoubleAgainstServers(t *testing.T) {
+	for release, want := range map[string]func(i int) float64{
+		oracle.Redis86:  func(i int) float64 { return packedScores[i].redis },
+		oracle.Valkey91: func(i int) float64 { return packedScores[i].valkey },
+	} {
+		var records []string
+		for i, c := range packedScores {
+			records = append(records, key(17, fmt.Sprint("z", i)), str(lp("m", c.text)))
+		}
+		got := oracle.LoadRDB(t, oracle.FindNewest(t, release, oracle.RedisServer), file("REDIS0011", records...), oracle.LoadOptions{Databases: 16})
+		require.True(t, got.OK, got.Log)
+		for i, c := range packedScores {
+			text, err := oracle.Text(got.Server.Do("ZSCORE", fmt.Sprint("z", i), "m"))
+			require.NoError(t, err)
+			score, err := strconv.ParseFloat(text, 64)
+			require.NoError(t, err)
+			assert.Equal(t, math.Float64bits(want(i)), math.Float64bits(score), "%s, %q: %s", release, c.text, text)
+		}
+		got.Server.Kill()
 	}
 }
 

@@ -15,6 +15,9 @@ func (o ReaderOptions) Narrow(window, limit int) ReaderOptions {
 // ScanDouble is scanDouble.
 func ScanDouble(p []byte) (float64, int) { return scanDouble(p) }
 
+// PackedDouble is packedDouble.
+func PackedDouble(p []byte, f Family) float64 { return packedDouble(p, f) }
+
 // ScanfDouble is scanfDouble.
 func ScanfDouble(p []byte) (float64, bool) { return scanfDouble(p) }
 

@@ -106,3 +106,26 @@ func TestScanfDoubleAgainstTheRealTool(t *testing.T) {
 		assert.Equal(t, math.IsNaN(c.want), exit != 0, "%q: %s", c.text, output)
 	}
 }
+
+// FuzzDouble reads any text as a number: what Go reads too is the same, and what sscanf takes strtod takes.
+func FuzzDouble(f *testing.F) {
+	for _, c := range scores {
+		f.Add([]byte(c.text))
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		v, used := rdb.ScanDouble(p)
+		if used < 0 || used > len(p) || used == 0 && v != 0 {
+			t.Fatalf("%q: %v, %d bytes", p, v, used)
+		}
+		w, ok := rdb.ScanfDouble(p)
+		if ok && (used == 0 || math.Float64bits(v) != math.Float64bits(w) && v == v) {
+			t.Fatalf("%q: sscanf %v, strtod %v of %d bytes", p, w, v, used)
+		}
+		text := string(p)
+		if g, err := strconv.ParseFloat(text, 64); err == nil && !strings.Contains(text, "_") {
+			if !ok || used != len(p) || g != v && (g == g || v == v) {
+				t.Fatalf("%q: Go %v, sscanf %v %v, strtod %v of %d bytes", p, g, w, ok, v, used)
+			}
+		}
+	})
+}

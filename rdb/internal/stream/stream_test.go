@@ -20,6 +20,8 @@ func node(entries ...any) []byte {
 		switch e := e.(type) {
 		case int:
 			w.AddInt(int64(e))
+		case int64:
+			w.AddInt(e)
 		case string:
 			w.AddString([]byte(e))
 		}
@@ -44,7 +46,7 @@ func seen(b []byte) (out []string, live int64, n *Node, err error) {
 var records = []any{2, 1, 2, "f", 7, 0,
 	FlagSameFields, 0, 0, "a", -5, 5,
 	FlagSameFields | FlagDeleted, 1, 2, "b", "c", 5,
-	0, 3, 0, 1, "own", 1 << 40, 6}
+	0, 3, 0, 1, "own", int64(1 << 40), 6}
 
 func TestWalk(t *testing.T) {
 	out, live, n, err := seen(node(records...))
@@ -83,7 +85,7 @@ func TestFaults(t *testing.T) {
 		{"count", with(0, "x"), "count of entries is no number"},
 		{"deleted", with(1, "x"), "count of deleted entries is no number"},
 		{"fields", with(2, ""), "count of fields is no number"},
-		{"fields too many", []any{0, 0, 1 << 62}, "ends where a field name is expected"},
+		{"fields too many", []any{0, 0, int64(1 << 62)}, "ends where a field name is expected"},
 		{"end of the master", with(5, 1), "the master record does not end with 0"},
 		{"no end of the master", records[:5], "ends where a end of the master record is expected"},
 		{"flags", with(6, "f"), "record's flags is no number"},

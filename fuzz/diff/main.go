@@ -153,8 +153,7 @@ func (o *options) work(seeds <-chan uint64, t *tally) error {
 			return err
 		}
 		if class := t.count(&s, mine, real); class != "" {
-			_, name := mishapOf(mine, real)
-			t.keep(c, &s, class, name)
+			t.keep(c, &s, class, nameFor(class, mine, real))
 		}
 	}
 	return nil

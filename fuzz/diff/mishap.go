@@ -49,6 +49,14 @@ func mishapOf(mine, real verdict) (class, name string) {
 	return class, name
 }
 
+// nameFor is the name of the mishap that a class is, empty for other classes: where ours failed as well, that weighs more.
+func nameFor(class string, mine, real verdict) string {
+	if kind, name := mishapOf(mine, real); kind == class {
+		return name
+	}
+	return ""
+}
+
 // countMishap takes a mishap into the account and returns its class if the sample is to be kept: it is the first of its name.
 func (t *tally) countMishap(s *sample, class, name string) string {
 	m := t.mishaps[name]

@@ -109,10 +109,10 @@ func (t *tally) shows(c contest, s *sample, class, name string) (mine, real verd
 	if err != nil {
 		return mine, real, false
 	}
-	if kind, again := mishapOf(mine, real); kind != "" || name != "" {
+	got := classOf(mine, real)
+	if _, again := mishapOf(mine, real); name != "" || again != "" && got != class {
 		return mine, real, again == name
 	}
-	got := classOf(mine, real)
 	if got == "" && mine.plain != "" && mine.plain != real.plain {
 		got = otherText
 	}

@@ -14,8 +14,9 @@ package repair
 // Salvage reads records for as long as the two agree. Where they do not, it asks three questions in turn.
 //
 //   - Is it one byte of the framing that is wrong? Then there is one value at which everything agrees again, and the command is
-//     healed: aof_heal.go.
-//   - If not, where does the log go on? At the next command that begins a chain of them: aof_resync.go.
+//     healed: aof_heal.go. An end of line that is too much can be taken out: aof_lines.go.
+//   - If not, where does the log go on? At the next command that begins a chain of them (aof_resync.go), and that is not in a value
+//     (aof_suspect.go).
 //   - What did the gap take with it? Perhaps a SELECT, half a transaction: aof_state.go.
 //
 // What comes out is a map of the file, [SalvagedAOF], from which WriteTo makes a file of what is left.

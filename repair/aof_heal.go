@@ -30,6 +30,7 @@ import (
 type aofFix struct {
 	cmd    aofCommand
 	proven bool
+	vague  bool // not even where the correction belongs is known
 	why    string
 }
 
@@ -106,7 +107,7 @@ func (s *aofSalvage) confirm(c aofCommand, e Edit, proven bool, why string, add 
 	c.edits = []Edit{e}
 	s.judge(&c)
 	if s.trusted(&c) {
-		add(aofFix{c, proven, why})
+		add(aofFix{cmd: c, proven: proven, why: why})
 	}
 }
 
@@ -239,6 +240,13 @@ func (s *aofSalvage) framed(start, end int64) bool {
 	return false
 }
 
+// swallowing reports whether an argument that is guessed to be [start, end) has lines of the framing in it, and does not begin with one,
+// as a log would.
+func (s *aofSalvage) swallowing(start, end int64) bool {
+	_, next := s.header(start, '*')
+	return next == 0 && s.framed(start, end)
+}
+
 // upTo reads the command at off up to argument k, not included.
 func (s *aofSalvage) upTo(off, k int64) (c aofCommand, ok bool) {
 	argc, next := s.header(off, '*')
@@ -261,6 +269,9 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 		return
 	}
 	end := start + size
+	if s.swallowing(start, end) {
+		return
+	}
 	b := bytes.Clone(s.at(end, 3))
 	for used := 0; used <= min(3, len(b)); used++ {
 		got := b[:used]
@@ -295,117 +306,6 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 }
 
 func oneBit(a, b byte) bool { return bits.OnesCount8(a^b) == 1 }
-
-// aofGuess is a way to read the line of a length: its bytes, and the length that it should state.
-type aofGuess struct {
-	size   int64
-	used   int
-	proven bool
-	exact  bool // the digits are those that stand there
-}
-
-// guessLengths lists the lengths that a line, with more behind it, may have stated before one byte of it was damaged.
-func guessLengths(b []byte) (all []aofGuess) {
-	for n := 4; n <= 13; n++ { // bytes of the line as it was
-		all = append(all, substituted(b, n)...)
-		all = append(all, shortened(b, n)...)
-	}
-	for i := 0; i < min(len(b), 14); i++ { // or with a byte that is too much
-		rest := append(bytes.Clone(b[:i]), b[i+1:]...)
-		if size, n := strictLength(rest); n > 0 && i < n {
-			digit := b[i]-'0' <= 9 && i > 0 && i < n-1
-			all = append(all, aofGuess{size: size, used: n + 1, exact: !digit})
-		}
-	}
-	return all
-}
-
-// strictLength reads "$", digits, CR LF; n is 0 if b does not begin so.
-func strictLength(b []byte) (size int64, n int) {
-	if len(b) == 0 || b[0] != '$' {
-		return 0, 0
-	}
-	n = 1
-	for ; n < len(b) && n < 11 && b[n]-'0' <= 9; n++ {
-		size = 10*size + int64(b[n]-'0')
-	}
-	if n == 1 || n > 2 && b[1] == '0' || n+2 > len(b) || b[n] != '\r' || b[n+1] != '\n' {
-		return 0, 0
-	}
-	return size, n + 2
-}
-
-// substituted lists the readings of a line of n bytes one of which was replaced.
-func substituted(b []byte, n int) (all []aofGuess) {
-	if len(b) < n {
-		return nil
-	}
-	line, wrong := bytes.Clone(b[:n]), -1
-	for i, x := range line {
-		if !fits(x, i, n) {
-			if wrong >= 0 {
-				return nil
-			}
-			wrong = i
-		}
-	}
-	first, last := wrong, wrong
-	if wrong < 0 {
-		first, last = 1, n-3
-	}
-	for i := first; i <= last; i++ {
-		was := line[i]
-		for _, x := range candidates(i, n) {
-			if line[i] = x; x == was {
-				continue
-			}
-			if size, m := strictLength(line); m == n {
-				proven := wrong >= 0 && (i < n-1 || oneBit(was, '\n'))
-				all = append(all, aofGuess{size, n, proven, i == 0 || i >= n-2})
-			}
-		}
-		line[i] = was
-	}
-	return all
-}
-
-// shortened lists the readings of a line of n bytes one of which was lost.
-func shortened(b []byte, n int) (all []aofGuess) {
-	if len(b) < n-1 {
-		return nil
-	}
-	line := make([]byte, n)
-	for i := range n {
-		if i == n-1 && len(b) >= n && b[i] == '\n' {
-			continue // it is there
-		}
-		copy(line, b[:i])
-		copy(line[i+1:], b[i:n-1])
-		for _, x := range candidates(i, n) {
-			line[i] = x
-			if size, m := strictLength(line); m == n {
-				all = append(all, aofGuess{size: size, used: n - 1, exact: i == 0 || i >= n-2})
-			}
-		}
-	}
-	return all
-}
-
-// candidates are the bytes that may stand at index i of a length's line of n bytes.
-func candidates(i, n int) []byte {
-	switch i {
-	case 0:
-		return []byte("$")
-	case n - 2:
-		return []byte("\r")
-	case n - 1:
-		return []byte("\n")
-	default:
-		return []byte("0123456789")
-	}
-}
-
-func fits(x byte, i, n int) bool { return bytes.IndexByte(candidates(i, n), x) >= 0 }
 
 // editDistance is how many bytes must be replaced, put in or taken out to make b of a.
 func editDistance(a, b []byte) int {

@@ -44,12 +44,13 @@ func (s *aofSalvage) preamble() error {
 	return s.err
 }
 
-// lostMagic reports whether a file that begins with neither an RDB nor a record has the end of an RDB in front of its commands.
+// lostMagic reports whether a file that begins with neither an RDB nor a record has the end of an RDB in front of its first command.
 func (s *aofSalvage) lostMagic() bool {
 	if b := s.at(0, 1); len(b) == 0 || b[0] == '*' || b[0] == '#' {
 		return false
 	}
-	return s.markedStart() >= 0
+	p := s.markedStart()
+	return p >= 0 && s.resume(0) >= p
 }
 
 // notFormat returns err unless it is a fault in an RDB.

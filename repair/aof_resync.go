@@ -22,45 +22,6 @@ type aofSalvage struct {
 	progress int64
 }
 
-// aofSuspect is a damaged command one argument of which may be a log itself, so that what was found behind it may be that.
-//
-//	*3 SET k $9000 | *1 PING *3 SET ... *1 PING | \r\n | *2 GET k
-//	           ^     `--- a chain, but not ours -'   ^ it ends in front of an empty line, with the log going on behind it
-//	        damaged
-type aofSuspect struct {
-	active  bool
-	near    int64    // how far the argument may reach, if a log is but somewhere in it
-	far     int64    // and how far, if it begins with one
-	line    int64    // where the line behind its length begins
-	payload int64    // where it begins, -1 if that is not known
-	end     int64    // and ends, if what it says is right
-	beyond  bool     // it says that it reaches beyond the end of the file
-	first   int64    // where the first chain behind the damage begins
-	before  aofState // what was known where that begins
-	regions int
-	counts  SalvagedAOF
-}
-
-// How far an argument of unknown size may reach, as far as suspicion goes.
-const (
-	unknownNear = 512
-	unknownFar  = 64 << 10
-)
-
-// reach returns how far the suspicion goes.
-func (x *aofSuspect) reach() int64 {
-	if !x.active {
-		return 0
-	}
-	if x.first == x.line && x.payload < 0 {
-		return x.far
-	}
-	if x.payload < 0 {
-		return x.first + unknownNear
-	}
-	return x.near
-}
-
 func (s *aofSalvage) run() {
 	pos := s.out.Preamble
 	var fault aofFault
@@ -91,6 +52,15 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 	if b := s.at(c.end, 1); len(b) > 0 && b[0] != '*' && b[0] != '#' {
 		if s.swallows(&c) {
 			return s.broken(pos, fault)
+		}
+		if fix := s.withoutLines(pos); fix != nil && fix.cmd.end > c.end+2 {
+			s.healed(fix)
+			return fix.cmd.end
+		}
+		if s.spliced(&c) {
+			s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: "its last argument goes on behind it"}, true)
+			s.out.Lost++
+			return c.end
 		}
 		if b[0] == '$' {
 			if next, done := s.shrunk(&c); done {
@@ -165,10 +135,12 @@ func (s *aofSalvage) shrunk(c *aofCommand) (next int64, done bool) {
 	}
 	whole := *c
 	whole.argc, whole.end = c.argc+orphan.argc, orphan.end
-	s.judge(&whole)
+	if s.judge(&whole); c.plausible && !whole.plausible {
+		return 0, false
+	}
 	_, body := s.header(c.start, '*')
 	whole.edits = []Edit{{Offset: c.start, Remove: body - c.start, Insert: countLine(whole.argc)}}
-	s.healed(&aofFix{whole, !c.plausible && whole.plausible, "a count of arguments"})
+	s.healed(&aofFix{cmd: whole, proven: !c.plausible && whole.plausible, why: "a count of arguments"})
 	return whole.end, true
 }
 
@@ -177,38 +149,58 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	if s.embedded(pos) {
 		return pos + 2
 	}
-	if best, clear := s.heal(pos, fault); best != nil && clear {
-		s.healed(best)
-		return best.cmd.end
+	if next, ok := s.corrected(pos, fault); ok {
+		return next
 	}
-	sus := s.suspicion(pos, fault)
+	arg := s.damagedArgument(fault)
 	from := pos + 1
 	if b := s.at(pos, 8); aof.IsRDB(b, aof.AsChecker) {
 		from = max(from, s.foreignEnd(pos))
 	}
 	p := s.resume(from)
-	if p == sus.payload {
-		if end := s.chainEnd(p, sus.end); end < sus.end {
-			p = s.resume(end)
-		}
+	if arg.start > 0 {
+		p = s.logEnd(arg, p)
 	}
 	if p == s.size && s.torn() {
 		return s.size
 	}
+	if s.tail(pos, p) {
+		return p
+	}
+	closed := s.closed(pos, fault, p)
 	s.gap(pos, p, "")
-	sus.first = p
-	if emptyLine := s.crlf(pos) && p == pos+2; !emptyLine && sus.reach() > s.suspect.reach() {
-		sus.before, sus.regions, sus.counts = s.state, len(s.out.Regions), *s.out
-		s.suspect = sus
+	if !s.timeOnly(pos, p) {
+		s.suspectFrom(p, arg, closed)
 	}
 	return p
 }
 
+// corrected heals what begins at pos, if it can be. What is behind a correction that is not proven is under suspicion.
+func (s *aofSalvage) corrected(pos int64, fault *aofFault) (next int64, ok bool) {
+	if best := s.withoutLines(pos); best != nil {
+		s.healed(best)
+		return best.cmd.end, true
+	}
+	best, clear := s.heal(pos, fault)
+	if best == nil || !clear {
+		return 0, false
+	}
+	s.healed(best)
+	if !best.proven {
+		s.suspectFrom(best.cmd.end, aofArgument{}, true)
+	}
+	return best.cmd.end, true
+}
+
 // resume returns where the log goes on, from at least: the first command that may be one of it.
 func (s *aofSalvage) resume(from int64) int64 {
-	for p := s.recordStart(from); p >= 0; p = s.recordStart(p + 1) {
+	for p := s.find(from, s.size, "*#$"); p >= 0; p = s.find(p+1, s.size, "*#$") {
 		if s.err != nil {
 			break
+		}
+		if s.at(p, 1)[0] == '$' {
+			p = s.frame(p)
+			continue
 		}
 		if note, ok := s.annotation(p); ok && note.hasTime && s.follows(note.end) {
 			return p
@@ -227,8 +219,7 @@ func (s *aofSalvage) resume(from int64) int64 {
 	return s.size
 }
 
-// chainEnd follows the chain that begins at p while it is inside an argument that ends at end. A value that begins with a command is a
-// log itself, and ends before the argument does; a length that has grown ends somewhere in a chain.
+// chainEnd follows the chain of records that begins at p up to its end, or to where it has come to end.
 func (s *aofSalvage) chainEnd(p, end int64) int64 {
 	for p < end {
 		if note, ok := s.annotation(p); ok {
@@ -276,55 +267,4 @@ func (s *aofSalvage) foreignEnd(pos int64) int64 {
 		return pos
 	}
 	return pos + r.Offset()
-}
-
-// suspicion says what may be claimed by the damaged command at pos.
-func (s *aofSalvage) suspicion(pos int64, fault *aofFault) aofSuspect {
-	sus := aofSuspect{active: true, far: pos + unknownFar, payload: -1, line: -1}
-	if fault.arg < 0 {
-		return sus
-	}
-	at := fault.offs[len(fault.offs)-1]
-	if lf := s.find(at, min(at+aofHeader, s.size), "\n"); lf >= 0 && s.at(at, 1)[0] == '$' {
-		sus.line = lf + 1
-	}
-	if size, start := s.header(at, '$'); start > 0 {
-		sus.payload, sus.beyond = start, size > s.size-start
-		sus.end = start + min(size, s.size-start)
-		sus.near = start + min(size, unknownFar) + 64
-	}
-	return sus
-}
-
-// embedded recognises an empty line with the log, or the rest of a command, behind it: what was read since the suspect was found is
-// the content of one of its arguments.
-func (s *aofSalvage) embedded(pos int64) bool {
-	if pos >= s.suspect.reach() || !s.crlf(pos) {
-		return false
-	}
-	if _, next := s.argument(pos + 2); next == 0 && !s.follows(pos+2) {
-		return false
-	}
-	s.convict(pos + 2)
-	return true
-}
-
-// torn recognises the same where the file ends before the argument does: the log in it begins at its first byte.
-func (s *aofSalvage) torn() bool {
-	x := &s.suspect
-	if !x.active || !x.beyond || x.first >= s.size || x.first != x.payload && s.crlf(x.first-2) {
-		return false
-	}
-	s.convict(s.size)
-	return true
-}
-
-// convict takes back everything that was read since the suspect was found.
-func (s *aofSalvage) convict(end int64) {
-	x := s.suspect
-	*s.out = x.counts
-	s.out.Regions = s.out.Regions[:x.regions]
-	s.state = x.before
-	s.suspect = aofSuspect{}
-	s.gap(x.first, end, "commands inside a damaged argument")
 }

@@ -96,6 +96,8 @@ type aofCommand struct {
 	aofSpan
 	argc  int64
 	first [2]aofSpan // payloads
+	last  aofSpan    // payload of the last argument
+	name  []byte     // of a healed one, if it is not what stands there
 	edits []Edit     // of a healed one
 	note  bool       // it is an annotation instead
 
@@ -144,7 +146,7 @@ func (s *aofScan) arguments(c *aofCommand, k int64, fault *aofFault) bool {
 		if k < 2 {
 			c.first[k] = payload
 		}
-		c.end = next
+		c.last, c.end = payload, next
 	}
 	return true
 }
@@ -186,7 +188,7 @@ func (s *aofScan) annotation(off int64) (c aofCommand, ok bool) {
 	return c, len(next) == 0 || next[0] == '*' || next[0] == '#'
 }
 
-// judge finds out what kind of command c is. name, if not nil, is its name, which otherwise stands in the file.
+// judge finds out what kind of command c is.
 func (s *aofScan) judge(c *aofCommand) {
 	var kept [2][64]byte
 	var args [2][]byte
@@ -194,6 +196,9 @@ func (s *aofScan) judge(c *aofCommand) {
 	for k := range n {
 		p := c.first[k]
 		args[k] = append(kept[k][:0], s.at(p.start, int(min(p.end-p.start, 64)))...)
+	}
+	if c.name != nil {
+		args[0] = c.name
 	}
 	rec := aof.Command{Args: args[:n], Argc: c.argc}
 	c.plausible, c.sensible = plausible(&rec), sensible(&rec)

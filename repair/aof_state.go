@@ -29,6 +29,9 @@ func (s *aofSalvage) keep(c *aofCommand) {
 	st := &s.state
 	switch {
 	case c.note:
+		if c.hasTime && st.multi < 0 { // servers write none inside a transaction, so what an EXEC may end begins behind it
+			st.sinceGap = -1
+		}
 		s.extend(c, false)
 		s.out.Annotations++
 		return
@@ -230,7 +233,7 @@ func (s *aofSalvage) healed(f *aofFix) {
 	if !f.proven {
 		s.out.Doubtful++
 	}
-	if !f.proven && !s.opt.Doubtful {
+	if !f.proven && (f.vague || !s.opt.Doubtful) {
 		s.out.Lost++
 		special := f.cmd.special != aof.Ordinary
 		s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: f.cmd.start, End: f.cmd.end, Commands: 1, Edits: f.cmd.edits,

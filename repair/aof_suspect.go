@@ -1,0 +1,240 @@
+package repair
+
+import "bytes"
+
+// # Logs inside of values
+//
+// A value may be a log itself. As long as the command around it is sound, nobody looks into it; but if that is damaged, its content
+// reads like what is missed. These tell the two apart:
+//
+//	*3 SET k $9000 | *1 PING *3 SET ... *1 PING | \r\n | *2 GET k
+//	           |     |                            `- a value ends with an empty line if its last line is ended, a log never does
+//	           |     `- what begins a value at its first byte is of the value
+//	           `- a length that is there, and that leads to the end of a line, encloses what is before that
+//
+// The first is seen only when it is too late: what was read since the last gap is under suspicion, and taken back when the empty line
+// comes. A gap that hides no more than the rest of its own command is closed; a log cannot have begun in it, and if a value is found to
+// have ended, it was an earlier gap in which that began.
+
+// aofSuspect is a gap in which a value may have begun.
+type aofSuspect struct {
+	active bool
+	closed bool
+	beyond bool     // the damaged argument says that it reaches beyond the end of the file
+	start  int64    // where that begins, 0 if it is not known
+	first  int64    // where the first chain behind the gap begins
+	before aofState // what was known where that begins
+
+	regions int
+	counts  SalvagedAOF
+}
+
+// How far a value may reach, as far as suspicion goes: one that ends with an empty line; one that does so in the middle of a command,
+// where the line may be what is left of an empty argument; and one that ends with any other text.
+const (
+	suspectLine   = 16 << 10
+	suspectMiddle = 4 << 10
+	suspectText   = 1 << 10
+)
+
+// A closed gap within so many bytes of one that is not leaves the suspicion with that.
+const suspectNear = 1 << 10
+
+// aofArgument is a damaged argument. start is 0 if its length is not known.
+type aofArgument struct{ start, size int64 }
+
+// damagedArgument returns the argument at which a command failed.
+func (s *aofSalvage) damagedArgument(fault *aofFault) (a aofArgument) {
+	if fault.arg >= 0 {
+		a.size, a.start = s.header(fault.offs[len(fault.offs)-1], '$')
+	}
+	return a
+}
+
+// suspectFrom puts what begins at p under suspicion.
+func (s *aofSalvage) suspectFrom(p int64, a aofArgument, closed bool) {
+	if x := &s.suspect; closed && x.active && !x.closed && p < x.first+suspectNear {
+		return
+	}
+	s.suspect = aofSuspect{
+		active: true, closed: closed, start: a.start, beyond: a.start > 0 && a.size > s.size-a.start,
+		first: p, before: s.state, regions: len(s.out.Regions), counts: *s.out,
+	}
+}
+
+// embedded recognises an empty line with the log, or the rest of a command, behind it: what was read since the last gap is the content
+// of an argument.
+func (s *aofSalvage) embedded(pos int64) bool {
+	x := &s.suspect
+	if !x.active || pos >= x.first+suspectLine || !s.emptyLine(pos) || pos >= x.first+suspectMiddle && s.find(pos+2, min(pos+3, s.size), "$") >= 0 {
+		return false
+	}
+	s.convict(pos + 2)
+	return true
+}
+
+// emptyLine reports whether an empty line stands at pos, with a record, an argument or the end of the file behind it.
+func (s *aofSalvage) emptyLine(pos int64) bool {
+	if !s.crlf(pos) {
+		return false
+	}
+	rest := aofCommand{aofSpan: aofSpan{pos + 2, pos + 2}}
+	if !s.countArguments(&rest) {
+		return s.follows(pos + 2)
+	}
+	s.judge(&rest) // a command whose first line is lost is no rest of one
+	return !rest.plausible
+}
+
+// tail recognises the end of a value in [pos, p), behind a few commands: a line of text, and nothing of a command.
+func (s *aofSalvage) tail(pos, p int64) bool {
+	x := &s.suspect
+	if !x.active || x.closed || pos == x.first || pos > x.first+suspectText || !s.text(pos, p) {
+		return false
+	}
+	s.convict(p)
+	return true
+}
+
+// torn recognises the same where the file ends before the argument does: the log in it begins at its first byte.
+func (s *aofSalvage) torn() bool {
+	x := &s.suspect
+	if !x.active || !x.beyond || x.first >= s.size || x.first != x.start && s.crlf(x.first-2) {
+		return false
+	}
+	s.convict(s.size)
+	return true
+}
+
+// convict takes back everything that was read since the suspect was found.
+func (s *aofSalvage) convict(end int64) {
+	x := s.suspect
+	*s.out = x.counts
+	s.out.Regions = s.out.Regions[:x.regions]
+	s.state = x.before
+	s.suspect = aofSuspect{}
+	s.gap(x.first, end, "commands inside a damaged argument")
+}
+
+// timeOnly reports whether [pos, p) is nothing but what is left of timestamps.
+func (s *aofSalvage) timeOnly(pos, p int64) bool {
+	if p > pos+2*aofHeader {
+		return false
+	}
+	for _, b := range s.at(pos, int(p-pos)) {
+		if bytes.IndexByte([]byte("#TS:0123456789\r\n"), b) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// closed reports whether the rest of the command at pos, which failed with fault, reaches up to p.
+func (s *aofSalvage) closed(pos int64, fault *aofFault, p int64) bool {
+	argc, _ := s.header(pos, '*')
+	a := s.damagedArgument(fault)
+	if a.start == 0 || p > pos+suspectLine || !s.crlf(p-2) {
+		return false
+	}
+	left := argc - fault.arg - 1
+	if left == 0 {
+		return !s.framed(a.start, p) && p-2-a.start < a.size+suspectText && p-2-a.start > a.size-suspectText
+	}
+	for q := s.find(a.start, p, "$"); q >= 0; q = s.find(q+1, p, "$") {
+		rest := aofCommand{aofSpan: aofSpan{q, q}}
+		if s.crlf(q-2) && s.countArguments(&rest) {
+			return rest.end == p && rest.argc == left
+		}
+	}
+	return false
+}
+
+// logEnd returns where the log goes on behind a damaged argument in which a record begins at p. A log in it ends about where its
+// length says, with an empty line or other text. If it does neither, only a record at its first byte says that it is one.
+func (s *aofSalvage) logEnd(a aofArgument, p int64) int64 {
+	stated := a.start + min(a.size, s.size-a.start)
+	if p < a.start || p >= stated {
+		return p
+	}
+	first := p
+	if stated == s.size { // the file may be torn in it
+		if end := s.chainEnd(p, s.size); first == a.start && s.at(p, 1)[0] == '*' && end < s.size && s.resume(end+1) == s.size {
+			return s.size
+		}
+		return first
+	}
+	slack := min(suspectText, 64+a.size/4)
+	low, high := stated-slack, min(stated+slack, s.size)
+	for p < high && s.err == nil {
+		end := s.chainEnd(p, high)
+		if end > high {
+			break
+		}
+		if end >= low && s.emptyLine(end) {
+			return s.resume(end + 2)
+		}
+		p = s.resume(end + 1)
+		if end <= stated && p >= stated {
+			return p
+		}
+		if p >= low && p <= high && p > end+4 && s.crlf(p-2) && (s.crlf(p-4) || s.text(end, p)) {
+			return p
+		}
+	}
+	if first == a.start {
+		return s.resume(stated)
+	}
+	return first
+}
+
+// text reports whether [pos, p) is a few lines of text with nothing of a command.
+func (s *aofSalvage) text(pos, p int64) bool {
+	if p > pos+suspectText || p == s.size || !s.crlf(p-2) {
+		return false
+	}
+	for _, b := range s.at(pos, int(p-pos)) {
+		if b < ' ' && b != '\r' && b != '\n' || b > '~' || b == '$' || b == '*' {
+			return false
+		}
+	}
+	return true
+}
+
+// frame returns the last byte of the argument at p, which a search passes over: it is sound, and what is in it is of it. The result is p
+// if there is none, or if it is one whose length is wrong, as records go on across its end.
+func (s *aofSalvage) frame(p int64) int64 {
+	payload, next := s.argument(p)
+	if next == 0 || payload.end-payload.start < aofMinimum || s.work > s.size+1<<20 {
+		return p
+	}
+	if _, ok := s.argument(next); ok == 0 && !s.follows(next) {
+		return p
+	}
+	for q := s.recordStart(payload.start); q >= 0 && q < payload.end; q = s.recordStart(q + 1) {
+		end := s.chainEnd(q, payload.end)
+		if end > next {
+			return p
+		}
+		q = max(q, end-1)
+	}
+	return next - 1
+}
+
+// spliced reports whether the last argument of c, which no record follows, shows that it is not what it was: a line of the framing
+// ends it, or is in it; or it has lines, an empty one follows, and that may be its end.
+func (s *aofSalvage) spliced(c *aofCommand) bool {
+	if s.framed(c.last.start, c.last.end) {
+		return true
+	}
+	for p := s.find(c.last.start, c.last.end-1, "\r"); p >= 0 && s.crlf(c.end); p = s.find(p+1, c.last.end-1, "\r") {
+		if s.crlf(p) {
+			return true
+		}
+	}
+	b := s.at(max(c.last.start, c.last.end-aofHeader), int(min(aofHeader, c.last.end-c.last.start)))
+	i := len(b)
+	for i > 0 && b[i-1]-'0' <= 9 {
+		i--
+	}
+	return i > 0 && i < len(b) && (b[i-1] == '$' || b[i-1] == '*')
+}

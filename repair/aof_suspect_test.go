@@ -1,0 +1,117 @@
+package repair
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// TestNestedAdrift shows what no salvage can know: two sound files, one with a log in a value and one with the same commands of its own,
+// of which the same damage leaves the same bytes.
+func TestNestedAdrift(t *testing.T) {
+	inner := commands("SET inner 1", "DEL inner", "SET inner 2")
+	padded := func(size int) string { // a command of so many bytes
+		for n := range size {
+			if c := resp("SET", "k", strings.Repeat("x", n)); len(c) == size {
+				return c
+			}
+		}
+		t.Fatalf("no command has %d bytes", size)
+		return ""
+	}
+	nested := commands("SET a first") + resp("SET", "k", inner+strings.Repeat("x", 600)) + commands("SET z 1")
+	from := strings.Index(nested, inner)
+	free := padded(from) + inner + padded(602) + commands("SET z 1")
+	a, b := []byte(nested), []byte(free)
+	if len(a) != len(b) {
+		t.Fatalf("%d and %d bytes", len(a), len(b))
+	}
+	for _, x := range [][]byte{a, b} {
+		clear(x[:from])
+		clear(x[from+len(inner) : len(x)-len(commands("SET z 1"))])
+	}
+	if !bytes.Equal(a, b) {
+		t.Fatal("they can be told apart")
+	}
+	s, out := salvageBytes(t, a, AOFOptions{})
+	acceptAOF(t, s, out)
+	if want := inner + commands("SET z 1"); string(out) != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+}
+
+// TestNested damages commands that have a log in their value: nothing of that may come out.
+func TestNested(t *testing.T) {
+	a, z := commands("SELECT 0", "SET a 1"), commands("SET y 2", "SET z 3")
+	inner := commands("SET no 1", "DEL no", "SET never 2", "SET never 3")
+	outer := resp("SET", "k", inner)
+	text := resp("SET", "k", "a log:\r\n"+inner+"and its end")
+	middle := strings.Index(outer, "$5\r\nnever") // in the third of them
+	for _, c := range []struct{ name, in string }{
+		{"the first bytes", "\x00\x00\x00\x00" + outer[4:]},
+		{"the length", strings.Replace(outer, "$108", "$\x00\x00\x00", 1)},
+		{"all in front of it", strings.Repeat("\x00", len(outer)-len(inner)-2) + inner + "\r\n"},
+		{"bytes put into it", outer[:middle] + "foreign" + outer[middle:]},
+		{"bytes missing in it", outer[:middle] + outer[middle+9:]},
+		{"a line in it", outer[:middle] + "\r\n" + outer[middle:]},
+		{"zeros in it", outer[:middle] + strings.Repeat("\x00", 9) + "??" + outer[middle+9:]},
+		{"the key, with sound framing behind", strings.Replace(outer, "$1\r\nk", "$9\r\nk", 1)},
+		{"other text around it, bytes put in", strings.Replace(text, "DEL", "foreignDEL", 1)},
+		{"other text around it, bytes missing", strings.Replace(text, "$3\r\nDEL\r\n", "", 1)},
+		{"other text around it, nothing in front", text[strings.Index(text, "log:"):]},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, got := salvageBytes(t, []byte(a+c.in+z), AOFOptions{})
+			acceptAOF(t, s, got)
+			if string(got) != a+z && string(got) != a+outer+z {
+				t.Errorf("%q\nmap %v", got, s.Regions)
+			}
+		})
+	}
+}
+
+// TestLinesTooMuch takes ends of lines out of commands.
+func TestLinesTooMuch(t *testing.T) {
+	a, z := commands("SELECT 0", "SET a 1"), commands("SET y 2", "SET z 3")
+	good := commands("HSET k field value")
+	for _, c := range []struct {
+		name, from, to string
+		proven         bool // without options
+	}{
+		{"in the count", "*4\r\n", "*\r\n4\r\n", true},
+		{"in a length", "$5\r\nfield", "$\r\n5\r\nfield", true},
+		{"in an end of line", "$5\r\nfield", "$5\r\r\n\nfield", true},
+		{"in the end of an argument", "field\r\n", "field\r\r\n\n", true},
+		{"in the name", "HSET", "HS\r\nET", true},
+		{"between name and count", "$4\r\nHSET", "\r\n$4\r\nHSET", true},
+		{"between arguments", "$5\r\nvalue", "\r\n$5\r\nvalue", false},
+		{"in an argument", "field\r\n", "fi\r\neld\r\n", false},
+		{"in the last argument", "value", "val\r\nue", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := []byte(a + strings.Replace(good, c.from, c.to, 1) + z)
+			for _, doubtful := range []bool{false, true} {
+				s, got := salvageBytes(t, in, AOFOptions{Doubtful: doubtful})
+				acceptAOF(t, s, got)
+				want := a + z
+				if c.proven || doubtful {
+					want = a + good + z
+				}
+				if string(got) != want {
+					t.Errorf("doubtful %v: %q\nmap %v", doubtful, got, s.Regions)
+				}
+				if (s.Healed == 1) != (c.proven || doubtful) || (s.Doubtful == 1) == c.proven {
+					t.Errorf("%d healed, %d doubtful", s.Healed, s.Doubtful)
+				}
+			}
+		})
+	}
+	both := strings.Replace(strings.Replace(good, "field\r\n", "fi\r\neld\r\n", 1), "value", "v\r\na\r\nlue", 1)
+	if _, got := salvageBytes(t, []byte(a+both+z), AOFOptions{Doubtful: true}); string(got) != a+z {
+		t.Errorf("three of them: %q", got)
+	}
+	vague := a + strings.Replace(resp("SET", "k", "one\r\ntwo"), "two", "t\r\nwo", 1) + z
+	if s, got := salvageBytes(t, []byte(vague), AOFOptions{Doubtful: true}); string(got) != a+z || s.Doubtful != 1 {
+		t.Errorf("one of two: %q", got)
+	}
+}

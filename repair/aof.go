@@ -284,6 +284,7 @@ type aofOutput struct {
 	src io.ReaderAt
 	n   int64
 	err error
+	buf []byte
 }
 
 func (o *aofOutput) from(part io.WriterTo) {
@@ -312,10 +313,13 @@ func (o *aofOutput) copy(start, end int64) {
 	if o.err != nil || start >= end {
 		return
 	}
-	var n int64
-	n, o.err = io.Copy(o.w, io.NewSectionReader(o.src, start, end-start))
+	if o.buf == nil {
+		o.buf = make([]byte, aofWindow)
+	}
+	// Neither side gets a say in the size of the pieces, as they would take small ones.
+	n, err := io.CopyBuffer(struct{ io.Writer }{o.w}, struct{ io.Reader }{io.NewSectionReader(o.src, start, end-start)}, o.buf)
 	o.n += n
-	if o.err == nil && n < end-start {
+	if o.err = err; err == nil && n < end-start {
 		o.err = io.ErrUnexpectedEOF
 	}
 }

@@ -118,6 +118,77 @@ func TestSalvageSet(t *testing.T) {
 	}
 }
 
+// failing is a file that cannot be written, or not be closed.
+type failing struct{ write, close error }
+
+func (f failing) Write(p []byte) (int, error) { return len(p), f.write }
+func (f failing) Close() error                { return f.close }
+
+// TestSetDecisions asks for decisions, makes them, and fails to write.
+func TestSetDecisions(t *testing.T) {
+	fsys := dataDir(0, setA, commands("SET a 1"), setB, commands("SET b 1"), "appendonlydir/appendonly.aof.2.base.aof", commands("SET c 1"))
+	s, err := SalvageSet(t.Context(), fsys, AOFSetOptions{})
+	if err != nil || s.Blocked == "" || len(s.Choices) < 2 {
+		t.Fatalf("blocked %q, choices %+v, %v", s.Blocked, s.Choices, err)
+	}
+	if err := s.Write(nil); !errors.Is(err, ErrBlocked) {
+		t.Errorf("a blocked set was written: %v", err)
+	}
+	for i, c := range s.Choices {
+		chosen, err := SalvageSet(t.Context(), fsys, AOFSetOptions{Choice: i + 1})
+		if err != nil || chosen.Blocked != "" {
+			t.Fatal(err, chosen.Blocked)
+		}
+		got := written(t, chosen)
+		if _, ok := got[c.Base]; !ok || len(got) != 2+len(c.Incrs) || len(chosen.Aside)+len(got) != 4 {
+			t.Errorf("choice %d: %v, aside %v", i+1, got, chosen.Aside)
+		}
+		again, err := SalvageSet(t.Context(), memFS(got), AOFSetOptions{})
+		if err != nil || again.Blocked != "" || again.Rebuilt {
+			t.Errorf("choice %d is no set: %v, %q", i+1, err, again.Blocked)
+		}
+		for _, f := range []failing{{write: io.ErrShortWrite}, {close: io.ErrShortWrite}} {
+			if err := chosen.Write(func(string) (io.WriteCloser, error) { return f, nil }); !errors.Is(err, io.ErrShortWrite) {
+				t.Errorf("%+v: %v", f, err)
+			}
+		}
+		if err := chosen.Write(func(string) (io.WriteCloser, error) { return nil, io.ErrClosedPipe }); !errors.Is(err, io.ErrClosedPipe) {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSetOfOneFile salvages an old-style file, and finds an orphan beside a sound set.
+func TestSetOfOneFile(t *testing.T) {
+	s, err := SalvageSet(t.Context(), dataDir(0, "appendonly.aof", commands("SET a 1")+"junk"), AOFSetOptions{})
+	if err != nil || s.Blocked != "" {
+		t.Fatal(err, s.Blocked)
+	}
+	if got := written(t, s); len(got) != 1 || got["appendonly.aof"] != commands("SET a 1") {
+		t.Errorf("%q", got)
+	}
+	orphan := "appendonlydir/appendonly.aof.9.incr.aof"
+	s, err = SalvageSet(t.Context(), dataDir(0, setA, "", setB, "", setC, "", orphan, commands("SET no 1"), setM, setManifest), AOFSetOptions{})
+	if err != nil || len(s.Aside) != 1 || len(written(t, s)) != 4 {
+		t.Errorf("aside %v, %v", s.Aside, err)
+	}
+	if _, err := SalvageSet(t.Context(), dataDir(0, "dump.rdb", "REDIS0009"), AOFSetOptions{}); err != nil {
+		t.Error(err)
+	}
+	two := dataDir(0, setA, "", "appendonlydir/other.aof.1.base.aof", "")
+	if s, err = SalvageSet(t.Context(), two, AOFSetOptions{}); err != nil || s.Blocked == "" {
+		t.Errorf("two sets: %v", err)
+	}
+	if s, err = SalvageSet(t.Context(), two, AOFSetOptions{Discover: aof.DiscoverOptions{DirName: "appendonlydir", FileName: "appendonly.aof"}}); err != nil || s.Blocked != "" {
+		t.Errorf("one of two sets: %v, %q", err, s.Blocked)
+	}
+	base := "REDIS0009\xfa\x05ctime\xc2\x00\x00\x00\x70\xff\x00\x00\x00\x00\x00\x00\x00\x00"
+	late := dataDir(0, "appendonlydir/appendonly.aof.1.base.rdb", base, setM, "file appendonly.aof.1.base.rdb seq 1 type b\n")
+	if _, err = SalvageSet(t.Context(), late, AOFSetOptions{AOFOptions: AOFOptions{Until: 1000}}); !errors.Is(err, ErrNothingBefore) {
+		t.Errorf("a snapshot of a later time: %v", err)
+	}
+}
+
 // TestServerLosses are the two recoveries in which servers lose data that is there.
 func TestServerLosses(t *testing.T) {
 	rdb := "REDIS0009\xff\x00\x00\x00\x00\x00\x00\x00\x00"
@@ -185,7 +256,9 @@ func FuzzSalvageAOF(f *testing.F) {
 	for _, seed := range []string{
 		"", good, good + good[10:], "*1\r\n$4\r\nEXEC\r\n", strings.ReplaceAll(good, "$1", "$2"), strings.ReplaceAll(good, "\r\n", "\n"),
 		"REDIS0009\xff\x00\x00\x00\x00\x00\x00\x00\x00" + good, "REDIS0009\xfe" + good, good + strings.Repeat("\x00", 64) + good,
-		resp("SET", "k", good) + "*" + good, "*2\r\n$5\r\nMULTI\x00\r\n$1\r\nx\r\n",
+		resp("SET", "k", good) + "*" + good, "\x00" + resp("SET", "k", good)[1:] + good, resp("SET", "k", good)[:30] + "?" + good + "\r\n" + good,
+		strings.Replace(good, "SET", "S\r\nET", 1) + good, resp("SET", "k", "a log:\r\n"+good) + "\r\n$3\r\nabc\r\n" + good, "\x00REDIS" + good,
+		"*2\r\n$5\r\nMULTI\x00\r\n$1\r\nx\r\n",
 	} {
 		f.Add([]byte(seed), false, uint16(0))
 	}

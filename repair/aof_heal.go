@@ -228,6 +228,7 @@ func (s *aofSalvage) lostLetter(c *aofCommand) bool {
 // framed reports whether a line like those of the framing stands in [start, end). A length that is guessed, and that takes such lines
 // for content, is most likely one that swallows others.
 func (s *aofSalvage) framed(start, end int64) bool {
+	s.work += (end - start) / aofHeader
 	for p := s.find(start, end, "$*"); p >= 0; p = s.find(p+1, end, "$*") {
 		if !s.crlf(p - 2) {
 			continue
@@ -269,9 +270,6 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 		return
 	}
 	end := start + size
-	if s.swallowing(start, end) {
-		return
-	}
 	b := bytes.Clone(s.at(end, 3))
 	for used := 0; used <= min(3, len(b)); used++ {
 		got := b[:used]
@@ -299,7 +297,7 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 			c.first[k] = aofSpan{start, end}
 		}
 		c.end = end + int64(used)
-		if s.arguments(&c, k+1, nil) {
+		if s.arguments(&c, k+1, nil) && !s.swallowing(start, end) {
 			s.confirm(c, Edit{end, int64(used), []byte("\r\n")}, proven, "the end of an argument", add)
 		}
 	}

@@ -28,6 +28,9 @@ const strayArguments = 256
 
 // withoutLines reads the command at off without such ends of lines; nil if that makes none.
 func (s *aofSalvage) withoutLines(off int64) *aofFix {
+	if s.tired() {
+		return nil
+	}
 	x := &lineSearch{aofSalvage: s, proven: true}
 	var next int64
 	left := strayLines
@@ -132,6 +135,7 @@ func (x *lineSearch) payload(start, size, k int64, left int) bool {
 
 // take takes n ends of lines out of argument k.
 func (x *lineSearch) take(start, end, n, k int64) bool {
+	x.work += (end - start) / aofHeader
 	found := int64(0)
 	for p := x.find(start, end, "\r"); p >= 0 && p < end-1; p = x.find(p+1, end, "\r") {
 		if !x.crlf(p) {

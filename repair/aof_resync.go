@@ -87,11 +87,14 @@ func (s *aofSalvage) trusted(c *aofCommand) bool {
 // limit is the most arguments that a guess may have. Guesses are cheap as long as few of them have many arguments, which a file made
 // for the purpose can prevent.
 func (s *aofSalvage) limit() int64 {
-	if s.work > s.size+1<<20 {
+	if s.tired() {
 		return 64
 	}
 	return math.MaxInt32
 }
+
+// tired reports whether so much was guessed that what takes long must be left.
+func (s *aofSalvage) tired() bool { return s.work > 2*s.size+1<<20 }
 
 // keepNote keeps an annotation, or ends the log in front of it.
 func (s *aofSalvage) keepNote(note aofCommand) int64 {

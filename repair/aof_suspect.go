@@ -153,7 +153,7 @@ func (s *aofSalvage) closed(pos int64, fault *aofFault, p int64) bool {
 // length says, with an empty line or other text. If it does neither, only a record at its first byte says that it is one.
 func (s *aofSalvage) logEnd(a aofArgument, p int64) int64 {
 	stated := a.start + min(a.size, s.size-a.start)
-	if p < a.start || p >= stated {
+	if p < a.start || p >= stated || s.tired() {
 		return p
 	}
 	first := p
@@ -204,7 +204,7 @@ func (s *aofSalvage) text(pos, p int64) bool {
 // if there is none, or if it is one whose length is wrong, as records go on across its end.
 func (s *aofSalvage) frame(p int64) int64 {
 	payload, next := s.argument(p)
-	if next == 0 || payload.end-payload.start < aofMinimum || s.work > s.size+1<<20 {
+	if next == 0 || payload.end-payload.start < aofMinimum || s.tired() {
 		return p
 	}
 	if _, ok := s.argument(next); ok == 0 && !s.follows(next) {

@@ -159,3 +159,22 @@ func TestSalvageAOFIdentity(t *testing.T) {
 		}
 	}
 }
+
+// TestHostileAOF salvages files that are made to be searched over and over.
+func TestHostileAOF(t *testing.T) {
+	const n = 20000
+	for name, text := range map[string]string{
+		"lengths that reach far":       strings.Repeat("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$400000\r\n", n),
+		"logs in what reaches far":     strings.Repeat("*2\r\n$3\r\nGET\r\n$400000\r\n*1\r\n$4\r\nPING\r\nx", n),
+		"arguments that reach far":     strings.Repeat("$400000\r\nx\r\n", n),
+		"counts that reach far":        strings.Repeat("*9999\r\n$1\r\nx\r\n", n),
+		"empty lines":                  strings.Repeat("*2\r\n$3\r\nGET\r\n$1\r\n\r\n", n),
+		"empty lines in a long one":    "*255\r\n$3\r\nDEL\r\n" + strings.Repeat("$2\r\n\r\n\r\n", n),
+		"lengths that end at a record": strings.Repeat("*2\r\n$3\r\nGET\r\n$36\r\n*2\r\n$3\r\nGET\r\n$9\r\n\r\n", n),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, out := salvageBytes(t, []byte(text), AOFOptions{})
+			acceptAOF(t, s, out)
+		})
+	}
+}

@@ -210,14 +210,14 @@ func (x *aofScore) intact(label string, sound *soundAOF, d *tracked, r *AOFRegio
 			return
 		}
 		if text := d.b[at:end]; !sound.texts[string(text)] {
-			next := end == len(d.b) || d.b[end] == '#' || d.b[end] == '*' && follows(d.b, end)
+			next := end == len(d.b) || d.b[end] == '#' || d.b[end] == '*' && logFollows(d.b, end)
 			x.strange(label, sound, d, lengths, at, end, next)
 		}
 		at = end
 	}
 }
 
-func follows(b []byte, at int) bool { _, end := strictCommand(b, at); return end > 0 }
+func logFollows(b []byte, at int) bool { _, end := strictCommand(b, at); return end > 0 }
 
 // strange judges a command that was not there so. next says whether a record follows.
 func (x *aofScore) strange(label string, sound *soundAOF, d *tracked, lengths []int, at, end int, next bool) {

@@ -4,6 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -81,4 +87,49 @@ func TestExportOfDamage(t *testing.T) {
 		files++
 	}
 	t.Logf("%d files, %d keys", files, lines)
+}
+
+// TestRepairOfDamage repairs damaged files of all kinds: the outcome is clean, or it is said why there is none, and the damaged files
+// are as they were.
+func TestRepairOfDamage(t *testing.T) {
+	step := 40
+	if testing.Short() {
+		step = 400
+	}
+	quiet := func() *env { return &env{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard} }
+	outcomes := map[int]int{}
+	n := 0
+	for _, recipes := range []iter.Seq[corpus.Recipe]{corpus.RDBRecipes(t), corpus.AOFRecipes(t)} {
+		for r := range recipes {
+			if n++; n%step != 0 {
+				continue
+			}
+			dir := t.TempDir()
+			path := r.Build(t, dir)
+			before := filesIn(t, dir)
+			out := filepath.Join(t.TempDir(), "out")
+			code := run(context.Background(), []string{"repair", path, "--out", out, "--databases", "0"}, quiet())
+			outcomes[code]++
+			if got := filesIn(t, dir); !maps.Equal(got, before) {
+				t.Errorf("%s %s %s: the damaged files were changed", r.ID, r.Base, r.Kind)
+			}
+			switch code {
+			case exitRepaired:
+				if code := run(context.Background(), []string{"check", "-q", "--databases", "0", out}, quiet()); code != exitClean {
+					t.Errorf("%s %s %s: the repaired one has status %d", r.ID, r.Base, r.Kind, code)
+				}
+			case exitClean, exitDamaged:
+				if _, err := os.Stat(out); err == nil {
+					t.Errorf("%s %s %s: status %d, and there is an output", r.ID, r.Base, r.Kind, code)
+				}
+			default:
+				var stderr bytes.Buffer
+				e := quiet()
+				e.stderr = &stderr
+				run(context.Background(), []string{"repair", path, "--dry-run"}, e)
+				t.Logf("%s %s %s: status %d: %s", r.ID, r.Base, r.Kind, code, stderr.String())
+			}
+		}
+	}
+	t.Logf("by status: %v", outcomes)
 }

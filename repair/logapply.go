@@ -176,6 +176,9 @@ func (p *LogPlan) prove(ctx context.Context, set *aof.Set, files []SalvagedFile)
 	if i := slices.IndexFunc(rep.Findings, graveFinding); i >= 0 {
 		return rep, fmt.Errorf("%w: %s", ErrUnproven, rep.Findings[i].String())
 	}
+	if !loads(rep) {
+		return rep, fmt.Errorf("%w: %v", ErrUnproven, rep.Verdicts[0].Err)
+	}
 	if len(rep.Files) != len(files) {
 		return rep, fmt.Errorf("%w: %d files, %d were promised", ErrUnproven, len(rep.Files), len(files))
 	}
@@ -186,6 +189,13 @@ func (p *LogPlan) prove(ctx context.Context, set *aof.Set, files []SalvagedFile)
 		}
 	}
 	return rep, nil
+}
+
+// loads reports whether one of the newest servers loads the set whole, whatever its settings.
+func loads(rep *aof.Report) bool {
+	return slices.ContainsFunc(rep.Verdicts, func(v aof.Verdict) bool {
+		return !v.LoadTruncated && (v.Outcome == aof.Loads || v.Outcome == aof.LoadsEmpty)
+	})
 }
 
 // ApplyInPlace repairs the log where it is. root is the folder that was given to [NewLogPlan] as a file system, on disk. The damaged

@@ -178,7 +178,7 @@ func (p *LogPlan) truncated(ctx context.Context, o *LogOffer) error {
 	result.Files = slices.Clone(result.Files)
 	for i := range result.Files {
 		f := &result.Files[i]
-		t, kept, err := p.truncateFile(ctx, f)
+		t, kept, left, err := p.truncateFile(ctx, f)
 		var fault *aof.FormatError
 		switch {
 		case errors.As(err, &fault):
@@ -189,6 +189,9 @@ func (p *LogPlan) truncated(ctx context.Context, o *LogOffer) error {
 		case t.Fault != nil && i < len(result.Files)-1:
 			o.Reason = fmt.Sprintf("%s is not the last file, and redis-check-aof cuts no other", f.Path)
 			return nil
+		case left != nil:
+			o.Reason = fmt.Sprintf("%s: no server loads what redis-check-aof would leave: %v", f.Path, left)
+			return nil
 		}
 		f.SalvagedAOF = t.account(kept)
 	}
@@ -197,21 +200,25 @@ func (p *LogPlan) truncated(ctx context.Context, o *LogOffer) error {
 	return nil
 }
 
-// truncateFile finds out where a file would be cut, and how many commands that leaves.
-func (p *LogPlan) truncateFile(ctx context.Context, f *SalvagedFile) (t *AOFTruncation, kept int64, err error) {
+// truncateFile finds out where a file would be cut, and how many commands that leaves. left says what a server has against these.
+func (p *LogPlan) truncateFile(ctx context.Context, f *SalvagedFile) (t *AOFTruncation, kept int64, left, err error) {
 	src, size, closer, err := openAt(p.Salvaged.Set.FS, f.Path)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	}
 	defer closer.Close()
-	if t, err = TruncateAOF(ctx, src, size, p.opt.AOFOptions); err != nil || !t.Position.InMulti {
-		return t, t.Position.Commands, err
+	if t, err = TruncateAOF(ctx, src, size, p.opt.AOFOptions); err != nil {
+		return t, 0, nil, err
 	}
-	r, err := readAOF(ctx, src, t.Valid, aof.AsChecker, AOFOptions{KeepUnknown: true, NoPreamble: p.opt.NoPreamble})
-	if err == errCanonical {
-		err = nil
+	r, left := readAOF(ctx, src, t.Valid, aof.AsServer, p.opt.AOFOptions)
+	var fault *aof.FormatError
+	switch {
+	case left == errCanonical:
+		left = nil
+	case left != nil && left != errInsane && !errors.As(left, &fault):
+		return t, 0, nil, left
 	}
-	return t, r.Position().Commands, err
+	return t, r.Position().Commands, left, nil
 }
 
 // account is the truncation as a map of the file.

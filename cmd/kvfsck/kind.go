@@ -66,8 +66,12 @@ func writtenForLog(head []byte) bool {
 	return false
 }
 
-// isManifest reports whether the first line that is no comment begins an entry, as the servers' checker has it.
-func isManifest(_ string, head []byte) bool {
+// isManifest reports whether the first line that is no comment begins an entry, as the servers' checker has it. Of an empty file the
+// name tells.
+func isManifest(name string, head []byte) bool {
+	if len(head) == 0 {
+		return strings.HasSuffix(name, ".manifest")
+	}
 	for line := range bytes.Lines(head) {
 		if line[0] != '#' {
 			return bytes.HasPrefix(line, []byte("file"))

@@ -3,6 +3,7 @@ package repair
 import (
 	"encoding/binary"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -97,9 +98,31 @@ func TestSalvageRecipes(t *testing.T) {
 	report(t, "untouched and lost", lost)
 	report(t, "wrong", bad)
 	require.Zero(t, total.failed)
-	// What is left are single keys beside damage in very small files, and damage that leaves a well-formed record.
-	require.GreaterOrEqual(t, float64(total.found), 0.998*float64(total.untouched))
-	require.LessOrEqual(t, float64(total.invented+total.cutShort), 0.0002*float64(total.untouched))
+	for _, line := range bad {
+		id := strings.Fields(line)[1]
+		require.True(t, undecidable[id] != "" || open[id] != "", line)
+	}
+	require.GreaterOrEqual(t, float64(total.found), 0.999*float64(total.untouched))
+}
+
+// undecidable are recipes that leave a well-formed record which was not in the file, and no other trace of it.
+var undecidable = map[string]string{
+	"r02194":  "a whole valid expiry was put before a key that had none",
+	"nr00006": "a whole valid expiry was put before a key that had none",
+	"r01166":  "blocks were swapped so that one ends just before the expiry of a key and the other begins with its type",
+	"r01203":  "blocks were swapped so that a text of the right length ends up as a key's value",
+}
+
+// open are recipes that leave a record which was not in the file, where a person sees that it is none.
+var open = map[string]string{
+	"r00817":  "four bytes too many make an empty key, with a value of a length that is not in its shortest form",
+	"r00864":  "a zero byte that stands twice ends a module's value early",
+	"r01624":  "a key's length becomes an integer's form, and its value's length just that of the rest and the next key",
+	"r01871":  "a key's length grows over a value and half of an idle time, and the value is empty then",
+	"r02275":  "a compressed node of a stream reads as a key and a value behind a block of zeros",
+	"nv00165": "the last strings of a hash read as a string and its key",
+	"nv00226": "a block of zeros ends inside of the first key's expiry",
+	"nv00431": "what follows the nodes of a stream reads on in a pending entry of another group",
 }
 
 func concat[T any](parts ...[]T) (all []T) {

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"math"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -188,11 +189,15 @@ func (s *salvager) solve(w, end int64, calm float64) {
 	s.probe.forgetAll()
 	s.probe.reach = end
 	defer func() { s.probe.reach = 0 }()
+	least := float32(math.Inf(-1))
+	if calm > 0 {
+		least = calmLeast
+	}
 	var behind []record
 	for i := len(s.recent) - 1; i >= 0 && s.recent[i].start >= w; i-- {
 		if s.recent[i].start < end {
 			g.stuck[s.recent[i].start] = true
-			s.probe.recall(&s.recent[i])
+			s.probe.recall(&s.recent[i], least)
 		} else {
 			behind = append(behind, s.recent[i])
 		}
@@ -214,11 +219,35 @@ func (s *salvager) solve(w, end int64, calm float64) {
 	if same(path, s.recent[:len(s.recent)-len(behind)], w) {
 		return
 	}
-	pos := s.pos
-	s.replace(g, s.judge(path, g))
+	pos, doubts := s.pos, len(s.doubts)
+	path = s.judge(path, g)
+	if calm > 0 && g.gained(path) < calm {
+		s.doubts = s.doubts[:doubts]
+		return
+	}
+	s.replace(g, path)
 	slices.Reverse(behind)
 	s.recent = append(s.recent, behind...)
 	s.pos = pos
+}
+
+// gained is the evidence for the records of a reading that are not those read before. Where nothing failed they must be one row up to the
+// anchor: several lie in what a value holds.
+func (g *gap) gained(path []*record) (bits float64) {
+	end := g.anchor
+	for _, f := range slices.Backward(path) {
+		if g.stuck[f.start] {
+			break
+		}
+		if f.end != end {
+			return 0
+		}
+		end = f.start
+		if !f.damaged {
+			bits += float64(f.score)
+		}
+	}
+	return bits
 }
 
 // same reports whether a reading is what was read from an offset on.

@@ -50,13 +50,11 @@ func (p *prober) brokenKey(b []byte) float64 {
 	if p.census.table[b[0]] != current || b[0] >= opMeta {
 		return best
 	}
-	for _, n := range []int{2, 3, 6, 10} { // what the wrong length takes
-		if n < len(b) {
+	_, size, _, _ := lengthForm(b[1:])
+	for _, n := range []int{2, 1 + size} { // behind the length, whether a byte of it is wrong or it has another form now
+		if n > 1 && n < len(b) {
 			text := p.census.keyText.likeness(p.census.valueText, b[n:min(n+looked, len(b))], false)
 			best = max(best, p.census.typeBits(rdb.Type(b[0]))+min(textMost, text)+onceBits)
-		}
-		if n == 2 && b[1] < 0x40 {
-			break
 		}
 	}
 	return best

@@ -19,13 +19,10 @@ func (s *salvager) readHeader() {
 	switch {
 	case ok && (version < firstHinted && written > 0 || written > version && written < rdb.MinValkeyVersion && version < rdb.MinValkeyVersion):
 		out.HeaderDamaged = true // a version without such fields, or older than its writer writes
-		version = written
+		family, version = familyOf(written), written
 	case ok:
 	case written > 0:
-		out.HeaderDamaged, version = true, written
-		if family = rdb.Redis; written >= rdb.MinValkeyVersion {
-			family = rdb.Valkey
-		}
+		out.HeaderDamaged, family, version = true, familyOf(written), written
 	default:
 		out.HeaderDamaged = true
 		family, version = likeliest(b)
@@ -38,6 +35,13 @@ func (s *salvager) readHeader() {
 		s.pos, s.done = headerSize, headerSize
 		s.mark(0, headerSize, RegionHeader)
 	}
+}
+
+func familyOf(version int) rdb.Family {
+	if version >= rdb.MinValkeyVersion {
+		return rdb.Valkey
+	}
+	return rdb.Redis
 }
 
 // headerOf reads the header.

@@ -17,6 +17,7 @@ import (
 //
 // What does not pass is left out and reported as doubtful.
 const (
+	ofStrings  = 8    // evidence for a key that may be a string of a collection
 	tailMin    = 9    // evidence for a record behind a record
 	mostly     = 0.9  // share of keys from which a key without what the others have has lost it
 	sometimes  = 0.03 // share from which it may have
@@ -24,6 +25,7 @@ const (
 	tornTail   = 32   // bytes at the end of a file cut short that are too few for evidence
 	zeroFew    = 4    // on either side of where a value seems to end
 	sectorSize = 512
+	oddLeast   = 8 // keys from which on it is known what there is not
 
 	year2000  = 946684800000 // in milliseconds
 	year10000 = 253402300800000
@@ -105,6 +107,12 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
+	if s.oddName(f) {
+		return DoubtBeginning
+	}
+	if first := sum == max(0, float64(f.score)); first && f.likeField() && g.tornStrings() && s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings {
+		return DoubtBeginning
+	}
 	if sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1))) {
 		return DoubtBeginning
 	}
@@ -120,6 +128,29 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return DoubtExpiry
 	}
 	return ""
+}
+
+// oddName reports whether a key beside a gap is empty or has control characters as no other has: then it is rather a part of a value.
+func (s *salvager) oddName(f *record) bool {
+	if f.what != isKey {
+		return false
+	}
+	b := s.probe.view.at(f.start, probeAhead)
+	s.probe.x.r.ResumeBytes(b, s.probe.position(f.start))
+	var g record
+	if !s.probe.x.head(&g) || g.what != isKey {
+		return false
+	}
+	c := s.census
+	return g.nameless || !f.verified && c.tested >= oddLeast && c.binary == 0 && hasControl(s.probe.x.key)
+}
+
+// tornStrings reports whether the record that failed is a collection of strings. Its last ones, an empty one and two more, look like a string
+// with its key.
+func (g *gap) tornStrings() bool {
+	b := g.s.probe.view.at(g.failed, 64)
+	at := afterModifiers(b)
+	return at >= 0 && (b[at] == byte(rdb.TypeList) || b[at] == byte(rdb.TypeSet) || b[at] == byte(rdb.TypeHash))
 }
 
 // gapBefore returns where the gap before a record began: behind the last record known of.
@@ -167,7 +198,7 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 	}
 	b = b[:n]
 	tail := b[max(0, n-8):]
-	if len(tail) == 8 && (s.census.expires > 0 || n <= 9) {
+	if len(tail) == 8 && (s.census.expires > 0 || n <= 9 || s.census.willExpire && [4]byte(tail) == [4]byte{}) {
 		if t := int64(binary.LittleEndian.Uint64(tail)); t > year2000 && t < year10000 {
 			return true
 		}
@@ -181,14 +212,18 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 		return true
 	}
 	k := len(tail)
-	return s.census.expires > 0 && k >= 3 && tail[k-1] == 0 && tail[k-2] == 0 && tail[k-3] > 0 && (tail[k-3] < 0x10 || tail[k-3] > 0xE0)
+	return (s.census.expires > 0 || s.census.willExpire && k < 8) && k >= 3 && tail[k-1] == 0 && tail[k-2] == 0 && tail[k-3] > 0 && (tail[k-3] < 0x10 || tail[k-3] > 0xE0)
 }
 
 // endsThere reports whether a record before a gap ends where it seems to.
 func (s *salvager) endsThere(f *record, g *gap) bool {
 	v := &s.probe.view
 	switch {
-	case f.verified || f.what != isKey && f.what != isModuleAux:
+	case f.what != isKey && f.what != isModuleAux:
+		return true
+	case s.oddName(f):
+		return false
+	case f.verified:
 		return true
 	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
 		return true
@@ -201,6 +236,9 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 	}
 	if text, more := s.probe.textEnds(f); text {
 		return !more
+	}
+	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
+		return true
 	}
 	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end)
 }

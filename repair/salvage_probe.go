@@ -68,13 +68,16 @@ func (p *prober) probe(at int64) *record {
 	return f
 }
 
-// recall remembers a record that was read in a row, also if there is too little evidence for it to be probed.
-func (p *prober) recall(f *record) {
-	if p.probe(f.start) == nil {
-		g := *f
-		g.score = rejectBits
-		p.known[f.start] = &g
+// recall remembers a record that was read in a row, also if there is too little evidence for it to be probed. At least so much is counted.
+func (p *prober) recall(f *record, least float32) {
+	g := p.probe(f.start)
+	if g == nil {
+		h := *f
+		h.score = rejectBits
+		g = &h
+		p.known[f.start] = g
 	}
+	g.score = max(g.score, least)
 }
 
 func (p *prober) position(at int64) rdb.Position {

@@ -22,6 +22,7 @@ import (
 // judged one by one (salvage_judge.go): the reading may be the best and still have one too many.
 const (
 	calmBits    = 24 // what it costs to suppose damage where nothing failed
+	calmLeast   = -8 // what may be said against a record there: files can be odd
 	startBits   = 22 // what a new row costs: the places where it could begin, and caution
 	headMin     = 14 // evidence that there must be for the beginning of a row: what has less with all before it is not believed
 	headLeast   = 7  // the same where there is but one place, more by how many there are
@@ -204,6 +205,9 @@ func (g *gap) hold(from int64, c *chain) {
 		}
 	}
 	for at := from + 1; at < min(g.anchor, from+fillMost); at++ {
+		if magicAt(p.view.at(at, headerSize)) && g.embedded(&at) {
+			continue
+		}
 		p.probe(at)
 	}
 }

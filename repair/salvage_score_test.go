@@ -212,7 +212,24 @@ func otherOfName(d *damaged, s *Salvaged, k int, seen map[int]bool) bool {
 			return true
 		}
 	}
-	return false
+	return s.keptNames()[d.keys[k].key]
+}
+
+// keptNames are the names of all keys that are kept.
+func (s *Salvaged) keptNames() map[string]bool {
+	names := map[string]bool{}
+	for _, g := range s.out {
+		for _, p := range g.pieces {
+			r := rdb.NewReader(nil)
+			r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), rdb.Position{Offset: p.start, Family: s.Family, Version: s.Version})
+			for r.Next() {
+				if e, ok := r.Record().(*rdb.Entry); ok {
+					names[string(e.Key)] = true
+				}
+			}
+		}
+	}
+	return names
 }
 
 // judge says what a key that was kept is.

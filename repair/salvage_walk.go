@@ -162,7 +162,7 @@ func (s *salvager) walk() (failed int64, err error) {
 			}
 			return s.pos, err
 		}
-		if s.truncate && f.damaged {
+		if s.truncate && f.damaged || f.damaged && f.what == isKey && s.hopeless(&f) {
 			return s.pos, nil
 		}
 		if learn {
@@ -185,6 +185,17 @@ func (s *salvager) walk() (failed int64, err error) {
 	}
 }
 
+// zeroed reports whether a key without a name is rather a part of a block of zeros, or what follows one.
+func (s *salvager) zeroed(f *record) bool {
+	v := &s.probe.view
+	return v.zeros(f.start, zeroEdge) == zeroEdge || v.zerosBefore(f.start, zeroEdge) == zeroEdge
+}
+
+// hopeless reports whether what was read as a damaged record is rather none.
+func (s *salvager) hopeless(f *record) bool {
+	return s.census.keys > openRecords/4 && s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < hopelessBits
+}
+
 // incredible reports whether a record is not to be believed though it can be read.
 func (s *salvager) incredible(f *record) bool {
 	switch f.what {
@@ -202,7 +213,7 @@ func (s *salvager) incredible(f *record) bool {
 				return true
 			}
 		}
-		if f.nameless && s.probe.view.zeros(f.start, zeroEdge) == zeroEdge {
+		if f.nameless && s.zeroed(f) {
 			return true
 		}
 	case isSelect:
@@ -240,6 +251,7 @@ func (s *salvager) learnFrom(at int64) {
 	for n := 0; n < 4*learnFirst && x.head(&f) && f.what != isEnd; n++ {
 		if f.what == isKey {
 			s.census.learnKey(x.key)
+			s.census.willExpire = s.census.willExpire || f.expires
 			if x.value(&f) != nil {
 				return
 			}

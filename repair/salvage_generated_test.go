@@ -1,0 +1,204 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// generated makes a sound file of so many keys of every kind.
+func generated(t testing.TB, target rdb.Target, keys int, seed uint64) *original {
+	b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Target: target, Keys: keys, Databases: 3, Expire: 30, Elements: 20, Functions: 1})
+	o := newOriginal(t, fmt.Sprintf("version %d seed %d", target, seed), b)
+	require.NotNil(t, o)
+	return o
+}
+
+// mutators damage a file, each in one way.
+var mutators = []struct {
+	name   string
+	damage func(r *rand.Rand, d *damaged)
+}{
+	{"bit", func(r *rand.Rand, d *damaged) {
+		i := r.Intn(len(d.bytes))
+		d.splice(i, i+1, []byte{d.bytes[i] ^ 1<<r.Intn(8)})
+	}},
+	{"framing byte", func(r *rand.Rand, d *damaged) {
+		i := int(d.keys[r.Intn(len(d.keys))].start) + r.Intn(3)
+		d.splice(i, i+1, []byte{byte(r.Intn(256))})
+	}},
+	{"first record", func(r *rand.Rand, d *damaged) { scramble(r, d, int(d.keys[0].start), 4) }},
+	{"last record", func(r *rand.Rand, d *damaged) { scramble(r, d, int(d.keys[len(d.keys)-1].start), 4) }},
+	{"header", func(r *rand.Rand, d *damaged) { scramble(r, d, r.Intn(6), 4) }},
+	{"aux", func(r *rand.Rand, d *damaged) { scramble(r, d, 9+r.Intn(12), 3) }},
+	{"zero 512", func(r *rand.Rand, d *damaged) { block(d, r, 512, func(b []byte) { clear(b) }) }},
+	{"zero 4096", func(r *rand.Rand, d *damaged) { block(d, r, 4096, func(b []byte) { clear(b) }) }},
+	{"noise 4096", func(r *rand.Rand, d *damaged) { block(d, r, 4096, func(b []byte) { r.Read(b) }) }},
+	{"missing 512", func(r *rand.Rand, d *damaged) {
+		i := r.Intn(len(d.bytes)/512-1) * 512
+		d.splice(i, i+512, nil)
+	}},
+	{"swapped 4096", func(r *rand.Rand, d *damaged) { swap(r, d, 4096) }},
+	{"cut short", func(r *rand.Rand, d *damaged) { d.splice(1+r.Intn(len(d.bytes)-1), len(d.bytes), nil) }},
+	{"inserted", func(r *rand.Rand, d *damaged) {
+		i, b := r.Intn(len(d.bytes)), make([]byte, 1+r.Intn(20))
+		r.Read(b)
+		d.splice(i, i, b)
+	}},
+	{"swapped 512", func(r *rand.Rand, d *damaged) { swap(r, d, 512) }},
+	{"zero tail", func(r *rand.Rand, d *damaged) {
+		i := r.Intn(len(d.bytes))
+		d.splice(i, len(d.bytes), make([]byte, len(d.bytes)-i))
+	}},
+	{"many", func(r *rand.Rand, d *damaged) {
+		for range 2 + r.Intn(49) {
+			scramble(r, d, r.Intn(len(d.bytes)-8), 1+r.Intn(4))
+		}
+	}},
+	{"opcode", func(r *rand.Rand, d *damaged) {
+		i := bytes.IndexByte(d.bytes[12:], opSelectDB) + 12
+		scramble(r, d, i, 1)
+	}},
+	{"inside LZF", func(r *rand.Rand, d *damaged) {
+		for range 200 {
+			if i := r.Intn(len(d.bytes) - 64); d.bytes[i] == 0xC3 && d.bytes[i+1]&0xC0 == 0x40 {
+				scramble(r, d, i+8, 4)
+				return
+			}
+		}
+	}},
+	{"two dumps", func(r *rand.Rand, d *damaged) {
+		d.splice(len(d.bytes), len(d.bytes), foreign)
+		scramble(r, d, r.Intn(d.size()), 3)
+	}},
+	{"foreign tail", func(r *rand.Rand, d *damaged) {
+		from := r.Intn(len(foreign) - 100)
+		d.splice(len(d.bytes), len(d.bytes), foreign[from:])
+	}},
+	{"blocks", func(r *rand.Rand, d *damaged) {
+		for range 2 + r.Intn(10) {
+			block(d, r, 512, func(b []byte) { clear(b) })
+		}
+	}},
+}
+
+func scramble(r *rand.Rand, d *damaged, at, n int) {
+	b := make([]byte, n)
+	r.Read(b)
+	d.splice(at, at+n, b)
+}
+
+// block changes an aligned block.
+func block(d *damaged, r *rand.Rand, size int, change func([]byte)) {
+	i := r.Intn(len(d.bytes)/size) * size
+	b := append([]byte{}, d.bytes[i:i+size]...)
+	change(b)
+	d.splice(i, i+size, b)
+}
+
+// swap puts two aligned blocks into each other's place.
+func swap(r *rand.Rand, d *damaged, size int) {
+	n := len(d.bytes) / size
+	i, j := r.Intn(n/2)*size, (n/2+r.Intn(n-n/2))*size
+	b, from := bytes.Clone(d.bytes), slices.Clone(d.from)
+	copy(d.bytes[i:i+size], b[j:j+size])
+	copy(d.from[i:i+size], from[j:j+size])
+	copy(d.bytes[j:j+size], b[i:i+size])
+	copy(d.from[j:j+size], from[i:i+size])
+}
+
+// foreign is another file.
+var foreign, _ = fuzz.RDB(4711, fuzz.RDBOptions{Target: rdb.Version10, Keys: 60})
+
+// size is that of the file before it was damaged.
+func (d *damaged) size() int { return len(d.original.bytes) }
+
+// becomes makes b the damaged file, of which is known only that it begins and ends as before.
+func (d *damaged) becomes(b []byte) {
+	n, m := min(len(b), len(d.bytes)), 0
+	i := 0
+	for i < n && b[i] == d.bytes[i] {
+		i++
+	}
+	for m < n-i && b[len(b)-1-m] == d.bytes[len(d.bytes)-1-m] {
+		m++
+	}
+	d.splice(i, len(d.bytes)-m, b[i:len(b)-m])
+}
+
+// TestSalvageGenerated salvages generated files that every mutator has damaged.
+func TestSalvageGenerated(t *testing.T) {
+	rounds, keys := 1, 200
+	if big() {
+		rounds, keys = 20, 1000
+	}
+	scores := map[string]*score{}
+	var lost, bad []string
+	try := func(kind string, d *damaged) {
+		sc, _ := rate(t, d)
+		if scores[kind] == nil {
+			scores[kind] = &score{}
+		}
+		scores[kind].add(&sc)
+		lost, bad = append(lost, sc.lost...), append(bad, sc.bad...)
+	}
+	for i, target := range []rdb.Target{rdb.Version8, rdb.Version10, rdb.Version12, rdb.Version13, rdb.Version80} {
+		o := generated(t, target, keys, uint64(i))
+		for round := range rounds {
+			for _, m := range mutators {
+				d := newDamaged(o, fmt.Sprintf("%s %d", m.name, round))
+				m.damage(rand.New(rand.NewSource(int64(round*1000+i))), d)
+				try(m.name, d)
+			}
+			for _, kind := range fuzz.MutationKinds() {
+				if strings.HasPrefix(kind, "text-") {
+					continue // changes bytes everywhere, and is healed
+				}
+				b, m, ok := fuzz.MutateKind(kind, uint64(round*100+i), o.bytes)
+				if !ok {
+					continue
+				}
+				d := newDamaged(o, m.String())
+				d.becomes(b)
+				try("fuzz: "+kind, d)
+			}
+		}
+	}
+	total := table(t, scores)
+	report(t, "untouched and lost", lost)
+	report(t, "wrong", bad)
+	require.Zero(t, total.failed)
+	require.GreaterOrEqual(t, float64(total.found), 0.999*float64(total.untouched))
+	// A block in another's place may continue the value of a key with what fits.
+	require.LessOrEqual(t, float64(total.invented+total.cutShort), 0.0001*float64(total.untouched))
+}
+
+// TestSalvageUndamaged: of a sound file everything is kept, whatever it holds.
+func TestSalvageUndamaged(t *testing.T) {
+	files := uint64(60)
+	if big() {
+		files = 600
+	}
+	for seed := range files {
+		opt := fuzz.AnyOptions(seed)
+		opt.Keys *= 20
+		b, _ := fuzz.RDB(seed, opt)
+		s, err := Salvage(context.Background(), bytes.NewReader(b), int64(len(b)), SalvageOptions{})
+		require.NoError(t, err)
+		require.Zero(t, s.LostBytes, "seed %d: %v", seed, s.Regions)
+		require.Zero(t, s.Gaps, seed)
+		require.True(t, s.Complete)
+		rep, err := rdb.Verify(context.Background(), bytes.NewReader(b), rdb.VerifyOptions{})
+		require.NoError(t, err)
+		require.Equal(t, rep.Keys, s.Keys, seed)
+	}
+}

@@ -27,6 +27,9 @@ func (s *salvager) keepPart(start, end int64, torn bool) int64 {
 	if s.opt.Partial != PartialKeep || !rdb.Target(s.out.Version).Valid() {
 		return 0
 	}
+	if k := len(s.out.partials); k > 0 && s.out.partials[k-1].start == start { // a gap that is told of in two parts
+		return s.out.partials[k-1].elements
+	}
 	p := partial{span: span{start, end}, segment: len(s.segs) - 1, torn: torn}
 	e, v, n := s.out.beginning(&p)
 	if v == nil || n == 0 {
@@ -71,7 +74,7 @@ func (o *Salvaged) beginning(p *partial) (e *rdb.Entry, v rdb.Value, n int64) {
 	}
 	c := partCollector{kind: e.Kind()}
 	for el, err := range e.Elements() {
-		if err != nil || c.size > partialMost {
+		if err != nil || c.size > partialMost || p.torn && c.odd(el.Data) {
 			break
 		}
 		c.add(el)
@@ -93,6 +96,22 @@ type partCollector struct {
 	scored rdb.SortedSet
 	fields rdb.Hash
 	stream []rdb.StreamEntry
+	seen   int // elements
+	binary int // of them, with control characters
+}
+
+// odd reports whether an element has control characters as hardly any before it has: behind a length that is wrong the next ones are read from their
+// middle, with the lengths of others in them.
+func (c *partCollector) odd(p []byte) bool {
+	const few, share = 8, 16
+	control := slices.ContainsFunc(p, func(b byte) bool { return b < 0x20 })
+	if control && c.seen >= few && c.binary*share < c.seen {
+		return true
+	}
+	if c.seen++; control {
+		c.binary++
+	}
+	return false
 }
 
 func (c *partCollector) keep(p []byte) []byte {
@@ -155,9 +174,13 @@ func (o *Salvaged) encodePart(e *rdb.Entry, v rdb.Value) ([]byte, error) {
 	if err := w.SelectDB(e.DB); err != nil {
 		return nil, err
 	}
-	before := b.Len()
 	if err := w.WriteEntry(e, v); err != nil {
 		return nil, err
 	}
-	return b.Bytes()[before:], nil
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	before := headerSize + len(appendLength([]byte{opSelectDB}, e.DB))
+	const behind = 9 // the end mark and the checksum
+	return b.Bytes()[before : b.Len()-behind], nil
 }

@@ -81,14 +81,13 @@ func (s *salvager) nextDB(i int) uint64 {
 			return s.segs[i-1].db
 		}
 	}
-	if !s.manyDBs() {
+	if !s.manyDBs() && !s.full(i) {
 		return s.segs[i-1].db
 	}
 	return anyDB
 }
 
-// manyDBs reports whether the file has, or may have had, more than one database behind the last that was selected. Where all databases that
-// are known tell how many keys they had, and all of these are accounted for, one more is needed.
+// manyDBs reports whether the file has more than one database, or the only one known is not the first.
 func (s *salvager) manyDBs() bool {
 	selected := 0
 	for i := range s.segs {

@@ -1,0 +1,179 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// numbered writes databases with so many keys each, named by their numbers.
+func numbered(t testing.TB, hints bool, dbs map[uint64]int, order ...uint64) *original {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{})
+	for _, db := range order {
+		require.NoError(t, w.SelectDB(db))
+		if hints {
+			require.NoError(t, w.ResizeDB(uint64(dbs[db]), 0))
+		}
+		for i := range dbs[db] {
+			e := rdb.NewEntry(db, fmt.Appendf(nil, "db%d:key:%d", db, i))
+			require.NoError(t, w.WriteEntry(e, rdb.String(fmt.Sprintf("a value of database %d, number %d", db, i))))
+		}
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "databases", b.Bytes())
+	require.NotNil(t, o)
+	return o
+}
+
+// TestSalvageLostSelect loses the selection of a database together with keys on both sides of it. What follows is put where it must have been if the
+// counts, or the databases around, prove it; else where it is wanted, and counted as guessed.
+func TestSalvageLostSelect(t *testing.T) {
+	nine := uint64(9)
+	for _, c := range []struct {
+		name    string
+		hints   bool
+		last    bool // the database whose selection is lost is the last one
+		opt     SalvageOptions
+		want    uint64
+		guessed bool
+	}{
+		{"counts", true, false, SalvageOptions{}, 1, false},
+		{"policy", false, false, SalvageOptions{LostDB: &nine}, 9, true},
+		{"no policy", false, false, SalvageOptions{}, 0, true},
+		{"counts, last", true, true, SalvageOptions{}, 1, true},
+	} {
+		dbs, order := map[uint64]int{0: 30, 1: 60, 2: 30}, []uint64{0, 1, 2}
+		if c.last {
+			order = order[:2]
+		}
+		o := numbered(t, c.hints, dbs, order...)
+		d := newDamaged(o, c.name)
+		d.splice(int(o.keys[27].start), int(o.keys[33].start), bytes.Repeat([]byte{0xF2, 0x99}, 30))
+		s, out := salvage(t, d.bytes, c.opt)
+		in := map[uint64]int64{}
+		for _, a := range s.DBs {
+			in[a.DB] = a.Kept
+			assert.Equal(t, c.guessed && a.Guessed > 0, a.Guessed > 0, c.name)
+		}
+		if c.want == 0 {
+			require.EqualValues(t, 27+57, in[0], c.name)
+		} else {
+			require.EqualValues(t, 27, in[0], c.name)
+			require.EqualValues(t, 57, in[c.want], c.name)
+		}
+		if !c.last {
+			require.EqualValues(t, 30, in[2], c.name)
+		}
+		r := rdb.NewReader(bytes.NewReader(out))
+		for r.Next() {
+			if e, ok := r.Record().(*rdb.Entry); ok && bytes.HasPrefix(e.Key, []byte("db1:")) {
+				require.Equal(t, c.want, e.DB, c.name)
+			}
+		}
+		require.NoError(t, r.Err())
+	}
+}
+
+// TestSalvageDuplicates: of keys with one name in one database the last is kept.
+func TestSalvageDuplicates(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 40, 1: 40}, 0, 1)
+	again := func(value string) []byte { return append(append([]byte{0}, str("db0:key:7")...), str(value)...) }
+	d := newDamaged(o, "")
+	at := int(o.keys[20].start)
+	d.splice(at, at, append(again("second"), again("third")...))
+	at = int(o.keys[60].start) + len(d.bytes) - len(o.bytes)
+	d.splice(at, at, again("of another database"))
+	s, out := salvage(t, d.bytes, SalvageOptions{})
+	require.EqualValues(t, 2, s.DuplicateKeys)
+	require.EqualValues(t, 81, s.Keys)
+	values := map[uint64]string{}
+	r := rdb.NewReader(bytes.NewReader(out))
+	for r.Next() {
+		if e, ok := r.Record().(*rdb.Entry); ok && string(e.Key) == "db0:key:7" {
+			v, err := e.Value()
+			require.NoError(t, err)
+			values[e.DB] = string(v.(rdb.String))
+		}
+	}
+	require.Equal(t, map[uint64]string{0: "third", 1: "of another database"}, values)
+}
+
+func str(s string) []byte { return append(appendLength(nil, uint64(len(s))), s...) }
+
+// TestTruncate keeps what is before the first damage.
+func TestTruncate(t *testing.T) {
+	o := generated(t, rdb.Version10, 100, 1)
+	d := newDamaged(o, "")
+	d.splice(int(o.keys[70].start), int(o.keys[70].start)+1, []byte{0xF2})
+	s, err := Truncate(context.Background(), bytes.NewReader(d.bytes), int64(len(d.bytes)), SalvageOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, 70, s.Keys)
+	var out bytes.Buffer
+	_, err = s.WriteTo(&out)
+	require.NoError(t, err)
+	rep, err := rdb.Verify(context.Background(), &out, rdb.VerifyOptions{Hints: true})
+	require.NoError(t, err)
+	require.EqualValues(t, 70, rep.Keys)
+}
+
+var errDisk = errors.New("the disk does not answer")
+
+// brokenDisk fails from an offset on.
+type brokenDisk struct {
+	io.ReaderAt
+	from int64
+}
+
+func (d brokenDisk) ReadAt(p []byte, at int64) (int, error) {
+	if at+int64(len(p)) > d.from {
+		return 0, errDisk
+	}
+	return d.ReaderAt.ReadAt(p, at)
+}
+
+type fullDisk struct{ room int }
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	if d.room -= len(p); d.room < 0 {
+		return 0, errDisk
+	}
+	return len(p), nil
+}
+
+// TestSalvageErrors: errors of input and output come through, and a salvage can be ended.
+func TestSalvageErrors(t *testing.T) {
+	o := generated(t, rdb.Version10, 300, 1)
+	d := newDamaged(o, "")
+	d.splice(int(o.keys[50].start), int(o.keys[50].start)+2, []byte{0xF2, 0xC4})
+	src, size := bytes.NewReader(d.bytes), int64(len(d.bytes))
+	_, err := Salvage(context.Background(), brokenDisk{src, size / 2}, size, SalvageOptions{})
+	require.ErrorIs(t, err, errDisk)
+	_, err = Truncate(context.Background(), brokenDisk{src, 4000}, size, SalvageOptions{})
+	require.ErrorIs(t, err, errDisk)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	calls := 0
+	_, err = Salvage(ctx, src, size, SalvageOptions{Progress: func(int64) { calls++; cancel() }})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Positive(t, calls)
+
+	s, err := Salvage(context.Background(), src, size, SalvageOptions{})
+	require.NoError(t, err)
+	_, err = s.WriteTo(&fullDisk{1000})
+	require.ErrorIs(t, err, errDisk)
+	s.src = brokenDisk{src, size / 2}
+	_, err = s.WriteTo(io.Discard)
+	require.ErrorIs(t, err, errDisk)
+	for kind := RegionHeader; kind <= RegionEnd; kind++ {
+		require.NotEmpty(t, kind.String())
+	}
+}

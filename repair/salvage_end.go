@@ -33,30 +33,24 @@ func (s *salvager) atEnd(f *record) error {
 	return nil
 }
 
-// allKeysSeen reports whether the selected database has as many keys as the file says.
+// allKeysSeen reports whether the databases have as many keys as the file says. All are counted: the last one may be that of a dump inside a value.
 func (s *salvager) allKeysSeen() bool {
-	keys, hint, hinted := int64(0), uint64(0), false
-	for i := len(s.recent) - 1; i >= 0; i-- {
+	keys, hints := int64(0), uint64(0)
+	for i := range s.recent {
 		switch f := &s.recent[i]; f.what {
 		case isKey:
 			keys++
 		case isResize:
-			hint, hinted = f.numbers[0], true
-		case isSelect:
-			return hinted && uint64(keys) >= hint
+			hints += f.numbers[0]
 		}
 	}
-	for i := len(s.segs) - 1; i >= 0; i-- {
-		g := &s.segs[i]
-		keys += g.keys + g.lost
-		if g.hinted {
-			hint, hinted = g.hint[0], true
-		}
-		if g.selected {
-			break
+	for i := range s.segs {
+		keys += s.segs[i].keys + s.segs[i].lost
+		if s.segs[i].hinted {
+			hints += s.segs[i].hint[0]
 		}
 	}
-	return hinted && uint64(keys) >= hint
+	return hints > 0 && uint64(keys) >= hints
 }
 
 // goesOn reports whether a trusted chain begins behind an end mark, which is then damage; the walk fails there.

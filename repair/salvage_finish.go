@@ -98,7 +98,7 @@ func (s *salvager) manyDBs() bool {
 	return selected != 1 || s.segs[0].selected && s.segs[0].db > 0
 }
 
-// full reports whether the database before segment i has no room for the keys of it.
+// full reports whether the database before segment i has no room for most of the keys of it; a few too many may stand there twice.
 func (s *salvager) full(i int) bool {
 	db := s.segs[i-1].db
 	keys := s.segs[i].keys
@@ -109,7 +109,7 @@ func (s *salvager) full(i int) bool {
 		}
 		keys += g.keys
 		if g.hinted {
-			return uint64(keys) > g.hint[0]
+			return uint64(keys) > g.hint[0] && 2*(uint64(keys)-g.hint[0]) > uint64(s.segs[i].keys)
 		}
 	}
 	return false

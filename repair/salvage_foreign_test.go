@@ -1,0 +1,99 @@
+package repair
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// TestSalvageForeign: what belongs to another file does not become keys: a dump inside a value whose beginning is damaged, a dump behind the file, the
+// tail of one.
+func TestSalvageForeign(t *testing.T) {
+	inner, _ := fuzz.RDB(99, fuzz.RDBOptions{Target: rdb.Version10, Keys: 60})
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{NoCompression: true})
+	require.NoError(t, w.SelectDB(0))
+	require.NoError(t, w.ResizeDB(300, 0))
+	for i := range 300 {
+		e, v := rdb.NewEntry(0, fmt.Appendf(nil, "session:%d", i)), rdb.String(fmt.Sprintf(`{"user":%d,"page":"page %d"}`, i*7, i))
+		if i == 150 {
+			e.Key, v = []byte("backup:1"), rdb.String(inner)
+		}
+		require.NoError(t, w.WriteEntry(e, v))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "outer", b.Bytes())
+	holder := o.keys[150]
+	for name, damage := range map[string]func(d *damaged){
+		"length of the holder": func(d *damaged) { d.splice(int(holder.start)+10, int(holder.start)+12, []byte{0x41, 0x7F}) },
+		"type of the holder":   func(d *damaged) { d.splice(int(holder.start), int(holder.start)+1, []byte{0xF2}) },
+		"dump behind":          func(d *damaged) { d.splice(len(d.bytes), len(d.bytes), inner) },
+		"tail behind":          func(d *damaged) { d.splice(len(d.bytes), len(d.bytes), inner[len(inner)/2:]) },
+		"dump behind damage": func(d *damaged) {
+			scramble(rand.New(rand.NewSource(1)), d, int(o.keys[200].start), 3)
+			d.splice(len(d.bytes), len(d.bytes), inner)
+		},
+		"end lost, dump behind": func(d *damaged) { d.splice(len(d.bytes)-9, len(d.bytes), inner) },
+		"head of the inner dump": func(d *damaged) {
+			d.splice(int(holder.start), int(holder.start)+40, bytes.Repeat([]byte{0xF2, 0x9B}, 20))
+		},
+	} {
+		d := newDamaged(o, name)
+		damage(d)
+		sc, _ := rate(t, d)
+		assert.LessOrEqual(t, sc.untouched-sc.found, 1, "%s: %v", name, sc.lost)
+		assert.Zero(t, sc.failed, "%s: %v", name, sc.bad)
+		if name != "head of the inner dump" { // of which nothing tells then where it belongs
+			assert.Zero(t, sc.invented+sc.extra, "%s: %v", name, sc.bad)
+		}
+	}
+}
+
+// TestSalvageLarge: records larger than what is looked at in memory are found behind damage too, and the database's counts are made anew.
+func TestSalvageLarge(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{NoCompression: true})
+	r := rand.New(rand.NewSource(3))
+	for i := range 60 {
+		v := make(rdb.List, 1+40*(i%2))
+		for k := range v {
+			v[k] = make([]byte, 8<<10)
+			r.Read(v[k])
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "queue:%d", i)), v))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "large", b.Bytes())
+	d := newDamaged(o, "")
+	for _, k := range []int{10, 20, 30} {
+		d.splice(int(o.keys[k].start), int(o.keys[k].start)+4, []byte{0xF2, 0xF2, 0xF2, 0xF2})
+	}
+	sc, s := rate(t, d)
+	require.Equal(t, 57, sc.untouched)
+	require.Equal(t, 57, sc.found, "%v", sc.lost)
+	require.Empty(t, sc.bad)
+	require.EqualValues(t, 57, s.Keys)
+}
+
+// TestSalvageLibraries: of function libraries with one name the last is kept, and one without a first line is none.
+func TestSalvageLibraries(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 40}, 0)
+	library := func(code string) []byte { return append([]byte{opFunction}, str(code)...) }
+	first, second := "#!lua name=one\nfirst", "#!lua name=one\nsecond"
+	b := concat(library(first), library("no first line, which says the name"), library(second))
+	d := newDamaged(o, "")
+	d.splice(headerSize, headerSize, b)
+	s, out := salvage(t, d.bytes, SalvageOptions{})
+	require.EqualValues(t, 1, s.Libraries)
+	require.EqualValues(t, 2, s.LostLibraries)
+	require.Contains(t, string(out), second)
+	require.NotContains(t, string(out), first)
+	require.EqualValues(t, 40, s.Keys)
+}

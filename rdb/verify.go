@@ -27,7 +27,8 @@ type VerifyOptions struct {
 	Now time.Time
 	// OnRecord is called with every record but keys, in file order, as soon as it is read. The record holds for the call.
 	OnRecord func(Record)
-	// DuplicateMemory and TempDir are as in [ReaderOptions]. Twice DuplicateMemory is used if DuplicateKeys is set.
+	// DuplicateMemory bounds the memory, in bytes, for finding keys that stand twice; 0 means 32 MiB. A quarter as much more is used for
+	// elements that stand twice in one value. What does not fit goes to temporary files in TempDir, as with [ReaderOptions].
 	DuplicateMemory int64
 	TempDir         string
 	// Progress, if set, is called now and then with how many bytes have been read.
@@ -102,7 +103,8 @@ func (r *Report) ServerFault() *FormatError { return r.refused }
 // it found. The error is the first fault of [Report.ServerFault], or [Report.CheckerFault] where only the checker minds, or else what kept
 // the input from being read.
 //
-// Beside what the options say of duplicates, memory is bounded by a few MiB for every worker, whatever the input.
+// Memory is bounded whatever the input: by what the options say of duplicates, 40 MiB if they say nothing, and beside that by a few
+// MiB for every worker.
 func Verify(ctx context.Context, src io.Reader, opt VerifyOptions) (*Report, error) {
 	v := newVerifier(ctx, opt)
 	defer v.close()

@@ -1,6 +1,8 @@
 package rdb
 
 import (
+	"cmp"
+
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/lzf"
 )
@@ -67,7 +69,7 @@ type walker struct {
 // newWalker makes a walker with a reader that has nothing to read yet.
 func newWalker(out sink, opt *VerifyOptions, now int64) *walker {
 	w := &walker{out: out, now: now, sums: opt.DuplicateKeys, slow: opt.slow}
-	w.r = newReader(ReaderOptions{OnFault: w.fault, DuplicateMemory: opt.DuplicateMemory, TempDir: opt.TempDir, Window: opt.window, limit: opt.limit})
+	w.r = newReader(ReaderOptions{OnFault: w.fault, DuplicateMemory: cmp.Or(opt.DuplicateMemory, dupset.DefaultMemory) / 4, TempDir: opt.TempDir, Window: opt.window, limit: opt.limit})
 	return w
 }
 

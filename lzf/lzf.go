@@ -36,16 +36,28 @@
 //
 // # The ways to use it
 //
-//   - [Decompress] produces a block in the caller's buffer.
+//   - [Decompress] produces a block in the caller's buffer, [DecompressLent] does so
+//     faster where there is room around it.
 //   - [Validate] says whether a block is sound, and of the length declared, without
 //     producing it: a back-reference can be judged by the count of bytes before it.
+//     [ValidateAll] does so for many blocks at once.
 //   - [Validator] does the same for a block that arrives in pieces.
 //   - [Reader] decompresses a block of any size in constant memory.
 //   - [Compress] makes a block that the servers load.
 //
-// All of them agree on every input: they stand on one parser of operations. All
-// are strict. Servers are not where the declared length is 0: there lzf_decompress
-// returns 0 for success and for failure alike, so whatever block is accepted.
+// All of them agree on every input: they stand on one parser of operations, to
+// which the fast loops leave every doubt. All are strict. Servers are not where the
+// declared length is 0: there lzf_decompress returns 0 for success and for failure
+// alike, so whatever block is accepted.
+//
+// # What bounds the speed
+//
+// The place of an operation depends on the one before, so a walk over one block is
+// a chain of loads, about three nanoseconds each with the mispredicted branches.
+// Decompressing adds copies of what was just written and little else. ValidateAll
+// walks 32 such chains side by side in the lanes of AVX-512 registers and is bound
+// by the instructions it takes: 0.6 ns an operation. The build tag
+// purego leaves out all assembly.
 package lzf
 
 import (

@@ -111,6 +111,16 @@ func TestNacked(t *testing.T) {
 	}
 }
 
+// TestFieldExpiriesOfForeignListpacks counts a hash with a listpack entry that only the other family minds, as the checkers do.
+func TestFieldExpiriesOfForeignListpacks(t *testing.T) {
+	blob := lp("f", strings.Repeat("v", 16383-5), 1<<30) // written as Redis does
+	rep, err := rdb.Verify(context.Background(), bytes.NewReader(redisFile(key(25, "k"), le64(1<<30), str(blob))), everything)
+	require.NoError(t, err)
+	require.Len(t, rep.Faults, 1)
+	assert.Equal(t, rdb.CodeBacklenValkey, rep.Faults[0].Code)
+	assert.EqualValues(t, 1, rep.FieldExpires)
+}
+
 // TestExpiryInSeconds has the opcode of Redis before 2.6, a signed number of 32 bits.
 func TestExpiryInSeconds(t *testing.T) {
 	for seconds, want := range map[string]int64{"\x00\x00\x00\x00": 0, "\xff\xff\xff\x7f": 2147483647000, "\xff\xff\xff\xff": -1000, "\x01\x02\x03\x04": 67305985000} {

@@ -167,6 +167,10 @@ func (c *fileCheck) pastRDB(f fs.File) (rest io.Reader, end int64, err error) {
 			err = rdb.ErrTruncated
 		}
 		c.fr.RDBFault = err
+		var fault *rdb.FormatError
+		if !errors.As(err, &fault) && !errors.Is(err, rdb.ErrTruncated) {
+			return nil, 0, err
+		}
 		return nil, 0, &FormatError{Code: CodeRDB, Damage: DamagePreamble, EOF: errors.Is(err, rdb.ErrTruncated), Err: err}
 	}
 	return rep.Rest, rep.Size, nil

@@ -90,6 +90,7 @@ func TestSickDisk(t *testing.T) {
 		{"stat", sickFS{MapFS: wholeSet(), stat: dirIncr}, dirIncr},
 		{"first bytes", sickFS{MapFS: wholeSet(), read: dirIncr}, dirIncr},
 		{"commands", sickFS{MapFS: wholeSet(), read: dirIncr, after: 30}, dirIncr},
+		{"RDB part", sickFS{MapFS: wholeSet(), read: dirBase, after: 12}, dirBase},
 		{"directory", sickFS{MapFS: wholeSet(), dir: dirOf(dirManifest)}, dirOf(dirManifest)},
 	}
 	for _, c := range cases {
@@ -121,6 +122,8 @@ func TestOpening(t *testing.T) {
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = OpenSet(sickFS{MapFS: files, read: dirManifest, after: strings.IndexByte(oneOfEach, '\n') + 1}, dirManifest)
 	assert.ErrorIs(t, err, errDisk)
+	_, err = OpenSet(sickFS{MapFS: files, read: dirManifest, after: 5}, dirManifest)
+	assert.ErrorIs(t, err, errDisk, "in the middle of a line")
 	_, err = OpenFile(files, "none.aof")
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = OpenFile(files, "appendonlydir")

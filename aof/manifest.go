@@ -146,8 +146,8 @@ func ReadManifest(src io.Reader) (*Manifest, error) {
 	for {
 		p.w.release()
 		chunk, _ := p.w.line(manifestLine)
-		if len(chunk) == 0 {
-			break
+		if len(chunk) == 0 || p.w.failed() != nil && p.w.pos == p.w.end {
+			break // also in the middle of a line
 		}
 		p.line++
 		if err := p.parse(chunk); err != nil {

@@ -219,10 +219,15 @@ func rdbVerdict(fr *FileReport, server Server) (Reason, int64, error) {
 			return ReasonRDB, fault.Offset, fault
 		}
 	}
-	if fr.RDBFault != nil {
+	var fault *FormatError
+	switch {
+	case fr.RDBFault == nil:
+		return ReasonNone, 0, nil
+	case !errors.As(fr.ServerErr, &fault):
+		return ReasonUnreadable, -1, fr.RDBFault
+	default:
 		return ReasonRDB, rep.Size, fr.RDBFault
 	}
-	return ReasonNone, 0, nil
 }
 
 var (

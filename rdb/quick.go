@@ -97,6 +97,22 @@ func (r *Reader) quick(k *keyFrame, check bool) bool {
 	return true
 }
 
+// quickCheck is quick for the value of the current record, whose head was read.
+func (r *Reader) quickCheck() bool {
+	if r.state != atValue || r.inAux || r.later != nil {
+		return false
+	}
+	s, k := &r.src, &r.frame
+	k.typ, k.value = r.dec.typ, s.pos
+	end := r.quickValue(s.buf[:s.end], k, true)
+	if end == 0 {
+		return false
+	}
+	s.pos, r.dec.hasTTL = end, false
+	r.valueEnd()
+	return true
+}
+
 // quickRoom is what must be left in the window: the longest head of a string and an opcode with its operand are within it.
 const quickRoom = 16
 
@@ -212,8 +228,7 @@ func (r *Reader) quickName(b []byte, p int) (sum uint64, end int) {
 		}
 		return dupset.QuickSum(name, 0, len(name)), end
 	}
-	text := strconv.AppendInt(r.keyBuf[:0], intOf(h.form, b[p:end]), 10)
-	r.keyBuf = text
+	text := strconv.AppendInt(r.nameBuf[:0], intOf(h.form, b[p:end]), 10)
 	return dupset.QuickSum(text, 0, len(text)), end
 }
 

@@ -71,6 +71,7 @@ type Reader struct {
 	entry   Entry
 	eof     EOF
 	keyBuf  []byte
+	nameBuf [24]byte    // an integer as text
 	later   []lzf.Block // see quick
 	frame   keyFrame    // skim's
 	partial bool        // reading began in the middle
@@ -267,10 +268,15 @@ func (r *Reader) walk(m mode, report func(*FormatError)) (err error) {
 		r.err, r.state = err, failed
 		return err
 	}
+	r.valueEnd()
+	return nil
+}
+
+// valueEnd notes that the value of the current record was passed.
+func (r *Reader) valueEnd() {
 	r.state = atRecord
 	span := r.rec.span()
 	span.Size = r.src.offset() - span.Offset
-	return nil
 }
 
 // finishValue passes the value of the current record if nobody took it.

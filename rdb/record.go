@@ -157,7 +157,12 @@ func (e *Entry) Elements() iter.Seq2[*Element, error] {
 }
 
 // Check walks the value and applies every rule to it without producing it.
-func (e *Entry) Check() error { return e.r.checkValue() }
+func (e *Entry) Check() error {
+	if e.r.quickCheck() {
+		return nil
+	}
+	return e.r.checkValue()
+}
 
 // Raw returns the bytes of the value as they stand in the file, which is what DUMP puts behind the type byte. It checks their
 // framing only.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -84,18 +85,40 @@ func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) 
 	if !errors.As(err, &p.Fault) {
 		return nil, err
 	}
-	for _, s := range Strategies {
-		if opt.Strategies != nil && !slices.Contains(opt.Strategies, s) {
-			continue
-		}
-		o, err := p.offer(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		p.Offers = append(p.Offers, o)
+	if err := p.offers(ctx); err != nil {
+		return nil, err
 	}
 	p.choose()
 	return p, nil
+}
+
+// offers asks all strategies. Healing has all processors to itself; the others read the file in one go each, side by side.
+func (p *Plan) offers(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wanted []Strategy
+	for _, s := range Strategies {
+		if p.opt.Strategies == nil || slices.Contains(p.opt.Strategies, s) {
+			wanted = append(wanted, s)
+		}
+	}
+	p.Offers = make([]Offer, len(wanted))
+	var asked sync.WaitGroup
+	ask := func(i int) {
+		o, err := p.offer(ctx, wanted[i])
+		if p.Offers[i] = o; err != nil {
+			cancel(err)
+		}
+	}
+	for i, s := range wanted {
+		if s == StrategyHeal {
+			ask(i)
+		} else {
+			asked.Go(func() { ask(i) })
+		}
+	}
+	asked.Wait()
+	return context.Cause(ctx)
 }
 
 // verifyOptions are how files are judged before and after.
@@ -125,9 +148,11 @@ func (p *Plan) offer(ctx context.Context, s Strategy) (Offer, error) {
 	case StrategyHeal:
 		return p.offerHeal(ctx)
 	case StrategySalvage:
-		return p.offerSalvaged(ctx, s, Salvage)
+		return p.offerSalvaged(ctx, s, p.opt.Salvage, Salvage)
 	default:
-		return p.offerSalvaged(ctx, s, Truncate)
+		opt := p.opt.Salvage
+		opt.Progress = nil // salvage tells how far it is
+		return p.offerSalvaged(ctx, s, opt, Truncate)
 	}
 }
 
@@ -169,9 +194,9 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 	return o, nil
 }
 
-func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, salvage func(context.Context, io.ReaderAt, int64, SalvageOptions) (*Salvaged, error)) (Offer, error) {
+func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions, salvage func(context.Context, io.ReaderAt, int64, SalvageOptions) (*Salvaged, error)) (Offer, error) {
 	o := Offer{Strategy: s}
-	got, err := salvage(ctx, p.src, p.Size, p.opt.Salvage)
+	got, err := salvage(ctx, p.src, p.Size, opt)
 	if err != nil {
 		return o, err
 	}

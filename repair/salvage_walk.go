@@ -282,6 +282,9 @@ const (
 func (s *salvager) settle(keep int) {
 	n := len(s.recent) - keep
 	for i := range n {
+		s.keys.Touch(inDB(s.recent[i].sum, s.seg().db))
+	}
+	for i := range n {
 		s.commit(&s.recent[i], s.recent[i:])
 	}
 	if n > 0 {

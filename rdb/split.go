@@ -16,7 +16,8 @@ import (
 //		for r.Next() { ... }
 //	}
 //
-// One after the other the pieces' records are those that a Reader of the whole reads, with the same errors and the same checksum. A
+// One after the other the pieces' records are those that a Reader of the whole reads, with the same errors and the same checksum; behind a
+// piece that ended with an error the others do not count. A
 // record that is larger than a piece is a piece of its own, which is not in memory: see [Piece.Streams].
 type Splitter struct {
 	cutter

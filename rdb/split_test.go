@@ -74,8 +74,11 @@ func demandSplit(t *testing.T, b []byte, size int, what any) {
 }
 
 func TestSplitter(t *testing.T) {
-	targets := rdb.Targets()
-	for seed := range uint64(12) {
+	targets, files := rdb.Targets(), uint64(12)
+	if testing.Short() {
+		files = 2
+	}
+	for seed := range files {
 		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 60, Idle: 10, Freq: 10, Loose: 20})
 		for _, size := range []int{16, 100, 1000, 256 << 10} {
 			demandSplit(t, b, size, seed)

@@ -42,7 +42,7 @@ func (p *prober) likelyHead(at int64) float64 {
 
 // brokenKey is the evidence that b begins with a type and a key, one of which is wrong or missing.
 func (p *prober) brokenKey(b []byte) float64 {
-	const looked = 12 // bytes of a key whose length is not known
+	const few, looked = 6, 12 // bytes of a key whose length is not known
 	if len(b) < 3 {
 		return math.Inf(-1)
 	}
@@ -53,7 +53,8 @@ func (p *prober) brokenKey(b []byte) float64 {
 	_, size, _, _ := lengthForm(b[1:])
 	for _, n := range []int{2, 1 + size} { // behind the length, whether a byte of it is wrong or it has another form now
 		if n > 1 && n < len(b) {
-			text := p.census.keyText.likeness(p.census.valueText, b[n:min(n+looked, len(b))], false)
+			text := max(p.census.keyText.likeness(p.census.valueText, b[n:min(n+few, len(b))], false),
+				p.census.keyText.likeness(p.census.valueText, b[n:min(n+looked, len(b))], false))
 			best = max(best, p.census.typeBits(rdb.Type(b[0]))+min(textMost, text)+onceBits)
 		}
 	}

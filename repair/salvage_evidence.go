@@ -382,7 +382,7 @@ func (c *census) weighOther(f *record, x *recordReader, b []byte, size int64) fl
 		}
 		return selectBits
 	case isResize:
-		if f.numbers[0] > 16*uint64(size)+1000 || f.numbers[1] > f.numbers[0] { // the file may be cut short
+		if f.numbers[0] > 16*uint64(size)+1000 || f.numbers[1] > f.numbers[0] || !plainLengths(b[min(1, len(b)):], 2) { // the file may be cut short
 			return oddBits
 		}
 		return resizeBits

@@ -188,7 +188,14 @@ func TestSalvageUndamaged(t *testing.T) {
 	if big() {
 		files = 600
 	}
+	seeds := []uint64{
+		618, // an empty key behind a value that ends with zeros
+		874, // a value that is one byte over and over, that of RESIZEDB
+	}
 	for seed := range files {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
 		opt := fuzz.AnyOptions(seed)
 		opt.Keys *= 20
 		b, _ := fuzz.RDB(seed, opt)

@@ -188,7 +188,7 @@ func (s *salvager) walk() (failed int64, err error) {
 // zeroed reports whether a key without a name is rather a part of a block of zeros, or what follows one.
 func (s *salvager) zeroed(f *record) bool {
 	v := &s.probe.view
-	return v.zeros(f.start, zeroEdge) == zeroEdge || v.zerosBefore(f.start, zeroEdge) == zeroEdge
+	return v.zeros(f.start, zeroEdge) == zeroEdge || f.typ == rdb.TypeString && v.zerosBefore(f.start, zeroEdge) == zeroEdge
 }
 
 // hopeless reports whether what was read as a damaged record is rather none.

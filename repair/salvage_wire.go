@@ -208,3 +208,16 @@ func keySlot(key []byte) uint64 {
 	}
 	return uint64(crc) & 16383
 }
+
+// plainLengths reports whether b begins with so many lengths in the form in which servers write them. A run of one byte, such as that of
+// RESIZEDB, reads as lengths of another.
+func plainLengths(b []byte, n int) bool {
+	for ; n > 0; n-- {
+		_, size, enc, shortest := lengthForm(b)
+		if size == 0 || enc || !shortest {
+			return false
+		}
+		b = b[size:]
+	}
+	return true
+}

@@ -67,6 +67,7 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 			s.doubt(row[0], doubt)
 		}
 	}
+	row = s.judgeBehindDamage(row, g)
 	if n := len(row); n == 0 || row[n-1].end == g.anchor {
 		return row
 	}
@@ -84,6 +85,25 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 		row = row[:n-1]
 	}
 	return row
+}
+
+// judgeBehindDamage takes out of a row what stands behind a damaged record and is rather a part of it: where that one ends is not certain.
+func (s *salvager) judgeBehindDamage(row []*record, g *gap) []*record {
+	kept := row[:min(1, len(row))]
+	for i := 1; i < len(row); i++ {
+		if f := row[i]; row[i-1].damaged && !f.damaged && (s.oddName(f, g) || s.zerosAreType(f)) {
+			s.doubt(f, DoubtBeginning)
+			continue
+		}
+		kept = append(kept, row[i])
+	}
+	return kept
+}
+
+// zerosAreType reports whether the type of a string is rather the last byte of a block of zeros.
+func (s *salvager) zerosAreType(f *record) bool {
+	return f.what == isKey && f.typ == rdb.TypeString && !f.modified && f.start%sectorSize != 0 &&
+		s.probe.view.zerosBefore(f.start, zeroEdge) == zeroEdge
 }
 
 // proved reports whether a row that ends in damage has evidence enough.
@@ -107,7 +127,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
-	if s.oddName(f) {
+	if s.oddName(f, g) {
 		return DoubtBeginning
 	}
 	if first := sum == max(0, float64(f.score)); first && f.likeField() && g.tornStrings() && s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings {
@@ -131,18 +151,22 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 }
 
 // oddName reports whether a key beside a gap is empty or has control characters as no other has: then it is rather a part of a value.
-func (s *salvager) oddName(f *record) bool {
+func (s *salvager) oddName(f *record, g *gap) bool {
 	if f.what != isKey {
 		return false
 	}
 	b := s.probe.view.at(f.start, probeAhead)
 	s.probe.x.r.ResumeBytes(b, s.probe.position(f.start))
-	var g record
-	if !s.probe.x.head(&g) || g.what != isKey {
+	var h record
+	if !s.probe.x.head(&h) || h.what != isKey {
 		return false
 	}
 	c := s.census
-	return g.nameless || !f.verified && c.tested >= oddLeast && c.binary == 0 && hasControl(s.probe.x.key)
+	others := c.binary
+	if others > 0 && g.stuck[f.start] && f.score < startBits {
+		others-- // this key is among them, and it would not be believed in a row of its own
+	}
+	return h.nameless || !f.verified && c.tested >= oddLeast && others == 0 && hasControl(s.probe.x.key)
 }
 
 // tornStrings reports whether the record that failed is a collection of strings. Its last ones, an empty one and two more, look like a string
@@ -198,7 +222,7 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 	}
 	b = b[:n]
 	tail := b[max(0, n-8):]
-	if len(tail) == 8 && (s.census.expires > 0 || n <= 9 || s.census.willExpire && [4]byte(tail) == [4]byte{}) {
+	if len(tail) == 8 && (s.census.expires > 0 || n <= 9 || zerosThen(b) || s.census.willExpire && [4]byte(tail) == [4]byte{}) {
 		if t := int64(binary.LittleEndian.Uint64(tail)); t > year2000 && t < year10000 {
 			return true
 		}
@@ -215,16 +239,28 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 	return (s.census.expires > 0 || s.census.willExpire && k < 8) && k >= 3 && tail[k-1] == 0 && tail[k-2] == 0 && tail[k-3] > 0 && (tail[k-3] < 0x10 || tail[k-3] > 0xE0)
 }
 
+// zerosThen reports whether b ends with a block of zero bytes and less than an expiry behind it: the gap is as good as those few bytes.
+func zerosThen(b []byte) bool {
+	for k := 1; k < 8 && k+zeroRun <= len(b); k++ {
+		if at := len(b) - k; b[at] != 0 && [zeroRun]byte(b[at-zeroRun:at]) == [zeroRun]byte{} {
+			return true
+		}
+	}
+	return false
+}
+
 // endsThere reports whether a record before a gap ends where it seems to.
 func (s *salvager) endsThere(f *record, g *gap) bool {
 	v := &s.probe.view
 	switch {
 	case f.what != isKey && f.what != isModuleAux:
 		return true
-	case s.oddName(f):
+	case s.oddName(f, g):
 		return false
 	case f.verified:
 		return true
+	case s.oddStream(f):
+		return false
 	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
 		return true
 	case v.zeros(f.end, zeroEdge) == zeroEdge:

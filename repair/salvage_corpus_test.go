@@ -3,6 +3,7 @@ package repair
 import (
 	"encoding/binary"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestSalvageRecipes(t *testing.T) {
 	var lost, bad []string
 	n := 0
 	for r := range corpus.RDBRecipes(t) {
-		if n++; n%every != 0 {
+		if n++; n%every != 0 && !slices.Contains(wereWrong, r.ID) {
 			continue
 		}
 		o := originals[r.Base]
@@ -113,16 +114,20 @@ var undecidable = map[string]string{
 	"r01203":  "blocks were swapped so that a text of the right length ends up as a key's value",
 }
 
+// wereWrong are recipes of which a record was kept that was not in the file; they are tried always.
+var wereWrong = []string{
+	"r00817",  // four bytes too many make an empty key, with a value of a length that is not in its shortest form
+	"r00864",  // a zero byte that stands twice ends a module's value early, and what follows is an empty sorted set
+	"r01624",  // a key's length becomes an integer's form, and its value's length just that of the rest and the next key
+	"r01871",  // a key's length grows over a value and half of an idle time, and the value is empty then
+	"r02275",  // a compressed node of a stream reads as a key and a value behind a block of zeros
+	"nv00226", // a block of zeros ends inside of the first key's expiry
+	"nv00431", // what follows the nodes of a stream reads on in a pending entry of another group
+}
+
 // open are recipes that leave a record which was not in the file, where a person sees that it is none.
 var open = map[string]string{
-	"r00817":  "four bytes too many make an empty key, with a value of a length that is not in its shortest form",
-	"r00864":  "a zero byte that stands twice ends a module's value early",
-	"r01624":  "a key's length becomes an integer's form, and its value's length just that of the rest and the next key",
-	"r01871":  "a key's length grows over a value and half of an idle time, and the value is empty then",
-	"r02275":  "a compressed node of a stream reads as a key and a value behind a block of zeros",
-	"nv00165": "the last strings of a hash read as a string and its key",
-	"nv00226": "a block of zeros ends inside of the first key's expiry",
-	"nv00431": "what follows the nodes of a stream reads on in a pending entry of another group",
+	"nv00165": "the last strings of a hash read as a string and its key; its text is like a key's, and only the count of fields speaks against it",
 }
 
 func concat[T any](parts ...[]T) (all []T) {

@@ -51,6 +51,7 @@ type census struct {
 	tested, novel        uint32 // keys looked at while learning, and those of them that were unlike those before
 	binary, ints, long   uint32 // and those with control characters; keys written as integers; long keys
 	willExpire           bool   // keys do that were learnt ahead
+	longForms            bool   // lengths are longer than need be: no server wrote the file
 	anyText              *textModel
 	modules              map[rdb.ModuleID]bool
 	keyText, valueText   *textModel
@@ -228,10 +229,10 @@ func hasControl(key []byte) bool {
 	return false
 }
 
-// learnKey learns what keys look like, and how often one looks like none before it.
-func (c *census) learnKey(key []byte) {
+// learnKey learns what keys look like, and how often one looks like none before it. It returns the evidence that it does.
+func (c *census) learnKey(key []byte) (like float64) {
 	c.tested++
-	if c.keyText.likeness(c.valueText, key, true) < 0 {
+	if like = c.keyText.likeness(c.valueText, key, true); like < 0 {
 		c.novel++
 	}
 	for _, b := range key {
@@ -241,6 +242,7 @@ func (c *census) learnKey(key []byte) {
 		}
 	}
 	c.keyText.learn(key, true)
+	return like
 }
 
 // stringForm is the evidence in how a string is written, whatever it says. Servers write integers of up to 32 bits as such, lengths in

@@ -279,6 +279,21 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end)
 }
 
+// doubtEnd leaves out the record read last if that behind it, which is empty and unlike all others, is rather a part of its value.
+func (s *salvager) doubtEnd(f *record) {
+	n := len(s.recent)
+	if n == 0 || s.census.tested < oddLeast {
+		return
+	}
+	last := &s.recent[n-1]
+	if last.what != isKey || last.end != f.start || last.damaged || last.verified || packedTypes[last.typ] {
+		return
+	}
+	if text, more := s.probe.textEnds(last); !text || more {
+		last.damaged, last.doubt = true, DoubtEnd
+	}
+}
+
 // textEnds reports whether a string is printable text, and whether more of it follows. No record begins with a printable byte.
 func (p *prober) textEnds(f *record) (text, more bool) {
 	const least, most = 3, 512

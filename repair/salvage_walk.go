@@ -148,9 +148,9 @@ func (s *salvager) walk() (failed int64, err error) {
 			return s.pos, err
 		}
 		key := s.x.key
-		learn := f.what == isKey && s.census.count(&f, s.x.entry)
+		learn, like := f.what == isKey && s.census.count(&f, s.x.entry), 0.0
 		if learn {
-			s.census.learnKey(key)
+			like = s.census.learnKey(key)
 		}
 		if f.what == isSlot || f.what == isSlotField {
 			s.x.slots, s.probe.x.slots = true, true
@@ -162,7 +162,7 @@ func (s *salvager) walk() (failed int64, err error) {
 			}
 			return s.pos, err
 		}
-		if s.truncate && f.damaged || f.damaged && f.what == isKey && s.hopeless(&f) {
+		if s.truncate && f.damaged || f.damaged && f.what == isKey && s.hopeless(&f) || s.unheardOf(&f) {
 			return s.pos, nil
 		}
 		if learn {
@@ -170,6 +170,9 @@ func (s *salvager) walk() (failed int64, err error) {
 		}
 		if f.what == isKey && !s.truncate {
 			s.takeBack(&f)
+		}
+		if f.code == rdb.CodeEmpty && like < hopelessBits && !s.truncate {
+			s.doubtEnd(&f)
 		}
 		s.accept(f)
 		switch {
@@ -196,6 +199,35 @@ func (s *salvager) hopeless(f *record) bool {
 	return s.census.keys > openRecords/4 && s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < hopelessBits
 }
 
+// spelled reports whether a key that is written as an integer is the beginning of a text like other keys, of which none is an integer: then it
+// is its length that is damaged.
+func (s *salvager) spelled(f *record) bool {
+	if s.census.ints > 0 || s.census.tested < oddLeast || intWidth(s.x.key) != 4 {
+		return false
+	}
+	b := s.probe.view.at(f.start, 64)
+	at := afterModifiers(b)
+	if at < 0 || at+6 > len(b) || b[at+1] != 0xC2 {
+		return false
+	}
+	for _, c := range b[at+2 : at+6] {
+		if !printable(c) {
+			return false
+		}
+	}
+	return s.census.keyText.likeness(s.census.valueText, b[at+2:at+6], false) >= ofStrings
+}
+
+// unheardOf reports whether a key without a name has a string of a form in which servers write none.
+func (s *salvager) unheardOf(f *record) bool {
+	if !f.nameless || f.typ != rdb.TypeString || s.truncate {
+		return false
+	}
+	b := s.probe.view.at(s.x.entry.ValueOffset, 16)
+	_, n, _, shortest := lengthForm(b)
+	return n > 0 && !shortest && !s.census.longForms
+}
+
 // incredible reports whether a record is not to be believed though it can be read.
 func (s *salvager) incredible(f *record) bool {
 	switch f.what {
@@ -213,7 +245,7 @@ func (s *salvager) incredible(f *record) bool {
 				return true
 			}
 		}
-		if f.nameless && s.zeroed(f) {
+		if f.nameless && s.zeroed(f) || s.spelled(f) {
 			return true
 		}
 	case isSelect:
@@ -238,6 +270,9 @@ func (s *salvager) learnValue(at int64, f *record) {
 	if f.typ == rdb.TypeModule2 && len(s.census.modules) < 1000 {
 		id, _, _, _ := lengthForm(s.sample[:n])
 		s.census.modules[rdb.ModuleID(id)] = true
+	}
+	if _, size, _, shortest := lengthForm(s.sample[:n]); f.typ == rdb.TypeString && size > 0 && !shortest {
+		s.census.longForms = true
 	}
 	s.census.valueText.learn(s.sample[:n], false)
 }

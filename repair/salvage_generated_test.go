@@ -190,6 +190,7 @@ func TestSalvageUndamaged(t *testing.T) {
 	}
 	seeds := []uint64{
 		618, // an empty key behind a value that ends with zeros
+		158, // an empty key with a length longer than need be
 		874, // a value that is one byte over and over, that of RESIZEDB
 	}
 	for seed := range files {

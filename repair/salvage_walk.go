@@ -218,14 +218,14 @@ func (s *salvager) spelled(f *record) bool {
 	return s.census.keyText.likeness(s.census.valueText, b[at+2:at+6], false) >= ofStrings
 }
 
-// unheardOf reports whether a key without a name has a string of a form in which servers write none.
+// unheardOf reports whether a key without a name has an empty string of a form in which servers write none.
 func (s *salvager) unheardOf(f *record) bool {
 	if !f.nameless || f.typ != rdb.TypeString || s.truncate {
 		return false
 	}
 	b := s.probe.view.at(s.x.entry.ValueOffset, 16)
-	_, n, _, shortest := lengthForm(b)
-	return n > 0 && !shortest && !s.census.longForms
+	v, n, _, shortest := lengthForm(b)
+	return n > 0 && v == 0 && !shortest && !s.census.longForms
 }
 
 // incredible reports whether a record is not to be believed though it can be read.

@@ -58,6 +58,9 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 			return fix.cmd.end
 		}
 		if s.spliced(&c) {
+			if s.emptyLine(c.end) { // it is the end of the argument, and not of one that began earlier
+				c.end += 2
+			}
 			s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: "its last argument goes on behind it"}, true)
 			s.out.Lost++
 			return c.end
@@ -160,9 +163,9 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	if b := s.at(pos, 8); aof.IsRDB(b, aof.AsChecker) {
 		from = max(from, s.foreignEnd(pos))
 	}
-	p := s.resume(from)
+	p, settled := s.resume(from), false
 	if arg.start > 0 {
-		p = s.logEnd(arg, p)
+		p, settled = s.logEnd(arg, p)
 	}
 	if p == s.size && s.torn() {
 		return s.size
@@ -172,8 +175,12 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	}
 	closed := s.closed(pos, fault, p)
 	s.gap(pos, p, "")
-	if !s.timeOnly(pos, p) {
+	switch {
+	case s.timeOnly(pos, p):
+	case !settled:
 		s.suspectFrom(p, arg, closed)
+	case !s.suspectedNear(p): // the end of the value was seen
+		s.suspect = aofSuspect{}
 	}
 	return p
 }

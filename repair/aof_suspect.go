@@ -53,13 +53,19 @@ func (s *aofSalvage) damagedArgument(fault *aofFault) (a aofArgument) {
 
 // suspectFrom puts what begins at p under suspicion.
 func (s *aofSalvage) suspectFrom(p int64, a aofArgument, closed bool) {
-	if x := &s.suspect; closed && x.active && !x.closed && p < x.first+suspectNear {
+	if closed && s.suspectedNear(p) {
 		return
 	}
 	s.suspect = aofSuspect{
 		active: true, closed: closed, start: a.start, beyond: a.start > 0 && a.size > s.size-a.start,
 		first: p, before: s.state, regions: len(s.out.Regions), counts: *s.out,
 	}
+}
+
+// suspectedNear reports whether a gap that is not closed is under suspicion not far from p.
+func (s *aofSalvage) suspectedNear(p int64) bool {
+	x := &s.suspect
+	return x.active && !x.closed && p < x.first+suspectNear
 }
 
 // embedded recognises an empty line with the log, or the rest of a command, behind it: what was read since the last gap is the content
@@ -150,18 +156,19 @@ func (s *aofSalvage) closed(pos int64, fault *aofFault, p int64) bool {
 }
 
 // logEnd returns where the log goes on behind a damaged argument in which a record begins at p. A log in it ends about where its
-// length says, with an empty line or other text. If it does neither, only a record at its first byte says that it is one.
-func (s *aofSalvage) logEnd(a aofArgument, p int64) int64 {
+// length says, with an empty line or other text, which settles it. If it does neither, only a record at its first byte says that it is
+// one.
+func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 	stated := a.start + min(a.size, s.size-a.start)
 	if p < a.start || p >= stated || s.tired() {
-		return p
+		return p, false
 	}
 	first := p
 	if stated == s.size { // the file may be torn in it
 		if end := s.chainEnd(p, s.size); first == a.start && s.at(p, 1)[0] == '*' && end < s.size && s.resume(end+1) == s.size {
-			return s.size
+			return s.size, false
 		}
-		return first
+		return first, false
 	}
 	slack := min(suspectText, 64+a.size/4)
 	low, high := stated-slack, min(stated+slack, s.size)
@@ -171,20 +178,20 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) int64 {
 			break
 		}
 		if end >= low && s.emptyLine(end) {
-			return s.resume(end + 2)
+			return s.resume(end + 2), true
 		}
 		p = s.resume(end + 1)
 		if end <= stated && p >= stated {
-			return p
+			return p, false
 		}
 		if p >= low && p <= high && p > end+4 && s.crlf(p-2) && (s.crlf(p-4) || s.text(end, p)) {
-			return p
+			return p, true
 		}
 	}
 	if first == a.start {
-		return s.resume(stated)
+		return s.resume(stated), false
 	}
-	return first
+	return first, false
 }
 
 // text reports whether [pos, p) is a few lines of text with nothing of a command.

@@ -70,6 +70,28 @@ func TestNested(t *testing.T) {
 	}
 }
 
+// TestNestedEnd has a damaged value with a log in it whose end is seen: what shows the end of another value, later, says nothing about
+// the commands between them.
+func TestNestedEnd(t *testing.T) {
+	a, m, z := commands("SELECT 0", "SET a 1"), commands("SET m 1", "SET n 2"), commands("SET y 2", "SET z 3")
+	inner := commands("SET no 1", "DEL no", "SET never 2", "SET never 3")
+	value, cut := resp("SET", "k", inner), resp("SET", "k", inner[:len(inner)-2])
+	broken := strings.Replace(value, "DEL", "foreignDEL", 1)
+	split := strings.Replace(value, "$5\r\nnever", "$5\r\n\r\nnever", 1)
+	for _, c := range []struct{ name, in, want string }{
+		{"a line between commands", broken + m + "\r\n", m},
+		{"two such values", strings.Replace(cut, "never", "ne\r\nver", 1) + m + split, m},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, got := salvageBytes(t, []byte(a+c.in+z), AOFOptions{})
+			acceptAOF(t, s, got)
+			if string(got) != a+c.want+z {
+				t.Errorf("%q\nmap %v", got, s.Regions)
+			}
+		})
+	}
+}
+
 // TestLinesTooMuch takes ends of lines out of commands.
 func TestLinesTooMuch(t *testing.T) {
 	a, z := commands("SELECT 0", "SET a 1"), commands("SET y 2", "SET z 3")

@@ -36,7 +36,7 @@ func (s *aofSalvage) withoutLines(off int64) *aofFix {
 	left := strayLines
 	if x.argc, next = s.header(off, '*'); next == 0 {
 		var i int64
-		if x.argc, i, next = x.strayLine(off, '*'); next == 0 || i == 0 {
+		if x.argc, i, next = x.splitLine(off, '*'); next == 0 || i == 0 {
 			return nil
 		}
 		x.edits = append(x.edits, Edit{Offset: off + i, Remove: 2})
@@ -52,8 +52,18 @@ func (s *aofSalvage) withoutLines(off int64) *aofFix {
 	return &aofFix{cmd: c, proven: x.proven, vague: x.vague, why: "an end of line that is too much"}
 }
 
-// strayLine reads a line of the framing out of which an end of line is taken at its index i.
-func (x *lineSearch) strayLine(off int64, sigil byte) (v, i, next int64) {
+// strayLine reports whether an empty line stands at pos, with a command behind it that has damage of its own.
+func (s *aofSalvage) strayLine(pos int64) bool {
+	if !s.crlf(pos) {
+		return false
+	}
+	_, next := s.header(pos+2, '*')
+	_, name := s.argument(next)
+	return next > 0 && name > 0
+}
+
+// splitLine reads a line of the framing out of which an end of line is taken at its index i.
+func (x *lineSearch) splitLine(off int64, sigil byte) (v, i, next int64) {
 	b := bytes.Clone(x.at(off, aofHeader+2))
 	for i := 0; i+1 < len(b); i++ {
 		if b[i] != '\r' || b[i+1] != '\n' {
@@ -79,7 +89,7 @@ func (x *lineSearch) argument(pos, k int64, left int) bool {
 	if left == 0 {
 		return false
 	}
-	size, i, start := x.strayLine(pos, '$')
+	size, i, start := x.splitLine(pos, '$')
 	if start == 0 {
 		return false
 	}

@@ -155,6 +155,10 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	if s.embedded(pos) {
 		return pos + 2
 	}
+	if s.strayLine(pos) {
+		s.gap(pos, pos+2, "")
+		return pos + 2
+	}
 	if next, ok := s.corrected(pos, fault); ok {
 		return next
 	}

@@ -56,7 +56,7 @@ func (s *aofScan) fill(off int64) {
 	}
 }
 
-// header reads sigil, digits, CR LF. next is 0 if it is anything else.
+// header reads sigil, digits, CR LF. next is 0 if it is anything else; no server writes zeros in front.
 func (s *aofScan) header(off int64, sigil byte) (v, next int64) {
 	s.work++
 	b := s.at(off, aofHeader)
@@ -67,7 +67,7 @@ func (s *aofScan) header(off int64, sigil byte) (v, next int64) {
 	for ; i < len(b) && b[i]-'0' <= 9; i++ {
 		v = 10*v + int64(b[i]-'0')
 	}
-	if i == 1 || i+2 > len(b) || b[i] != '\r' || b[i+1] != '\n' {
+	if i == 1 || i > 2 && b[1] == '0' || i+2 > len(b) || b[i] != '\r' || b[i+1] != '\n' {
 		return 0, 0
 	}
 	return v, off + int64(i) + 2

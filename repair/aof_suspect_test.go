@@ -80,6 +80,7 @@ func TestNestedEnd(t *testing.T) {
 	split := strings.Replace(value, "$5\r\nnever", "$5\r\n\r\nnever", 1)
 	for _, c := range []struct{ name, in, want string }{
 		{"a line between commands", broken + m + "\r\n", m},
+		{"a line in front of a command with another in it", broken + m + "\r\n" + strings.Replace(resp("RPUSH", "o", "value", "", "z"), "lu", "\r\nlu\r\n", 1) + m + "\r\n", m + m},
 		{"two such values", strings.Replace(cut, "never", "ne\r\nver", 1) + m + split, m},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -89,6 +90,18 @@ func TestNestedEnd(t *testing.T) {
 				t.Errorf("%q\nmap %v", got, s.Regions)
 			}
 		})
+	}
+}
+
+// TestPaddedLength has a header in which the beginning of a length and the end of other digits meet: no server writes zeros in front.
+func TestPaddedLength(t *testing.T) {
+	a, m, z := commands("SET a 1"), commands("SET m 1", "SET n 2"), commands("SET y 2")
+	hidden := strings.Repeat("x", 60-len(m)) // what the length would swallow
+	in := a + "\r\n*3\r\n$3\r\nSET\r\n$00000060\r\n" + m + hidden + "\r\n$1\r\n1\r\n" + z
+	s, got := salvageBytes(t, []byte(in), AOFOptions{})
+	acceptAOF(t, s, got)
+	if string(got) != a+m+z {
+		t.Errorf("%q\nmap %v", got, s.Regions)
 	}
 }
 

@@ -236,17 +236,24 @@ func (s *aofSalvage) resume(from int64) int64 {
 // chainEnd follows the chain of records that begins at p up to its end, or to where it has come to end.
 func (s *aofSalvage) chainEnd(p, end int64) int64 {
 	for p < end {
-		if note, ok := s.annotation(p); ok {
-			p = note.end
-			continue
-		}
-		c, ok := s.command(p, nil, s.limit())
-		if !ok {
+		next := s.recordEnd(p)
+		if next == 0 {
 			break
 		}
-		p = c.end
+		p = next
 	}
 	return p
+}
+
+// recordEnd returns the end of the record at p, 0 if there is none.
+func (s *aofSalvage) recordEnd(p int64) int64 {
+	if note, ok := s.annotation(p); ok {
+		return note.end
+	}
+	if c, ok := s.command(p, nil, s.limit()); ok {
+		return c.end
+	}
+	return 0
 }
 
 // star returns the next '*' in [from, to), -1 if there is none.

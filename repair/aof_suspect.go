@@ -172,19 +172,23 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 	}
 	slack := min(suspectText, 64+a.size/4)
 	low, high := stated-slack, min(stated+slack, s.size)
+	_, log := s.header(a.start, '*')
 	for p < high && s.err == nil {
 		end := s.chainEnd(p, high)
+		if end <= high && (end >= low || (stated-end)%diskBlock == 0) && s.emptyLine(end) {
+			return s.resume(end + 2), true
+		}
+		if next := s.lineless(p, stated); next > 0 && log > 0 {
+			return next, true
+		}
 		if end > high {
 			break
-		}
-		if end >= low && s.emptyLine(end) {
-			return s.resume(end + 2), true
 		}
 		p = s.resume(end + 1)
 		if end <= stated && p >= stated {
 			return p, false
 		}
-		if p >= low && p <= high && p > end+4 && s.crlf(p-2) && (s.crlf(p-4) || s.text(end, p)) {
+		if p >= low && p <= high && p > end+4 && s.crlf(p-2) && (s.crlf(p-4) || s.text(s.afterArguments(end, p), p)) {
 			return p, true
 		}
 	}
@@ -192,6 +196,36 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 		return s.resume(stated), false
 	}
 	return first, false
+}
+
+// diskBlock is the unit in which bytes are missing where a disk has lost them.
+const diskBlock = 512
+
+// lineless returns where a log goes on behind an argument with a log in it whose last line has no end, so that nothing shows where the
+// one ends and the other begins but its length: a record of the chain from p on stands there, or an end of line or two further on. The
+// result is 0 if there is none.
+func (s *aofSalvage) lineless(p, stated int64) int64 {
+	for p < stated+2 {
+		end := s.recordEnd(p)
+		if end == 0 {
+			return 0
+		}
+		p = end
+	}
+	if d := p - stated; d <= 2+2*strayLines && d%2 == 0 && s.recordEnd(p) > 0 {
+		return p
+	}
+	return 0
+}
+
+// afterArguments returns the end of the last argument in [from, p), from if there is none.
+func (s *aofSalvage) afterArguments(from, p int64) int64 {
+	for q := s.find(from, p, "$"); q >= 0; q = s.find(q+1, p, "$") {
+		if _, next := s.argument(q); next > 0 && next < p {
+			from, q = next, next-1
+		}
+	}
+	return from
 }
 
 // text reports whether [pos, p) is a few lines of text with nothing of a command.

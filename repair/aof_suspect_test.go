@@ -78,7 +78,14 @@ func TestNestedEnd(t *testing.T) {
 	value, cut := resp("SET", "k", inner), resp("SET", "k", inner[:len(inner)-2])
 	broken := strings.Replace(value, "DEL", "foreignDEL", 1)
 	split := strings.Replace(value, "$5\r\nnever", "$5\r\n\r\nnever", 1)
+	many := strings.Repeat(m+commands("DEL some"), 30)
+	long := commands("SET first 1") + strings.Repeat(inner, 20)
+	missing := resp("SET", "k", long)
+	missing = missing[:700] + missing[700+diskBlock:]
 	for _, c := range []struct{ name, in, want string }{
+		{"without the end of its last line", strings.Replace(cut, "never", "ne\r\nver", 1) + many + "\r\n", many},
+		{"a block missing", missing + many + "\r\n", many},
+		{"two blocks missing", missing[:1000] + missing[1000+diskBlock:] + many, many},
 		{"a line between commands", broken + m + "\r\n", m},
 		{"a line in front of a command with another in it", broken + m + "\r\n" + strings.Replace(resp("RPUSH", "o", "value", "", "z"), "lu", "\r\nlu\r\n", 1) + m + "\r\n", m + m},
 		{"two such values", strings.Replace(cut, "never", "ne\r\nver", 1) + m + split, m},

@@ -19,6 +19,8 @@ type aofSalvage struct {
 	state aofState
 
 	suspect  aofSuspect
+	keys     aofKeys
+	lastTime int64 // of the annotations that were kept
 	progress int64
 }
 
@@ -106,6 +108,12 @@ func (s *aofSalvage) keepNote(note aofCommand) int64 {
 		return s.size
 	}
 	s.keep(&note)
+	if note.hasTime {
+		if x := &s.suspect; x.time > 0 && note.timestamp > x.time { // a value is written later than what is in it
+			x.active = false
+		}
+		s.lastTime = max(s.lastTime, note.timestamp)
+	}
 	return note.end
 }
 
@@ -171,6 +179,9 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	if arg.start > 0 {
 		p, settled = s.logEnd(arg, p)
 	}
+	if !settled {
+		p = s.familiar(p)
+	}
 	if p == s.size && s.torn() {
 		return s.size
 	}
@@ -200,10 +211,15 @@ func (s *aofSalvage) corrected(pos int64, fault *aofFault) (next int64, ok bool)
 		return 0, false
 	}
 	s.healed(best)
+	next = best.cmd.end
 	if !best.proven {
-		s.suspectFrom(best.cmd.end, aofArgument{}, true)
+		if p := s.familiar(next); p > next {
+			s.gap(next, p, "keys of another kind")
+			next = p
+		}
+		s.suspectFrom(next, aofArgument{}, true)
 	}
-	return best.cmd.end, true
+	return next, true
 }
 
 // resume returns where the log goes on, from at least: the first command that may be one of it.

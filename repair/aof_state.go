@@ -27,6 +27,9 @@ type aofState struct {
 // keep takes a command or an annotation into the map.
 func (s *aofSalvage) keep(c *aofCommand) {
 	st := &s.state
+	if kind, ok := s.keyKind(c); ok {
+		s.keys.add(kind)
+	}
 	switch {
 	case c.note:
 		if c.hasTime && st.multi < 0 { // servers write none inside a transaction, so what an EXEC may end begins behind it

@@ -24,6 +24,7 @@ type aofSuspect struct {
 	start  int64    // where that begins, 0 if it is not known
 	first  int64    // where the first chain behind the gap begins
 	before aofState // what was known where that begins
+	time   int64    // of the last annotation in front of the gap, 0 if there was none
 
 	regions int
 	counts  SalvagedAOF
@@ -58,7 +59,7 @@ func (s *aofSalvage) suspectFrom(p int64, a aofArgument, closed bool) {
 	}
 	s.suspect = aofSuspect{
 		active: true, closed: closed, start: a.start, beyond: a.start > 0 && a.size > s.size-a.start,
-		first: p, before: s.state, regions: len(s.out.Regions), counts: *s.out,
+		first: p, before: s.state, time: s.lastTime, regions: len(s.out.Regions), counts: *s.out,
 	}
 }
 
@@ -117,7 +118,7 @@ func (s *aofSalvage) convict(end int64) {
 	x := s.suspect
 	*s.out = x.counts
 	s.out.Regions = s.out.Regions[:x.regions]
-	s.state = x.before
+	s.state, s.lastTime = x.before, x.time
 	s.suspect = aofSuspect{}
 	s.gap(x.first, end, "commands inside a damaged argument")
 }

@@ -1,0 +1,98 @@
+package repair
+
+import "github.com/kvfsck/kvfsck/aof"
+
+// # Keys of another kind
+//
+// Where a block is missing, nothing of the framing may be left to show that what follows it is in a value. But the keys do, where those
+// of the log are of a few kinds, and those in the value are of others:
+//
+//	SET user:17 ..., DEL cart:8, ... | gap | SET backup:1 ..., DEL backup:2 | damage, or nothing | SET user:4 ...
+//
+// The kind of a key is what stands in front of its first digit or separator. Logs whose keys have nothing in common prove nothing so.
+
+// aofKeys counts the kinds of keys in what was kept.
+type aofKeys struct {
+	counts    [1 << 12]uint32 // by hash of the kind
+	total     uint32
+	strangers uint32 // those that were rare when they came
+}
+
+// fewKeys is how many must be known before anything is concluded, and rareKind how many others there are for one of a rare kind.
+const (
+	fewKeys  = 200
+	rareKind = 64
+)
+
+// keyKind returns the hash of the kind of c's key; ok is false if c has none.
+func (s *aofScan) keyKind(c *aofCommand) (kind uint32, ok bool) {
+	if c.note || c.special != aof.Ordinary || c.argc < 2 {
+		return 0, false
+	}
+	p := c.first[1]
+	h := uint32(2166136261)
+	for _, b := range s.at(p.start, int(min(p.end-p.start, 32))) {
+		if letter := b | 0x20; b < 0x80 && (letter < 'a' || letter > 'z') {
+			break
+		}
+		h = (h ^ uint32(b)) * 16777619
+	}
+	return (h ^ h>>16) % uint32(len(aofKeys{}.counts)), true
+}
+
+// rare reports whether few keys are of the kind.
+func (k *aofKeys) rare(kind uint32) bool { return k.counts[kind] <= k.total/rareKind }
+
+// add counts the key of a command that is kept.
+func (k *aofKeys) add(kind uint32) {
+	if k.rare(kind) {
+		k.strangers++
+	}
+	k.counts[kind]++
+	k.total++
+}
+
+// unlikely reports whether n keys of rare kinds in a row are not to be expected.
+func (k *aofKeys) unlikely(n int) bool {
+	odds := 1.0
+	for range min(n, 64) {
+		odds *= float64(k.strangers+1) / float64(k.total+1)
+	}
+	return n > 0 && odds < 0.001
+}
+
+// familiar returns where behind a gap, from p on, the commands have keys of the kinds that are known, if those in front of that have
+// others and are in a value most likely; else p.
+func (s *aofSalvage) familiar(p int64) int64 {
+	if s.keys.total < fewKeys || s.tired() {
+		return p
+	}
+	strangers := 0
+	candidate := p // where the commands without a key begin that stand in front of the next
+	for q := p; q < min(p+suspectLine, s.size); {
+		note, ok := s.annotation(q)
+		if ok && note.hasTime {
+			break
+		}
+		c := note
+		if !ok {
+			if c, ok = s.command(q, nil, s.limit()); !ok {
+				q = s.resume(q + 1)
+				candidate = q
+				continue
+			}
+			s.judge(&c)
+		}
+		if kind, ok := s.keyKind(&c); ok && s.keys.rare(kind) {
+			strangers++
+			candidate = c.end
+		} else if ok {
+			break
+		}
+		q = c.end
+	}
+	if candidate < min(p+suspectLine, s.size) && s.keys.unlikely(strangers) {
+		return candidate
+	}
+	return p
+}

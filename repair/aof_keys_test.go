@@ -1,0 +1,62 @@
+package repair
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestForeignKeys has the rest of a value with a log in it behind a gap that leaves nothing of the framing around it.
+func TestForeignKeys(t *testing.T) {
+	log := func(format string, from, to int) string {
+		var b strings.Builder
+		for i := from; i < to; i++ {
+			b.WriteString(resp("SET", fmt.Sprintf(format, i), "v"))
+		}
+		return b.String()
+	}
+	var mixed strings.Builder
+	for i := range 300 {
+		mixed.WriteString(log("user:%d", i, i+1) + resp("DEL", string([]byte{'a' + byte(i%26), 'a' + byte(i/26)})))
+	}
+	gap := strings.Repeat("\x00", 600)
+	inner := log("backup:%d", 0, 5)
+	for _, c := range []struct{ name, before, in, after, want string }{
+		{"keys of another kind", log("user:%d", 0, 300), inner, log("user:%d", 300, 310), ""},
+		{"and the end of a value", log("user:%d", 0, 300), inner + "\x00\x01\r\n", log("user:%d", 300, 310), ""},
+		{"and a transaction", log("user:%d", 0, 300), inner, resp("MULTI") + log("user:%d", 300, 310) + resp("EXEC"), ""},
+		{"keys of the same kind", log("user:%d", 0, 300), log("user:%d", 300, 305), log("user:%d", 305, 310), log("user:%d", 300, 305)},
+		{"two kinds in turn", strings.Repeat(log("user:%d", 0, 1)+inner, 50), inner, log("user:%d", 300, 310), inner},
+		{"every other key of its own kind", mixed.String(), inner, log("user:%d", 300, 310), inner},
+		{"too few to tell", log("user:%d", 0, 100), inner, log("user:%d", 300, 310), inner},
+		{"from here on", log("user:%d", 0, 300), log("backup:%d", 0, 500), "", log("backup:%d", 0, 500)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, got := salvageBytes(t, []byte(c.before+gap+c.in+c.after), AOFOptions{})
+			acceptAOF(t, s, got)
+			if want := c.before + c.want + c.after; string(got) != want {
+				t.Errorf("%d bytes, want %d\nmap %v", len(got), len(want), s.Regions)
+			}
+		})
+	}
+}
+
+// TestLaterTime has an empty line behind commands that follow a gap: it is the end of a value that began there, unless a time among them
+// is later than the last in front of it.
+func TestLaterTime(t *testing.T) {
+	a, b := "#TS:1700000000\r\n"+commands("SELECT 0", "SET a 1"), commands("SET b 1", "SET c 2")
+	z := commands("SET y 2", "SET z 3")
+	for _, c := range []struct {
+		time string
+		kept bool
+	}{{"", false}, {"#TS:1699999999\r\n", false}, {"#TS:1700000000\r\n", false}, {"#TS:1700000001\r\n", true}} {
+		in := a + strings.Repeat("\x00", 20) + b + c.time + b + "\r\n" + z
+		want := a + z
+		if c.kept {
+			want = a + b + c.time + b + z
+		}
+		if s, got := salvageBytes(t, []byte(in), AOFOptions{}); string(got) != want {
+			t.Errorf("%q: %q\nmap %v", c.time, got, s.Regions)
+		}
+	}
+}

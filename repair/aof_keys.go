@@ -96,3 +96,40 @@ func (s *aofSalvage) familiar(p int64) int64 {
 	}
 	return p
 }
+
+// known reports whether the keys of the commands in [from, to) are of the kinds that are known, where keys of others are not expected.
+func (s *aofSalvage) known(from, to int64) bool {
+	if s.keys.total < fewKeys || s.keys.strangers > s.keys.total/rareKind {
+		return false
+	}
+	found := false
+	for p := from; p < to; {
+		if c, ok := s.command(p, nil, s.limit()); ok {
+			s.judge(&c)
+			kind, ok := s.keyKind(&c)
+			if ok && s.keys.rare(kind) {
+				return false
+			}
+			found = found || ok
+		}
+		next := s.recordEnd(p)
+		if next == 0 {
+			return found
+		}
+		p = next
+	}
+	return found
+}
+
+// aofTimes are the last times that were kept, the latest first.
+type aofTimes [3]int64
+
+func (t *aofTimes) add(seconds int64) { *t = aofTimes{seconds, t[0], t[1]} }
+
+// last returns the last time, 0 if there is none. One among three may be from a block of the file that is in another place.
+func (t *aofTimes) last() int64 {
+	if t[2] == 0 {
+		return max(t[0], t[1])
+	}
+	return max(min(t[0], t[1]), min(max(t[0], t[1]), t[2]))
+}

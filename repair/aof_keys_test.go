@@ -41,6 +41,19 @@ func TestForeignKeys(t *testing.T) {
 	}
 }
 
+// TestKnownTail has the end of a command in a block from elsewhere, behind commands whose keys are those of the log.
+func TestKnownTail(t *testing.T) {
+	var b strings.Builder
+	for i := range 300 {
+		b.WriteString(resp("SET", fmt.Sprint("user:", i), "v"))
+	}
+	lost, m, z := "*3\r\n$3\r\nSET\r\n$9\r\nuser\x00\x00\x00\r\n", commands("SET user:1 1", "DEL user:2"), commands("DEL user:3")
+	in := b.String() + lost + m + "1700000000000\r\n" + z
+	if s, got := salvageBytes(t, []byte(in), AOFOptions{}); string(got) != b.String()+m+z {
+		t.Errorf("%q\nmap %v", got[b.Len():], s.Regions)
+	}
+}
+
 // TestLaterTime has an empty line behind commands that follow a gap: it is the end of a value that began there, unless a time among them
 // is later than the last in front of it.
 func TestLaterTime(t *testing.T) {

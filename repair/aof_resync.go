@@ -20,7 +20,7 @@ type aofSalvage struct {
 
 	suspect  aofSuspect
 	keys     aofKeys
-	lastTime int64 // of the annotations that were kept
+	times    aofTimes
 	progress int64
 }
 
@@ -109,10 +109,10 @@ func (s *aofSalvage) keepNote(note aofCommand) int64 {
 	}
 	s.keep(&note)
 	if note.hasTime {
-		if x := &s.suspect; x.time > 0 && note.timestamp > x.time { // a value is written later than what is in it
-			x.active = false
+		if t := s.suspect.times.last(); t > 0 && note.timestamp > t { // a value is written later than what is in it
+			s.suspect.active = false
 		}
-		s.lastTime = max(s.lastTime, note.timestamp)
+		s.times.add(note.timestamp)
 	}
 	return note.end
 }

@@ -24,7 +24,7 @@ type aofSuspect struct {
 	start  int64    // where that begins, 0 if it is not known
 	first  int64    // where the first chain behind the gap begins
 	before aofState // what was known where that begins
-	time   int64    // of the last annotation in front of the gap, 0 if there was none
+	times  aofTimes // the last in front of the gap
 
 	regions int
 	counts  SalvagedAOF
@@ -59,7 +59,7 @@ func (s *aofSalvage) suspectFrom(p int64, a aofArgument, closed bool) {
 	}
 	s.suspect = aofSuspect{
 		active: true, closed: closed, start: a.start, beyond: a.start > 0 && a.size > s.size-a.start,
-		first: p, before: s.state, time: s.lastTime, regions: len(s.out.Regions), counts: *s.out,
+		first: p, before: s.state, times: s.times, regions: len(s.out.Regions), counts: *s.out,
 	}
 }
 
@@ -93,10 +93,11 @@ func (s *aofSalvage) emptyLine(pos int64) bool {
 	return !rest.plausible
 }
 
-// tail recognises the end of a value in [pos, p), behind a few commands: a line of text, and nothing of a command.
+// tail recognises the end of a value in [pos, p), behind a few commands: a line of text, and nothing of a command. It may be the end of
+// a command in a block from elsewhere, too, if their keys are like those of the log.
 func (s *aofSalvage) tail(pos, p int64) bool {
 	x := &s.suspect
-	if !x.active || x.closed || pos == x.first || pos > x.first+suspectText || !s.text(pos, p) {
+	if !x.active || x.closed || pos == x.first || pos > x.first+suspectText || !s.text(pos, p) || s.known(x.first, pos) {
 		return false
 	}
 	s.convict(p)
@@ -118,7 +119,7 @@ func (s *aofSalvage) convict(end int64) {
 	x := s.suspect
 	*s.out = x.counts
 	s.out.Regions = s.out.Regions[:x.regions]
-	s.state, s.lastTime = x.before, x.time
+	s.state, s.times = x.before, x.times
 	s.suspect = aofSuspect{}
 	s.gap(x.first, end, "commands inside a damaged argument")
 }

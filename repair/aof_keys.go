@@ -122,14 +122,21 @@ func (s *aofSalvage) known(from, to int64) bool {
 }
 
 // aofTimes are the last times that were kept, the latest first.
-type aofTimes [3]int64
+type aofTimes [8]int64
 
-func (t *aofTimes) add(seconds int64) { *t = aofTimes{seconds, t[0], t[1]} }
+func (t *aofTimes) add(seconds int64) {
+	copy(t[1:], t[:])
+	t[0] = seconds
+}
 
-// last returns the last time, 0 if there is none. One among three may be from a block of the file that is in another place.
+// last returns about the last time, 0 if there is none. Some may be from a block of the file that is in another place; so the earliest
+// of them counts.
 func (t *aofTimes) last() int64 {
-	if t[2] == 0 {
-		return max(t[0], t[1])
+	last := t[0]
+	for _, x := range t {
+		if x > 0 {
+			last = min(last, x)
+		}
 	}
-	return max(min(t[0], t[1]), min(max(t[0], t[1]), t[2]))
+	return last
 }

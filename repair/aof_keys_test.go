@@ -21,7 +21,9 @@ func TestForeignKeys(t *testing.T) {
 	}
 	gap := strings.Repeat("\x00", 600)
 	inner := log("backup:%d", 0, 5)
+	torn := strings.TrimPrefix(inner, "*3") // in the middle, with its value's length in front
 	for _, c := range []struct{ name, before, in, after, want string }{
+		{"in a value whose end is missing", log("user:%d", 0, 300), "*3\r\n$3\r\nSET\r\n$6\r\nuser:1\r\n$9000\r\n" + inner + torn, log("user:%d", 300, 400), ""},
 		{"keys of another kind", log("user:%d", 0, 300), inner, log("user:%d", 300, 310), ""},
 		{"and the end of a value", log("user:%d", 0, 300), inner + "\x00\x01\r\n", log("user:%d", 300, 310), ""},
 		{"and a transaction", log("user:%d", 0, 300), inner, resp("MULTI") + log("user:%d", 300, 310) + resp("EXEC"), ""},

@@ -172,6 +172,9 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 		}
 		return first, false
 	}
+	if p := s.familiar(first); p > first {
+		return p, false
+	}
 	slack := min(suspectText, 64+a.size/4)
 	low, high := stated-slack, min(stated+slack, s.size)
 	_, log := s.header(a.start, '*')
@@ -194,11 +197,14 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 			return p, true
 		}
 	}
-	if first == a.start {
+	if first == a.start || s.headed(a.start, first) && s.chainEnd(first, stated) < stated {
 		return s.resume(stated), false
 	}
 	return first, false
 }
+
+// headed reports whether a log that begins at p may have a line of text in front of it that begins at start.
+func (s *aofSalvage) headed(start, p int64) bool { return p-start <= 64 && s.text(start, p) }
 
 // diskBlock is the unit in which bytes are missing where a disk has lost them.
 const diskBlock = 512

@@ -100,6 +100,18 @@ func TestNestedEnd(t *testing.T) {
 	}
 }
 
+// TestNestedHeaded has a log in a value, behind a line of text, of which the end is missing: the length says that what is in front of
+// that is inside.
+func TestNestedHeaded(t *testing.T) {
+	a, inner, many := commands("SELECT 0", "SET a 1"), commands("SET never 1", "DEL never"), strings.Repeat(commands("SET m 1", "DEL some"), 50)
+	value := resp("SET", "k", "a log:\r\n"+strings.Repeat(inner, 20))
+	s, got := salvageBytes(t, []byte(a+value[:500]+many), AOFOptions{})
+	acceptAOF(t, s, got)
+	if !strings.HasPrefix(string(got), a) || strings.Contains(string(got), "never") || len(got) < len(many)/2 {
+		t.Errorf("%q\nmap %v", got, s.Regions)
+	}
+}
+
 // TestPaddedLength has a header in which the beginning of a length and the end of other digits meet: no server writes zeros in front.
 func TestPaddedLength(t *testing.T) {
 	a, m, z := commands("SET a 1"), commands("SET m 1", "SET n 2"), commands("SET y 2")

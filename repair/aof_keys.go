@@ -20,7 +20,7 @@ type aofKeys struct {
 
 // fewKeys is how many must be known before anything is concluded, and rareKind how many others there are for one of a rare kind.
 const (
-	fewKeys  = 200
+	fewKeys  = 64
 	rareKind = 64
 )
 

@@ -30,7 +30,7 @@ func TestForeignKeys(t *testing.T) {
 		{"keys of the same kind", log("user:%d", 0, 300), log("user:%d", 300, 305), log("user:%d", 305, 310), log("user:%d", 300, 305)},
 		{"two kinds in turn", strings.Repeat(log("user:%d", 0, 1)+inner, 50), inner, log("user:%d", 300, 310), inner},
 		{"every other key of its own kind", mixed.String(), inner, log("user:%d", 300, 310), inner},
-		{"too few to tell", log("user:%d", 0, 100), inner, log("user:%d", 300, 310), inner},
+		{"too few to tell", log("user:%d", 0, 50), inner, log("user:%d", 300, 310), inner},
 		{"from here on", log("user:%d", 0, 300), log("backup:%d", 0, 500), "", log("backup:%d", 0, 500)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -53,6 +53,22 @@ func TestKnownTail(t *testing.T) {
 	in := b.String() + lost + m + "1700000000000\r\n" + z
 	if s, got := salvageBytes(t, []byte(in), AOFOptions{}); string(got) != b.String()+m+z {
 		t.Errorf("%q\nmap %v", got[b.Len():], s.Regions)
+	}
+}
+
+// TestKnownBehindText has a length that is made of two, where blocks meet, and the end of an argument behind it: no log is in it, as the
+// keys are those of the log.
+func TestKnownBehindText(t *testing.T) {
+	log := func(from, to int) string {
+		var b strings.Builder
+		for i := from; i < to; i++ {
+			b.WriteString(resp("SET", fmt.Sprint("user:", i), "v"))
+		}
+		return b.String()
+	}
+	in := log(0, 300) + "*3\r\n$3\r\nSET\r\n$6\r\nuser:1\r\n$1620\r\n48zu0mc2sq\r\n" + log(300, 305) + "*3\r\n" + log(400, 500)
+	if s, got := salvageBytes(t, []byte(in), AOFOptions{}); string(got) != log(0, 305)+log(400, 500) {
+		t.Errorf("%d bytes\nmap %v", len(got), s.Regions)
 	}
 }
 

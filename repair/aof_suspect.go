@@ -203,8 +203,11 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 	return first, false
 }
 
-// headed reports whether a log that begins at p may have a line of text in front of it that begins at start.
-func (s *aofSalvage) headed(start, p int64) bool { return p-start <= 64 && s.text(start, p) }
+// headed reports whether a log that begins at p may have a line of text in front of it that begins at start. It may as well be the end of
+// another argument, which a block is missing in front of, and its keys say so.
+func (s *aofSalvage) headed(start, p int64) bool {
+	return p-start <= 64 && s.text(start, p) && !s.known(p, min(p+suspectText, s.size))
+}
 
 // diskBlock is the unit in which bytes are missing where a disk has lost them.
 const diskBlock = 512

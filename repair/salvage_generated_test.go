@@ -151,7 +151,11 @@ func TestSalvageGenerated(t *testing.T) {
 		scores[kind].add(&sc)
 		lost, bad = append(lost, sc.lost...), append(bad, sc.bad...)
 	}
-	for i, target := range []rdb.Target{rdb.Version8, rdb.Version10, rdb.Version12, rdb.Version13, rdb.Version80} {
+	targets := []rdb.Target{rdb.Version8, rdb.Version10, rdb.Version12, rdb.Version13, rdb.Version80}
+	if testing.Short() {
+		targets = targets[:1]
+	}
+	for i, target := range targets {
 		o := generated(t, target, keys, uint64(i))
 		for round := range rounds {
 			for _, m := range mutators {

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -123,6 +126,7 @@ func check(ctx context.Context, e *env, paths []string, opt *checkOptions) error
 	if err := opt.ready(); err != nil {
 		return err
 	}
+	defer boundMemory(opt.jobs)()
 	var doc report.Document
 	code := status(exitClean)
 	for _, path := range paths {
@@ -149,6 +153,20 @@ func check(ctx context.Context, e *env, paths []string, opt *checkOptions) error
 		return code
 	}
 	return nil
+}
+
+// boundMemory has the garbage collected before it adds to what a check needs, which is 40 MiB of tables and a few for each worker. A limit
+// that the user has set stays. The result undoes it.
+func boundMemory(jobs int) func() {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return func() {}
+	}
+	if jobs == 0 {
+		jobs = runtime.GOMAXPROCS(0)
+	}
+	const base, each = 50 << 20, 4 << 20 // the first two workers are in base
+	before := debug.SetMemoryLimit(base + each*int64(max(jobs-2, 0)))
+	return func() { debug.SetMemoryLimit(before) }
 }
 
 // printChecked prints what was found out about a path.

@@ -132,10 +132,10 @@ func (x *lineSearch) payload(start, size, k int64, left int) bool {
 	}
 	for n := range int64(left + 1) {
 		end := start + size + 2*n
-		if !x.crlf(end) || n > 0 && !x.take(start, end, n, k) {
+		if !x.crlf(end) {
 			continue
 		}
-		if x.argument(end+2, k+1, left-int(n)) {
+		if (n == 0 || x.take(start, end, n, k)) && x.argument(end+2, k+1, left-int(n)) {
 			return true
 		}
 		x.edits, x.proven, x.vague, x.name = was.edits, was.proven, was.vague, was.name

@@ -169,18 +169,7 @@ func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 		return out, s.err
 	}
 	s.finish()
-	out.count()
 	return out, nil
-}
-
-// count makes the number of commands that of the map, which is what is written: what was taken back may have been counted.
-func (out *SalvagedAOF) count() {
-	out.Kept = 0
-	for i := range out.Regions {
-		if r := &out.Regions[i]; r.Kind.Kept() {
-			out.Kept += r.Commands
-		}
-	}
 }
 
 // errInsane ends the reading at a command that servers do not know.

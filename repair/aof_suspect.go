@@ -1,6 +1,9 @@
 package repair
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // # Logs inside of values
 //
@@ -26,7 +29,8 @@ type aofSuspect struct {
 	before aofState // what was known where that begins
 	times  aofTimes // the last in front of the gap
 
-	regions int
+	regions int         // that were there
+	open    []AOFRegion // of them, the last ones as they were: what is read since may have changed them
 	counts  SalvagedAOF
 }
 
@@ -57,10 +61,28 @@ func (s *aofSalvage) suspectFrom(p int64, a aofArgument, closed bool) {
 	if closed && s.suspectedNear(p) {
 		return
 	}
+	open := s.openRegions()
+	if s.work += int64(len(open)); s.tired() {
+		s.suspect.active = false
+		return
+	}
 	s.suspect = aofSuspect{
 		active: true, closed: closed, start: a.start, beyond: a.start > 0 && a.size > s.size-a.start,
-		first: p, before: s.state, times: s.times, regions: len(s.out.Regions), counts: *s.out,
+		first: p, before: s.state, times: s.times, regions: len(s.out.Regions), open: open, counts: *s.out,
 	}
+}
+
+// openRegions copies the regions that what is read next may change: the last one, which may grow, and all of which an EXEC decides.
+func (s *aofSalvage) openRegions() []AOFRegion {
+	rs := s.out.Regions
+	low := len(rs) - 1
+	if m := s.state.multi; m >= 0 {
+		low = min(low, m-1) // a finished transaction is joined with the region in front of it
+	}
+	if g := s.state.sinceGap; g >= 0 {
+		low = min(low, g)
+	}
+	return slices.Clone(rs[max(low, 0):])
 }
 
 // suspectedNear reports whether a gap that is not closed is under suspicion not far from p.
@@ -118,7 +140,7 @@ func (s *aofSalvage) torn() bool {
 func (s *aofSalvage) convict(end int64) {
 	x := s.suspect
 	*s.out = x.counts
-	s.out.Regions = s.out.Regions[:x.regions]
+	s.out.Regions = append(s.out.Regions[:x.regions-len(x.open)], x.open...)
 	s.state, s.times = x.before, x.times
 	s.suspect = aofSuspect{}
 	s.gap(x.first, end, "commands inside a damaged argument")

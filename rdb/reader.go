@@ -73,6 +73,7 @@ type Reader struct {
 	keyBuf  []byte
 	nameBuf [24]byte    // an integer as text
 	later   []lzf.Block // see quick
+	put     []lzf.Block // memory for later
 	frame   keyFrame    // skim's
 	partial bool        // reading began in the middle
 	more    bool        // what is there ends between records, and others follow

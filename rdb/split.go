@@ -21,9 +21,10 @@ import (
 // record that is larger than a piece is a piece of its own, which is not in memory: see [Piece.Streams].
 type Splitter struct {
 	cutter
-	sum   uint64  // of what was cut
-	read  *Reader // that reads the piece that streams
-	ended bool
+	sum     uint64  // of what was cut
+	read    *Reader // that reads the piece that streams
+	ended   bool
+	resumed bool // it began in the middle
 }
 
 // Piece is a part of an RDB. The zero value is ready for [Splitter.Next], and one that was read can be used again, which saves its
@@ -34,10 +35,24 @@ type Piece struct {
 	from   *Splitter
 }
 
+// SplitterOptions are settings of a [Splitter]; the zero value is the default.
+type SplitterOptions struct {
+	// Size is that of the pieces in bytes; 0 means 256 KiB.
+	Size int
+	// From, if set, is the place between two records from which src has the rest of the file. The checksum cannot be told then.
+	From *Position
+}
+
 // NewSplitter returns a Splitter of the RDB that src begins with.
-func NewSplitter(src io.Reader) *Splitter {
+func NewSplitter(src io.Reader) *Splitter { return NewSplitterOptions(src, SplitterOptions{}) }
+
+// NewSplitterOptions returns a Splitter with settings.
+func NewSplitterOptions(src io.Reader, opt SplitterOptions) *Splitter {
 	s := &Splitter{}
-	s.cutter.start(src, 0)
+	s.cutter.start(src, opt.Size)
+	if opt.From != nil {
+		s.at, s.resumed = *opt.From, true
+	}
 	return s
 }
 
@@ -50,12 +65,12 @@ func (s *Splitter) Next(p *Piece) bool {
 	if len(p.buf) != s.size {
 		p.buf = make([]byte, s.size)
 	}
-	p.block = block{buf: p.buf, at: s.at, pend: s.pend, first: s.at.Offset == 0}
+	p.block = block{buf: p.buf, at: s.at, pend: s.pend, first: s.at.Offset == 0 && !s.resumed}
 	p.before, p.from = s.sum, s
 	s.fill(&p.block)
 	s.cut(&p.block)
 	s.ended = p.last
-	if !p.big {
+	if !p.big && !s.resumed {
 		s.sum = crc64.Update(s.sum, p.buf[:p.n])
 	}
 	return true
@@ -93,5 +108,6 @@ func (r *Reader) Open(p *Piece) {
 	} else {
 		r.openBlock(&p.block)
 	}
-	r.src.sum, r.src.summing, r.partial = p.before, p.big || p.last, false
+	r.partial = p.from.resumed
+	r.src.sum, r.src.summing = p.before, (p.big || p.last) && !r.partial
 }

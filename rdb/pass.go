@@ -1,0 +1,88 @@
+package rdb
+
+import "github.com/kvfsck/kvfsck/lzf"
+
+// Reading where every value is passed and none is wanted, as fast as [Verify] walks its blocks:
+//
+//	for again := false; ; again = true {
+//		r.OpenPass(p, again)
+//		for {
+//			ok, passed := r.Pass(true)
+//			...
+//			if !passed { err := entry.Check() ... }
+//		}
+//		if r.Settle() {
+//			break
+//		}
+//	}
+
+// OpenPass is [Reader.Open] for a reading with [Reader.Pass], behind which [Reader.Settle] is to be asked. again says that it is the second
+// one of the piece, as Settle demanded.
+func (r *Reader) OpenPass(p *Piece, again bool) {
+	r.Open(p)
+	if r.later = nil; p.big || again {
+		return
+	}
+	if r.put == nil {
+		r.put = make([]lzf.Block, 0, 256)
+	}
+	r.later = r.put[:0]
+}
+
+// Pass is [Reader.Next], but of a key that is whole in memory, of a form that writers use, and about whose value no rule says anything, it passes
+// the value too: passed is true then, and the value cannot be taken any more. Without check it looks at no rule.
+func (r *Reader) Pass(check bool) (ok, passed bool) {
+	k := &r.frame
+	if r.single || !r.quick(k, check) {
+		return r.Next(), false
+	}
+	b := r.src.buf[:r.src.end]
+	if !check && !r.quickText(b, k) {
+		r.src.pos = k.start
+		return r.Next(), false
+	}
+	at := r.src.base + int64(k.start)
+	e := &r.entry
+	*e = Entry{
+		Span: Span{at, int64(k.end - k.start)}, DB: r.dec.db, Key: k.text, Type: k.typ, Family: r.dec.family,
+		ExpireAt: k.expireAt, Idle: -1, Freq: -1, ValueOffset: r.src.base + int64(k.value), r: r,
+	}
+	if n := k.typeByte - k.start; n > 0 && (n != 9 || b[k.start] != opExpireTimeMS) {
+		e.said(b[k.start:k.typeByte])
+	}
+	r.rec = e
+	return true, true
+}
+
+// said takes the idle time and the access counter from what quick passed before a type.
+func (e *Entry) said(b []byte) {
+	for p := 0; p < len(b); {
+		switch b[p] {
+		case opExpireTimeMS:
+			p += 9
+		case opFreq:
+			e.Freq = int(b[p+1])
+			p += 2
+		default:
+			var idle uint64
+			if idle, p = lengthAt(b[:cap(b)], p+1); p == 0 {
+				return
+			}
+			e.Idle = int64(idle)
+		}
+	}
+}
+
+// Settle reports whether all that a reading of a piece passed was sound: compressed strings are checked behind all others, which is faster in
+// numbers. If not, the piece is to be read again from its beginning, and what the first reading said of its values does not count.
+func (r *Reader) Settle() bool {
+	if r.later == nil {
+		return true
+	}
+	sound := lzf.ValidateAll(r.src.buf[:r.src.end], r.later)
+	r.put, r.later = r.later, nil
+	return sound
+}
+
+// Skip passes the value without looking into it. Where the caller knows that it is sound that is all there is to find out.
+func (e *Entry) Skip() error { return e.r.finishValue() }

@@ -40,6 +40,7 @@ func Check(ctx context.Context, src io.ReaderAt, size int64, opt CheckOptions) (
 	case !errors.As(err, &out.Fault):
 		return nil, err
 	}
+	opt.Salvage.checked = partChecked(rep)
 	s, err := Salvage(ctx, src, size, opt.Salvage)
 	if err != nil {
 		return nil, err

@@ -196,6 +196,7 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 
 func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions, salvage func(context.Context, io.ReaderAt, int64, SalvageOptions) (*Salvaged, error)) (Offer, error) {
 	o := Offer{Strategy: s}
+	opt.checked = partChecked(p.Report)
 	got, err := salvage(ctx, p.src, p.Size, opt)
 	if err != nil {
 		return o, err

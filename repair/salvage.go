@@ -47,6 +47,11 @@ type SalvageOptions struct {
 	TempDir string
 	// Progress, if set, is called now and then with how many bytes of the file have been read.
 	Progress func(offset int64)
+
+	checked *checkedPart // what a check found out
+	workers int          // that read ahead; 0: as many as there are processors, up to aheadMost
+	piece   int          // bytes of what each gets; 0: as rdb says
+	alone   int64        // bytes that are read before; 0: aheadLeast
 }
 
 // RegionKind is what a range of bytes of a damaged file is.

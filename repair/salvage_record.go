@@ -49,6 +49,12 @@ type recordReader struct {
 	entry *rdb.Entry       // likewise; nil if it is no key
 	other rdb.Record       // likewise
 	slots bool             // keys' slots are wanted
+
+	quick   bool         // values may be passed with their heads, of pieces
+	passed  bool         // that of the current record was
+	checked *checkedPart // values that need not be looked at
+	ahead   *readAhead   // which reads instead; nil: r does
+	now     *readRecord  // of ahead
 }
 
 func newRecordReader(o SalvageOptions) *recordReader {
@@ -74,7 +80,10 @@ func (x *recordReader) note(e *rdb.FormatError) error {
 // head reads up to the value of the next record, if it has one. ok is false at the end of what can be read; see the Reader's Err.
 func (x *recordReader) head(f *record) (ok bool) {
 	x.fault, x.entry, x.key, x.other = nil, nil, nil, nil
-	if !x.r.Next() {
+	if x.ahead != nil {
+		return x.headAhead(f)
+	}
+	if !x.next() {
 		return false
 	}
 	*f = record{}
@@ -96,6 +105,41 @@ func (x *recordReader) head(f *record) (ok bool) {
 		f.take(rec)
 	}
 	return true
+}
+
+// next reads up to the value of the next record, or passes that too.
+func (x *recordReader) next() (ok bool) {
+	if !x.quick {
+		return x.r.Next()
+	}
+	ok, x.passed = x.r.Pass(!x.checked.sound(x.r.Offset()))
+	return ok
+}
+
+// headAhead is head of what was read ahead.
+func (x *recordReader) headAhead(f *record) (ok bool) {
+	if x.now = x.ahead.next(); x.now == nil {
+		return false
+	}
+	*f = x.now.head
+	switch {
+	case f.what == isKey:
+		x.entry, x.key = &x.now.entry, x.now.entry.Key
+		if x.slots {
+			f.slot = int32(keySlot(x.key))
+		}
+	case x.now.last != nil:
+		x.other = x.now.last
+	}
+	return true
+}
+
+// err returns what ended the reading.
+func (x *recordReader) err() error {
+	if x.ahead != nil {
+		return x.ahead.err
+	}
+	return x.r.Err()
 }
 
 // take takes what the salvage keeps of a record that is no key.
@@ -133,15 +177,23 @@ func (f *record) take(rec rdb.Record) {
 // value checks the value of the record that head began. err is what ended the reading.
 func (x *recordReader) value(f *record) (err error) {
 	switch {
+	case x.ahead != nil:
+		f.end, x.fault, err = x.now.end, x.now.fault, x.now.err
+	case x.passed:
+		f.end = x.entry.End()
 	case x.entry != nil:
-		err = x.entry.Check()
+		if x.checked.sound(x.entry.Offset) {
+			err = x.entry.Skip()
+		} else {
+			err = x.entry.Check()
+		}
 		f.end = x.entry.End()
 	case f.what == isModuleAux:
 		m := x.other.(*rdb.ModuleAux)
 		_, err = m.Items()
 		f.end = m.End()
 	}
-	if err == nil {
+	if err == nil && x.ahead == nil {
 		err = x.r.Err()
 	}
 	if x.fault != nil {

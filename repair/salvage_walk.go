@@ -27,6 +27,7 @@ type salvager struct {
 	again  bool  // duplicates are to be looked for anew
 	unsure bool  // all since the last gap may be fields of a hash
 	weak   int64 // where records begin that have little evidence, 0 if there are none
+	alone  int64 // where x began to read without reading ahead
 
 	segs   []segment
 	behind int // the first segment behind the last gap
@@ -63,6 +64,7 @@ func (s *salvager) close() {
 	s.keys.Close()
 	s.probe.x.r.Close()
 	if s.x != nil {
+		s.x.stopAhead()
 		s.x.r.Close()
 	}
 }
@@ -88,6 +90,8 @@ func (s *salvager) run() error {
 	s.x.r = rdb.NewReaderOptions(io.NewSectionReader(s.src, from, s.size-from), s.x.options(s.opt))
 	if from > 0 || s.out.HeaderDamaged {
 		s.resume()
+	} else if s.size >= s.aheadFrom() {
+		s.x.ahead = newReadAhead(io.NewSectionReader(s.src, 0, s.size), nil, s.opt, s.opt.checked)
 	}
 	for !s.ended {
 		failed, err := s.walk()
@@ -118,7 +122,23 @@ func (s *salvager) run() error {
 
 // resume makes the ordinary reading go on at s.pos.
 func (s *salvager) resume() {
+	s.x.stopAhead()
+	s.alone = s.pos
 	s.x.r.Resume(io.NewSectionReader(s.src, s.pos, s.probe.end-s.pos), s.probe.position(s.pos))
+}
+
+// aheadFrom is how many bytes are read before records are read ahead.
+func (s *salvager) aheadFrom() int64 {
+	if s.opt.alone != 0 {
+		return s.opt.alone
+	}
+	return aheadLeast
+}
+
+// goAhead has records read ahead from s.pos on, which is behind a key.
+func (s *salvager) goAhead() {
+	at := s.probe.position(s.pos)
+	s.x.ahead = newReadAhead(io.NewSectionReader(s.src, s.pos, s.probe.end-s.pos), &at, s.opt, nil)
 }
 
 // walk reads records until the end or until one cannot be read or believed; it returns where that one begins.
@@ -130,8 +150,11 @@ func (s *salvager) walk() (failed int64, err error) {
 				return 0, err
 			}
 		}
+		if s.x.ahead == nil && s.pos-s.alone >= s.aheadFrom() && f.what == isKey {
+			s.goAhead()
+		}
 		if !s.x.head(&f) {
-			fe, err := framing(s.x.r.Err())
+			fe, err := framing(s.x.err())
 			if fe == nil && err == nil && s.out.Version < firstChecked {
 				s.ended = true
 			}

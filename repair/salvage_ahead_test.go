@@ -1,0 +1,99 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// plainly are the settings with which a salvage reads record after record.
+func plainly(o SalvageOptions) SalvageOptions {
+	o.alone = 1 << 62
+	return o
+}
+
+// demandAgreement salvages b plainly and with records read ahead in pieces, by so many workers, with what a check found out and without: all is the
+// same, the account, the map and the output.
+func demandAgreement(t *testing.T, b []byte, piece, workers int, what any) {
+	t.Helper()
+	ctx, size := context.Background(), int64(len(b))
+	rep, _ := rdb.Verify(ctx, bytes.NewReader(b), rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true, MaxFaults: 3})
+	for name, salvage := range map[string]func(context.Context, io.ReaderAt, int64, SalvageOptions) (*Salvaged, error){"salvage": Salvage, "truncate": Truncate} {
+		opt := SalvageOptions{Partial: PartialPolicy(len(b) % 2)}
+		want, err := salvage(ctx, bytes.NewReader(b), size, plainly(opt))
+		require.NoError(t, err)
+		for _, checked := range []*checkedPart{nil, partChecked(rep)} {
+			opt.checked, opt.piece, opt.workers, opt.alone = checked, piece, workers, 1
+			got, err := salvage(ctx, bytes.NewReader(b), size, opt)
+			require.NoError(t, err)
+			require.Equal(t, outputOf(t, want), outputOf(t, got), "%v, %s, pieces of %d, %d workers, checked %v", what, name, piece, workers, checked != nil)
+			a, g := *want, *got
+			a.opt, a.src, g.opt, g.src = SalvageOptions{}, nil, SalvageOptions{}, nil
+			require.Equal(t, a, g, "%v, %s, pieces of %d, %d workers, checked %v", what, name, piece, workers, checked != nil)
+		}
+	}
+}
+
+func outputOf(t *testing.T, s *Salvaged) []byte {
+	var b bytes.Buffer
+	_, err := s.WriteTo(&b)
+	require.NoError(t, err)
+	return b.Bytes()
+}
+
+// TestReadAhead: it is the same whether records are read one after the other or ahead, on files with several damages.
+func TestReadAhead(t *testing.T) {
+	files := uint64(4)
+	if testing.Short() {
+		files = 2
+	}
+	if big() {
+		files = 100
+	}
+	pieces := []int{64, 1000, 20_000, 0}
+	for seed := range files {
+		opt := fuzz.AnyOptions(seed)
+		opt.Keys = 100
+		b, _ := fuzz.RDB(seed, opt)
+		r := rand.New(rand.NewSource(int64(seed)))
+		for damages := range 3 {
+			bad := bytes.Clone(b)
+			for range damages * damages {
+				at := r.Intn(len(bad))
+				switch n := min(1+r.Intn(600), len(bad)-at); r.Intn(3) {
+				case 0:
+					clear(bad[at : at+n])
+				case 1:
+					r.Read(bad[at : at+min(n, 3)])
+				default:
+					bad = append(bad[:at], bad[at+n:]...)
+				}
+			}
+			demandAgreement(t, bad, pieces[(int(seed)+damages)%len(pieces)], 1+int(seed+uint64(damages))%3, fmt.Sprintf("seed %d, %d damages", seed, damages*damages))
+		}
+	}
+}
+
+// TestReadAheadOfMutations is the same for every way in which the mutators damage a file.
+func TestReadAheadOfMutations(t *testing.T) {
+	o, some := generated(t, rdb.Version12, 100, 8), 4
+	if big() {
+		some = 1
+	}
+	for i, m := range mutators {
+		if i%some > 0 {
+			continue
+		}
+		d := newDamaged(o, m.name)
+		m.damage(rand.New(rand.NewSource(int64(i))), d)
+		demandAgreement(t, d.bytes, 2000, 2, m.name)
+	}
+}

@@ -109,20 +109,16 @@ func (c *census) typeBits(t rdb.Type) float64 {
 	return c.share(c.types[t], prior)
 }
 
-// weigh sums up the evidence for a record that was read at the start of b. size is that of the file.
-func (c *census) weigh(f *record, x *recordReader, b []byte, size int64) float64 {
-	if f.what != isKey {
-		return c.weighOther(f, x, b, size)
-	}
-	bits := c.headBits(f, x.entry, b)
+// weighKey sums up the evidence for a key that was read at the start of b; bits is that of what stands before its value.
+func (c *census) weighKey(f *record, e *rdb.Entry, b []byte, bits float64) float64 {
 	if f.damaged {
 		return bits + faultBits
 	}
-	at := int(x.entry.ValueOffset - f.start)
+	at := int(e.ValueOffset - f.start)
 	if at < 0 || at >= len(b) {
 		return bits
 	}
-	return bits + c.valueBits(f, x.entry, b[at:])
+	return bits + c.valueBits(f, e, b[at:])
 }
 
 // headBits is the evidence of what stands before a value.
@@ -203,8 +199,8 @@ func packedBlob(b []byte) bool {
 // textBits is the evidence in the bytes of a key: that of its being like the keys known; or else, as often as there were others, like printable
 // text, or like anything.
 func (c *census) textBits(key []byte) float64 {
-	like := c.keyText.likeness(c.valueText, key, true)
-	printed := c.anyText.likeness(c.valueText, key, false) + rarity(c.novel, c.tested)
+	like, printed := c.keyText.likenesses(c.anyText, c.valueText, key)
+	printed += rarity(c.novel, c.tested)
 	anything := rarity(c.binary, c.tested) - 2
 	bits := max(-textMost, min(textMost, max(like, printed, anything)))
 	if hasControl(key) {
@@ -367,7 +363,7 @@ var knownFields = map[string]bool{
 	"repl-offset": true, "aof-preamble": true, "aof-base": true, "lua": true, "slot-info": true, "cluster-asm-task": true,
 }
 
-// weighOther is weigh for what is no key.
+// weighOther is the evidence for a record that is no key. size is that of the file.
 func (c *census) weighOther(f *record, x *recordReader, b []byte, size int64) float64 {
 	if f.damaged {
 		return oddBits

@@ -107,7 +107,11 @@ func (p *prober) read(at int64, b []byte) *record {
 		}
 		return nil
 	}
-	f.score = float32(p.census.weigh(&f, p.x, b, p.end))
+	if f.what == isKey {
+		f.score = float32(p.census.weighKey(&f, p.x.entry, b, head))
+	} else {
+		f.score = float32(p.census.weighOther(&f, p.x, b, p.end))
+	}
 	return &f
 }
 

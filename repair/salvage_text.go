@@ -70,6 +70,9 @@ func (m *textModel) add(a, b, c int) {
 // probability of c after a and b.
 func (m *textModel) probability(a, b, c int) float64 {
 	const weight = 2 // of what is less specific, in strings seen
+	if m.all == 0 {
+		return float64(m.guess[c])
+	}
 	p := (float64(m.one[c]) + 64*float64(m.guess[c])) / (float64(m.all) + 64)
 	p = (float64(m.two[b*symbols+c]) + 2*weight*p) / (float64(m.after[b]) + 2*weight)
 	seen, of := float64(m.three[hashThree(a, b, c)]), float64(m.afterTo[hashTwo(a, b)])
@@ -79,19 +82,44 @@ func (m *textModel) probability(a, b, c int) float64 {
 // likeness says by how many bits p is rather a string of sort m than one of sort other. whole is as with learn. What is long is judged by
 // its beginning.
 func (m *textModel) likeness(other *textModel, p []byte, whole bool) (bits float64) {
-	const most = 48 // bytes looked at
+	product := 1.0
 	a, b := edge, edge
-	x, y := edge, edge // other does not know where its strings begin
-	for i, c := range p {
-		if i == most {
-			return bits
-		}
-		ratio := m.probability(a, b, int(c)) / other.probability(x, y, int(c))
-		bits += max(-6, min(6, math.Log2(ratio)))
-		a, b, x, y = b, int(c), y, int(c)
+	for _, c := range p[:min(len(p), likenessMost)] {
+		product *= likelier(m.probability(a, b, int(c)), other.probability(a, b, int(c)))
+		a, b = b, int(c)
 	}
-	if whole {
-		bits += max(-6, min(4, math.Log2(m.probability(a, b, edge)*24)))
+	bits = math.Log2(product)
+	if whole && len(p) <= likenessMost {
+		bits += m.endLikeness(a, b)
 	}
 	return bits
+}
+
+// likenesses is the likeness of sort m, as a whole, and that of another one, both beside sort other.
+func (m *textModel) likenesses(n, other *textModel, p []byte) (ofM, ofN float64) {
+	productM, productN := 1.0, 1.0
+	a, b := edge, edge
+	for _, c := range p[:min(len(p), likenessMost)] {
+		of := other.probability(a, b, int(c))
+		productM *= likelier(m.probability(a, b, int(c)), of)
+		productN *= likelier(n.probability(a, b, int(c)), of)
+		a, b = b, int(c)
+	}
+	ofM, ofN = math.Log2(productM), math.Log2(productN)
+	if len(p) <= likenessMost {
+		ofM += m.endLikeness(a, b)
+	}
+	return ofM, ofN
+}
+
+// likenessMost is how many bytes of a string are looked at.
+const likenessMost = 48
+
+// likelier is how many times as likely a byte is, within six bits: the product over a string stays within a number's range, so that one logarithm
+// does.
+func likelier(p, q float64) float64 { return max(1.0/64, min(64, p/q)) }
+
+// endLikeness is the evidence in that a string ends behind a and b.
+func (m *textModel) endLikeness(a, b int) float64 {
+	return max(-6, min(4, math.Log2(m.probability(a, b, edge)*24)))
 }

@@ -86,3 +86,28 @@ func (r *Reader) Settle() bool {
 
 // Skip passes the value without looking into it. Where the caller knows that it is sound that is all there is to find out.
 func (e *Entry) Skip() error { return e.r.finishValue() }
+
+// Frame passes the next record, with what is said of its key before it, without looking at what it holds, its name included. ok is false if none
+// begins here; short says that the input ended before that could be told.
+func (r *Reader) Frame() (ok, short bool) {
+	for said := false; ; said = true {
+		if b := r.src.buf[r.src.pos:r.src.end]; said && len(b) > 0 && b[0] >= opKeyMeta && !r.modifies(b[0]) {
+			return false, false // it is not of a key
+		}
+		if _, err := r.skim(); err != nil {
+			return false, err == errShort
+		}
+		if !r.pend.set {
+			return true, false
+		}
+	}
+}
+
+// modifies reports whether an opcode says something of the key to come.
+func (r *Reader) modifies(op byte) bool {
+	switch op {
+	case opExpireTimeMS, opExpireTime, opIdle, opFreq:
+		return true
+	}
+	return op == opKeyMeta && r.dec.family != Valkey
+}

@@ -156,3 +156,66 @@ func TestSplitterInTheMiddle(t *testing.T) {
 		}
 	}
 }
+
+// TestFrame: what begins at any place ends where reading says, if it can be read.
+func TestFrame(t *testing.T) {
+	for seed := range uint64(4) {
+		targets := rdb.Targets()
+		target := targets[int(seed)*5%len(targets)]
+		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Target: target, Keys: 30, Idle: 20, Freq: 20, Metadata: 10})
+		family := rdb.Redis
+		if target >= rdb.Version80 {
+			family = rdb.Valkey
+		}
+		r := rdb.NewReaderOptions(nil, rdb.ReaderOptions{OnFault: func(*rdb.FormatError) error { return nil }})
+		for at := 9; at < len(b); at++ {
+			place := rdb.Position{Offset: int64(at), Family: family, Version: int(target)}
+			want := int64(0)
+			r.ResumeBytes(b[at:], place)
+			if r.Next() {
+				switch rec := r.Record().(type) {
+				case *rdb.Entry:
+					if rec.Skip() == nil && rec.Offset == int64(at) {
+						want = rec.End()
+					}
+				case *rdb.ModuleAux:
+					if _, err := rec.Items(); err == nil && rec.Offset == int64(at) {
+						want = rec.End()
+					}
+				default:
+					if r.Offset() > 0 && offsetOf(rec) == int64(at) {
+						want = r.Offset()
+					}
+				}
+			}
+			got := int64(0)
+			r.ResumeBytes(b[at:], place)
+			if ok, _ := r.Frame(); ok {
+				got = r.Offset()
+			}
+			if want != got {
+				t.Fatalf("seed %d: what begins at %d with % x ends at %d, not %d", seed, at, b[at:min(at+12, len(b))], got, want)
+			}
+		}
+	}
+}
+
+func offsetOf(rec rdb.Record) int64 {
+	switch rec := rec.(type) {
+	case *rdb.Aux:
+		return rec.Offset
+	case *rdb.SelectDB:
+		return rec.Offset
+	case *rdb.ResizeDB:
+		return rec.Offset
+	case *rdb.SlotInfo:
+		return rec.Offset
+	case *rdb.SlotImport:
+		return rec.Offset
+	case *rdb.Function:
+		return rec.Offset
+	case *rdb.EOF:
+		return rec.Offset
+	}
+	return -1
+}

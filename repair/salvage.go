@@ -49,9 +49,10 @@ type SalvageOptions struct {
 	Progress func(offset int64)
 
 	checked *checkedPart // what a check found out
-	workers int          // that read ahead; 0: as many as there are processors, up to aheadMost
+	workers int          // that read ahead; 0: as many as there are processors, up to aheadWorkers
 	piece   int          // bytes of what each gets; 0: as rdb says
 	alone   int64        // bytes that are read before; 0: aheadLeast
+	plain   bool         // nothing is passed over
 }
 
 // RegionKind is what a range of bytes of a damaged file is.

@@ -16,7 +16,7 @@ import (
 
 // plainly are the settings with which a salvage reads record after record.
 func plainly(o SalvageOptions) SalvageOptions {
-	o.alone = 1 << 62
+	o.alone, o.plain = 1<<62, true
 	return o
 }
 

@@ -206,7 +206,7 @@ func (s *salvager) walk() (failed int64, err error) {
 				s.weak = f.start
 			}
 		case s.weak > 0:
-			s.reconsider()
+			s.calmly()
 		}
 	}
 }

@@ -16,9 +16,10 @@ import (
 // The walk is the same either way. Where it fails, all that was read ahead is thrown away; behind a gap it reads on its own for a while, since
 // where one damage is there may be more.
 const (
-	aheadLeast = 1 << 20 // bytes that the walk reads on its own
-	aheadMost  = 8       // workers: each has the records of a piece in memory
-	aheadKept  = 1 << 14 // records of a piece from which the memory is not kept for the next one
+	aheadLeast   = 1 << 20 // bytes that the walk reads on its own
+	aheadWorkers = 8       // at most
+	aheadPieces  = 12      // in memory beside those in work, so that there is something to do while the walk has doubts
+	aheadRecords = 1 << 14 // of a piece, until the walk has come to it
 )
 
 // readAhead reads records ahead.
@@ -27,12 +28,10 @@ type readAhead struct {
 	opt     SalvageOptions
 	checked *checkedPart
 	work    chan *batch
-	workers sync.WaitGroup
-	big     *recordReader // of records that are larger than a piece
-	queue   []*batch      // in file order
-	free    []*batch
-	most    int
-	over    bool // there are no more pieces
+	queue   chan *batch // in file order
+	free    chan *batch
+	stop    chan struct{}
+	running sync.WaitGroup
 
 	now *batch
 	at  int // the next record of it
@@ -46,6 +45,7 @@ type batch struct {
 	keys    []byte // memory of the keys
 	err     error  // what ended the reading
 	done    chan struct{}
+	front   chan struct{} // closed when the walk has come to it
 }
 
 // readRecord is a record that was read ahead.
@@ -62,23 +62,60 @@ type readRecord struct {
 func newReadAhead(src io.Reader, from *rdb.Position, o SalvageOptions, checked *checkedPart) *readAhead {
 	n := o.workers
 	if n == 0 {
-		n = min(runtime.GOMAXPROCS(0), aheadMost)
+		n = min(runtime.GOMAXPROCS(0), aheadWorkers)
 	}
-	a := &readAhead{opt: o, checked: checked, most: n + 2, work: make(chan *batch, n+2)}
+	a := &readAhead{opt: o, checked: checked, stop: make(chan struct{})}
+	a.work, a.queue, a.free = make(chan *batch, n+aheadPieces), make(chan *batch, n+aheadPieces), make(chan *batch, n+aheadPieces)
 	a.split = rdb.NewSplitterOptions(src, rdb.SplitterOptions{Size: o.piece, From: from})
+	a.running.Go(a.cut)
 	for range n {
-		a.workers.Add(1)
-		go a.worker()
+		a.running.Go(a.worker)
 	}
 	return a
 }
 
 func (a *readAhead) close() {
-	close(a.work)
-	a.workers.Wait()
-	if a.big != nil {
-		a.big.r.Close()
+	close(a.stop)
+	a.running.Wait()
+}
+
+// cut cuts the file into pieces. A record that is larger than one it reads itself.
+func (a *readAhead) cut() {
+	defer close(a.queue)
+	defer close(a.work)
+	var big *recordReader
+	for {
+		b := a.blank()
+		if !a.split.Next(&b.piece) {
+			return
+		}
+		select {
+		case a.queue <- b:
+		case <-a.stop:
+			return
+		}
+		if !b.piece.Streams() {
+			a.work <- b // which has room for all that the queue has
+			continue
+		}
+		if big == nil {
+			big = a.newReader()
+			defer big.r.Close()
+		}
+		b.read(big, a.stop)
+		close(b.done)
 	}
+}
+
+// blank returns a batch to fill.
+func (a *readAhead) blank() (b *batch) {
+	select {
+	case b = <-a.free:
+	default:
+		b = &batch{}
+	}
+	b.done, b.front = make(chan struct{}), make(chan struct{})
+	return b
 }
 
 // stopAhead ends the reading ahead, if there is one.
@@ -98,21 +135,28 @@ func (a *readAhead) newReader() *recordReader {
 }
 
 func (a *readAhead) worker() {
-	defer a.workers.Done()
 	x := a.newReader()
 	defer x.r.Close()
 	for b := range a.work {
-		b.read(x)
+		b.read(x, a.stop)
 		close(b.done)
 	}
 }
 
 // read reads the records of a piece.
-func (b *batch) read(x *recordReader) {
+func (b *batch) read(x *recordReader, stop <-chan struct{}) {
 	for again := false; ; again = true {
 		b.records, b.keys = b.records[:0], b.keys[:0]
 		x.r.OpenPass(&b.piece, again)
 		for b.next(x) {
+			if len(b.records) != aheadRecords {
+				continue
+			}
+			select {
+			case <-b.front:
+			case <-stop:
+				return
+			}
 		}
 		if b.err = x.r.Err(); x.r.Settle() {
 			return
@@ -151,42 +195,27 @@ func (a *readAhead) next() *readRecord {
 				return &b.records[a.at-1]
 			}
 			a.err, a.now = b.err, nil
-			if len(b.records) > aheadKept {
-				b.records = nil
-			}
-			a.free = append(a.free, b)
+			a.giveBack(b)
 			continue
 		}
-		a.fill()
-		if len(a.queue) == 0 {
+		b, ok := <-a.queue
+		if !ok {
 			break
 		}
-		a.now, a.queue, a.at = a.queue[0], a.queue[1:], 0
-		<-a.now.done
+		close(b.front)
+		<-b.done
+		a.now, a.at = b, 0
 	}
 	return nil
 }
 
-// fill gives the workers something to do.
-func (a *readAhead) fill() {
-	for !a.over && len(a.queue) < a.most {
-		b := &batch{}
-		if n := len(a.free); n > 0 {
-			b, a.free = a.free[n-1], a.free[:n-1]
-		}
-		b.done = make(chan struct{})
-		if a.over = !a.split.Next(&b.piece); a.over {
-			return
-		}
-		a.queue = append(a.queue, b)
-		if !b.piece.Streams() {
-			a.work <- b
-			continue
-		}
-		if a.big == nil {
-			a.big = a.newReader()
-		}
-		b.read(a.big)
-		close(b.done)
+// giveBack lets a batch be used again.
+func (a *readAhead) giveBack(b *batch) {
+	if len(b.records) > aheadRecords {
+		b.records = nil
+	}
+	select {
+	case a.free <- b:
+	default:
 	}
 }

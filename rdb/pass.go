@@ -87,6 +87,9 @@ func (r *Reader) Settle() bool {
 // Skip passes the value without looking into it. Where the caller knows that it is sound that is all there is to find out.
 func (e *Entry) Skip() error { return e.r.finishValue() }
 
+// Bytes returns what of the piece is in memory, and where in the file that begins. It is the piece's, until that is used again.
+func (p *Piece) Bytes() (b []byte, at int64) { return p.buf[:p.n], p.at.Offset }
+
 // Frame passes the next record, with what is said of its key before it, without looking at what it holds, its name included. ok is false if none
 // begins here; short says that the input ended before that could be told.
 func (r *Reader) Frame() (ok, short bool) {

@@ -33,9 +33,10 @@ type readAhead struct {
 	stop    chan struct{}
 	running sync.WaitGroup
 
-	now *batch
-	at  int // the next record of it
-	err error
+	now    *batch
+	at     int    // the next record of it
+	before []byte // what stands before it
+	err    error
 }
 
 // batch is a piece and its records.
@@ -195,6 +196,10 @@ func (a *readAhead) next() *readRecord {
 				return &b.records[a.at-1]
 			}
 			a.err, a.now = b.err, nil
+			a.before = a.before[:0]
+			if p, _ := b.piece.Bytes(); !b.piece.Streams() {
+				a.before = append(a.before, p[max(0, len(p)-lentMost):]...)
+			}
 			a.giveBack(b)
 			continue
 		}
@@ -207,6 +212,12 @@ func (a *readAhead) next() *readRecord {
 		a.now, a.at = b, 0
 	}
 	return nil
+}
+
+// show lends what of the current piece is in memory.
+func (a *readAhead) show(v *view) {
+	b, at := a.now.piece.Bytes()
+	v.lend(b, at, a.before)
 }
 
 // giveBack lets a batch be used again.

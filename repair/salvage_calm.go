@@ -7,6 +7,7 @@ import "slices"
 // the evidence is asked of the few that do.
 func (s *salvager) calmly() {
 	if s.opt.plain || s.otherRow() {
+		s.probe.view.giveBack()
 		s.reconsider()
 		return
 	}
@@ -22,13 +23,20 @@ func (s *salvager) otherRow() bool {
 		i--
 	}
 	w, p := s.recent[i].start, &s.probe
+	v := &p.view
+	lent := w >= v.lentAt && end <= v.lentAt+int64(len(v.lent))
 	var row []span // records that end at end, or where another of them begins; from the back
 	leads := map[int64]float64{end: 0}
 	read := func(at int64) bool {
 		return slices.ContainsFunc(s.recent[i:], func(f record) bool { return f.start == at })
 	}
 	for at := end - 1; at >= w; at-- {
-		b := p.view.at(at, int(min(end-at, probeAhead)))
+		var b []byte
+		if lent {
+			b = v.lent[at-v.lentAt:]
+		} else {
+			b = v.at(at, int(min(end-at, probeAhead)))
+		}
 		if int64(len(b)) > end-at {
 			b = b[:end-at]
 		}
@@ -49,9 +57,12 @@ func (s *salvager) otherRow() bool {
 	}
 	p.forgetAll()
 	p.reach = end
-	defer func() { p.reach = 0 }()
+	defer func() { p.reach, v.whole = 0, 0 }()
 	for _, sp := range row {
 		bits := leads[sp.end]
+		if lent {
+			v.whole = sp.start
+		}
 		if f := p.probe(sp.start); f != nil && !f.damaged {
 			bits += max(0, float64(f.score))
 		}

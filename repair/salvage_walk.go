@@ -95,6 +95,7 @@ func (s *salvager) run() error {
 	}
 	for !s.ended {
 		failed, err := s.walk()
+		s.probe.view.giveBack()
 		if err != nil {
 			return err
 		}
@@ -160,6 +161,9 @@ func (s *salvager) walk() (failed int64, err error) {
 			}
 			return s.pos, err
 		}
+		if s.x.ahead != nil {
+			s.x.ahead.show(&s.probe.view)
+		}
 		if f.start < s.pos { // what said something of this key stood before another record
 			f.start, f.modified, f.damaged = s.pos, true, true
 		}
@@ -200,8 +204,9 @@ func (s *salvager) walk() (failed int64, err error) {
 		s.accept(f)
 		switch {
 		case f.damaged && f.what == isKey:
+			s.probe.view.giveBack()
 			s.lookInside()
-		case f.what == isKey && s.unusual(&f, key):
+		case f.what == isKey && s.odd(&f, key):
 			if s.weak == 0 {
 				s.weak = f.start
 			}
@@ -209,6 +214,16 @@ func (s *salvager) walk() (failed int64, err error) {
 			s.calmly()
 		}
 	}
+}
+
+// odd is unusual, which looks at nothing but the record.
+func (s *salvager) odd(f *record, key []byte) bool {
+	v := &s.probe.view
+	if f.start >= v.lentAt && f.end <= v.lentAt+int64(len(v.lent)) {
+		v.whole = f.start
+		defer func() { v.whole = 0 }()
+	}
+	return s.unusual(f, key)
 }
 
 // zeroed reports whether a key without a name is rather a part of a block of zeros, or what follows one.
@@ -289,7 +304,12 @@ func (s *salvager) incredible(f *record) bool {
 
 // learnValue learns what values look like from the one at an offset.
 func (s *salvager) learnValue(at int64, f *record) {
-	n, _ := s.src.ReadAt(s.sample[:min(int64(len(s.sample)), f.end-at)], at)
+	n := int(min(int64(len(s.sample)), f.end-at))
+	if b := s.probe.view.borrow(at, n); b != nil {
+		copy(s.sample[:n], b)
+	} else {
+		n, _ = s.src.ReadAt(s.sample[:n], at)
+	}
 	if f.typ == rdb.TypeModule2 && len(s.census.modules) < 1000 {
 		id, _, _, _ := lengthForm(s.sample[:n])
 		s.census.modules[rdb.ModuleID(id)] = true

@@ -62,6 +62,11 @@ func (s *sink) write(p []byte) {
 		return
 	}
 	s.sum = crc64.Update(s.sum, p)
+	s.pass(p)
+}
+
+// pass writes what is in the checksum.
+func (s *sink) pass(p []byte) {
 	n, err := s.w.Write(p)
 	s.n += int64(n)
 	if err == nil && n < len(p) {
@@ -86,20 +91,80 @@ func (s *sink) part(o *Salvaged, p *partial) {
 
 // copy copies a range of the damaged file.
 func (s *sink) copy(src io.ReaderAt, p span) {
-	if s.buf == nil {
-		s.buf = make([]byte, 256<<10)
+	if p.end-p.start > chunkSize {
+		s.copyLong(src, p)
+		return
 	}
-	for at := p.start; at < p.end && s.err == nil; {
-		b := s.buf[:min(int64(len(s.buf)), p.end-at)]
-		n, err := src.ReadAt(b, at)
-		if n < len(b) {
-			if s.err = err; err == nil {
-				s.err = io.ErrUnexpectedEOF
-			}
-			return
+	c := readChunk(src, p.start, p.end, s.buf)
+	s.buf = c.b[:0]
+	if c.err != nil && s.err == nil {
+		s.err = c.err
+	}
+	s.write(c.b)
+}
+
+// chunkSize is how much is copied at a time: more than the buffer of a writer of files holds, which so is passed by.
+const chunkSize = 1 << 20
+
+// chunk is a part of a range that is copied.
+type chunk struct {
+	b   []byte
+	sum uint64
+	err error
+}
+
+// readChunk reads a part of the damaged file into buf.
+func readChunk(src io.ReaderAt, from, to int64, buf []byte) chunk {
+	n := int(to - from)
+	if cap(buf) < n {
+		buf = make([]byte, n)
+	}
+	b := buf[:n]
+	if got, err := src.ReadAt(b, from); got < n {
+		if err == nil || err == io.EOF {
+			err = io.ErrUnexpectedEOF
 		}
-		s.write(b)
-		at += int64(n)
+		return chunk{b: b[:0], err: err}
+	}
+	return chunk{b: b}
+}
+
+// copyLong copies chunk by chunk; the next one is read, and its checksum made, while one is written.
+func (s *sink) copyLong(src io.ReaderAt, p span) {
+	const buffers = 3
+	chunks, free, stop := make(chan chunk, buffers), make(chan []byte, buffers), make(chan struct{})
+	for range buffers {
+		free <- nil
+	}
+	go func() {
+		defer close(chunks)
+		for at := p.start; at < p.end; at += chunkSize {
+			select {
+			case buf := <-free:
+				c := readChunk(src, at, min(at+chunkSize, p.end), buf)
+				c.sum = crc64.Checksum(c.b)
+				if chunks <- c; c.err != nil {
+					return
+				}
+			case <-stop:
+				return
+			}
+		}
+	}()
+	for c := range chunks {
+		if s.err == nil && c.err == nil {
+			s.sum = crc64.Combine(s.sum, c.sum, int64(len(c.b)))
+			s.pass(c.b)
+		} else if s.err == nil {
+			s.err = c.err
+		}
+		if s.err != nil {
+			break
+		}
+		free <- c.b
+	}
+	close(stop)
+	for range chunks { // until nobody reads src any more
 	}
 }
 

@@ -87,6 +87,9 @@ func (p *prober) position(at int64) rdb.Position {
 // read is probe behind the first look.
 func (p *prober) read(at int64, b []byte) *record {
 	var f record
+	if end, cut := p.frame(at, b); end == 0 && !cut {
+		return nil
+	}
 	p.x.r.ResumeBytes(b, p.position(at))
 	if !p.x.head(&f) || f.start != at {
 		return nil

@@ -117,8 +117,8 @@ func (s *salvager) full(i int) bool {
 
 // countAgain looks for duplicates anew, over what is in the output, in the databases that were decided.
 func (s *salvager) countAgain() error {
-	s.keys.Close()
-	s.keys = s.newKeys()
+	s.keys.close()
+	s.keys = newKeySet(s.opt)
 	x := newRecordReader(s.opt)
 	defer x.r.Close()
 	var f record
@@ -130,7 +130,7 @@ func (s *salvager) countAgain() error {
 			x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
 			for x.head(&f) {
 				if f.what == isKey {
-					s.keys.Add(inDB(f.sum, s.segs[i].db), f.start)
+					s.keys.add(inDB(f.sum, s.segs[i].db), f.start)
 				}
 			}
 		}
@@ -138,7 +138,7 @@ func (s *salvager) countAgain() error {
 	for _, p := range s.out.partials {
 		x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
 		if x.head(&f) {
-			s.keys.Add(inDB(f.sum, s.segs[p.segment].db), p.start)
+			s.keys.add(inDB(f.sum, s.segs[p.segment].db), p.start)
 		}
 	}
 	return nil
@@ -146,12 +146,12 @@ func (s *salvager) countAgain() error {
 
 // cutDuplicates leaves out all but the last of keys with one name.
 func (s *salvager) cutDuplicates() error {
-	dups, err := s.keys.Finish()
+	dups, seen, err := s.keys.finish()
 	if err != nil {
 		return fmt.Errorf("looking for duplicate keys: %w", err)
 	}
-	if s.keys.Seen() > int64(len(dups)) {
-		return fmt.Errorf("%w: %d", ErrDuplicates, s.keys.Seen())
+	if seen > int64(len(dups)) {
+		return fmt.Errorf("%w: %d", ErrDuplicates, seen)
 	}
 	groups := map[int64][]int64{}
 	for _, d := range dups {

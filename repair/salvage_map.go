@@ -164,7 +164,7 @@ func (s *salvager) enterKey(f *record) {
 	if f.expires {
 		g.expires++
 	}
-	s.keys.Add(inDB(f.sum, g.db), f.start)
+	s.keys.add(inDB(f.sum, g.db), f.start)
 }
 
 func sumOf(key []byte) dupset.Sum { return dupset.Process().Sum(key) }

@@ -39,7 +39,7 @@ func (s *salvager) keepPart(start, end int64, torn bool) int64 {
 		return 0
 	}
 	p.elements, p.expires = n, e.ExpireAt != rdb.NoExpire
-	s.keys.Add(inDB(sumOf(e.Key), s.seg().db), start)
+	s.keys.add(inDB(sumOf(e.Key), s.seg().db), start)
 	s.out.partials = append(s.out.partials, p)
 	s.out.PartialKeys++
 	g := s.seg()

@@ -33,7 +33,7 @@ type salvager struct {
 	behind int // the first segment behind the last gap
 	gapAt  int64
 	skips  []span // embedded dumps, for the map
-	keys   *dupset.Set
+	keys   *keySet
 	libs   map[dupset.Sum]span
 	cuts   []cut
 	slots  slotCheck
@@ -50,18 +50,14 @@ func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOp
 	}
 	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, libs: map[dupset.Sum]span{}, sample: make([]byte, 96)}
 	s.out.Size, s.out.src, s.out.opt = size, src, opt
-	s.keys = s.newKeys()
+	s.keys = newKeySet(opt)
 	s.probe = prober{view: view{src: src, size: size}, known: map[int64]*record{}, end: size}
 	s.probe.x = newRecordReader(opt)
 	return s
 }
 
-func (s *salvager) newKeys() *dupset.Set {
-	return dupset.New(dupset.Options{MemoryLimit: s.opt.MaxMemory / 2, TempDir: s.opt.TempDir, MaxDups: maxDuplicates})
-}
-
 func (s *salvager) close() {
-	s.keys.Close()
+	s.keys.close()
 	s.probe.x.r.Close()
 	if s.x != nil {
 		s.x.stopAhead()
@@ -359,9 +355,6 @@ const (
 // settle gives all but the last records that were read to the account.
 func (s *salvager) settle(keep int) {
 	n := len(s.recent) - keep
-	for i := range n {
-		s.keys.Touch(inDB(s.recent[i].sum, s.seg().db))
-	}
 	for i := range n {
 		s.commit(&s.recent[i], s.recent[i:])
 	}

@@ -235,7 +235,7 @@ func (osFS) Create(path string) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return &osFile{File: f}, nil
 }
 
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
@@ -247,6 +247,54 @@ func (osFS) ChmodDir(path string, mode fs.FileMode) error {
 func (osFS) RemoveAll(path string) error { return os.RemoveAll(path) }
 func (osFS) SyncDir(dir string) error    { return syncDir(dir) }
 
-type osFile struct{ *os.File }
+// osFile is a file to which the system is asked to write early what it has, beside the writing of more: then less is left for Sync, which is all
+// that counts.
+type osFile struct {
+	*os.File
+	written int64
+	asked   int64         // up to where the system was asked
+	asking  chan struct{} // closed when it has been; nil: it never was
+}
 
-func (f osFile) Own(like fs.FileInfo) bool { return own(f.File, like) }
+// askFor is for how many bytes the system is asked at a time.
+const askFor = 8 << 20
+
+func (f *osFile) Write(p []byte) (n int, err error) {
+	n, err = f.File.Write(p)
+	if f.written += int64(n); f.written-f.asked < askFor {
+		return n, err
+	}
+	if f.asking != nil {
+		select {
+		case <-f.asking:
+		default:
+			return n, err // one at a time
+		}
+	}
+	from, to, done := f.asked, f.written, make(chan struct{})
+	f.asked, f.asking = to, done
+	go func() {
+		defer close(done)
+		writeOut(f.File, from, to-from)
+	}()
+	return n, err
+}
+
+// settle waits until nothing is asked any more.
+func (f *osFile) settle() {
+	if f.asking != nil {
+		<-f.asking
+	}
+}
+
+func (f *osFile) Sync() error {
+	f.settle()
+	return f.File.Sync()
+}
+
+func (f *osFile) Close() error {
+	f.settle()
+	return f.File.Close()
+}
+
+func (f *osFile) Own(like fs.FileInfo) bool { return own(f.File, like) }

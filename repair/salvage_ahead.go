@@ -85,7 +85,7 @@ func (a *readAhead) cut() {
 	defer close(a.queue)
 	defer close(a.work)
 	var big *recordReader
-	for {
+	for !a.stopped() {
 		b := a.blank()
 		if !a.split.Next(&b.piece) {
 			return
@@ -105,6 +105,16 @@ func (a *readAhead) cut() {
 		}
 		b.read(big, a.stop)
 		close(b.done)
+	}
+}
+
+// stopped reports whether nobody wants any more records.
+func (a *readAhead) stopped() bool {
+	select {
+	case <-a.stop:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -139,7 +149,9 @@ func (a *readAhead) worker() {
 	x := a.newReader()
 	defer x.r.Close()
 	for b := range a.work {
-		b.read(x, a.stop)
+		if !a.stopped() {
+			b.read(x, a.stop)
+		}
 		close(b.done)
 	}
 }

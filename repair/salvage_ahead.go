@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -43,17 +44,29 @@ type readAhead struct {
 type batch struct {
 	piece   rdb.Piece
 	records []readRecord
+	others  []otherRecord
 	keys    []byte // memory of the keys
 	err     error  // what ended the reading
 	done    chan struct{}
 	front   chan struct{} // closed when the walk has come to it
 }
 
-// readRecord is a record that was read ahead.
+// readRecord is a record that was read ahead: a key whose value is sound. There can be very many.
 type readRecord struct {
+	start, value, end int64
+	expireAt, idle    int64
+	sum               dupset.Sum
+	key, keyEnd       uint32 // in the keys of the batch
+	other             int32  // if not negative it is another one, of that index
+	freq              int16
+	typ               rdb.Type
+}
+
+// otherRecord is any other record that was read ahead.
+type otherRecord struct {
 	head  record // as it is before its value is read
 	end   int64
-	entry rdb.Entry
+	entry rdb.Entry // of a key
 	last  *rdb.EOF
 	fault *rdb.FormatError
 	err   error // what ended the reading in the value
@@ -159,7 +172,7 @@ func (a *readAhead) worker() {
 // read reads the records of a piece.
 func (b *batch) read(x *recordReader, stop <-chan struct{}) {
 	for again := false; ; again = true {
-		b.records, b.keys = b.records[:0], b.keys[:0]
+		b.records, b.others, b.keys = b.records[:0], b.others[:0], b.keys[:0]
 		x.r.OpenPass(&b.piece, again)
 		for b.next(x) {
 			if len(b.records) != aheadRecords {
@@ -183,19 +196,27 @@ func (b *batch) next(x *recordReader) bool {
 	if !x.head(&f) {
 		return false
 	}
-	b.records = append(b.records, readRecord{head: f})
-	rec := &b.records[len(b.records)-1]
+	head := f
+	from := len(b.keys)
+	b.keys = append(b.keys, x.key...)
+	err := x.value(&f)
+	if e := x.entry; e != nil && err == nil && x.fault == nil && e.Meta == nil {
+		b.records = append(b.records, readRecord{
+			start: head.start, value: e.ValueOffset, end: f.end, expireAt: e.ExpireAt, idle: e.Idle, freq: int16(e.Freq), typ: e.Type,
+			sum: head.sum, key: uint32(from), keyEnd: uint32(len(b.keys)), other: -1,
+		})
+		return true
+	}
+	o := otherRecord{head: head, end: f.end, fault: x.fault, err: err}
 	if x.entry != nil {
-		rec.entry = *x.entry
-		n := len(b.keys)
-		b.keys = append(b.keys, x.key...)
-		rec.entry.Key = b.keys[n:len(b.keys):len(b.keys)]
+		o.entry = *x.entry
+		o.entry.Key = b.keys[from:len(b.keys):len(b.keys)]
 	} else if e, ok := x.other.(*rdb.EOF); ok {
 		last := *e
-		rec.last = &last
+		o.last = &last
 	}
-	err := x.value(&f)
-	rec.end, rec.fault, rec.err = f.end, x.fault, err
+	b.others = append(b.others, o)
+	b.records = append(b.records, readRecord{other: int32(len(b.others) - 1)})
 	return err == nil
 }
 
@@ -237,6 +258,7 @@ func (a *readAhead) giveBack(b *batch) {
 	if len(b.records) > aheadRecords {
 		b.records = nil
 	}
+	clear(b.others)
 	select {
 	case a.free <- b:
 	default:

@@ -50,11 +50,13 @@ type recordReader struct {
 	other rdb.Record       // likewise
 	slots bool             // keys' slots are wanted
 
-	quick   bool         // values may be passed with their heads, of pieces
-	passed  bool         // that of the current record was
-	checked *checkedPart // values that need not be looked at
-	ahead   *readAhead   // which reads instead; nil: r does
-	now     *readRecord  // of ahead
+	quick    bool         // values may be passed with their heads, of pieces
+	passed   bool         // that of the current record was
+	checked  *checkedPart // values that need not be looked at
+	ahead    *readAhead   // which reads instead; nil: r does
+	now      *readRecord  // of ahead
+	keyAhead rdb.Entry    // now as an entry
+	family   rdb.Family   // of that
 }
 
 func newRecordReader(o SalvageOptions) *recordReader {
@@ -121,17 +123,45 @@ func (x *recordReader) headAhead(f *record) (ok bool) {
 	if x.now = x.ahead.next(); x.now == nil {
 		return false
 	}
-	*f = x.now.head
-	switch {
-	case f.what == isKey:
-		x.entry, x.key = &x.now.entry, x.now.entry.Key
+	b, k := x.ahead.now, x.now
+	if k.other >= 0 {
+		o := &b.others[k.other]
+		if *f = o.head; f.what == isKey {
+			x.entry = &o.entry
+		} else if o.last != nil {
+			x.other = o.last
+		}
+	} else {
+		e := &x.keyAhead
+		*e = rdb.Entry{
+			Span: rdb.Span{Offset: k.start, Size: k.value - k.start}, Key: b.keys[k.key:k.keyEnd:k.keyEnd], Type: k.typ, Family: x.family,
+			ExpireAt: k.expireAt, Idle: k.idle, Freq: int(k.freq), ValueOffset: k.value,
+		}
+		x.entry = e
+		*f = record{
+			start: k.start, end: k.value, what: isKey, typ: k.typ, sum: k.sum, nameless: len(e.Key) == 0,
+			expires: k.expireAt != rdb.NoExpire, modified: k.expireAt != rdb.NoExpire || k.idle >= 0 || k.freq >= 0,
+		}
+	}
+	if x.entry != nil {
+		x.key = x.entry.Key
 		if x.slots {
 			f.slot = int32(keySlot(x.key))
 		}
-	case x.now.last != nil:
-		x.other = x.now.last
 	}
 	return true
+}
+
+// valueAhead is value of what was read ahead.
+func (x *recordReader) valueAhead(f *record) error {
+	k := x.now
+	if k.other < 0 {
+		f.end = k.end
+		return nil
+	}
+	o := &x.ahead.now.others[k.other]
+	f.end, x.fault = o.end, o.fault
+	return o.err
 }
 
 // err returns what ended the reading.
@@ -178,7 +208,7 @@ func (f *record) take(rec rdb.Record) {
 func (x *recordReader) value(f *record) (err error) {
 	switch {
 	case x.ahead != nil:
-		f.end, x.fault, err = x.now.end, x.now.fault, x.now.err
+		err = x.valueAhead(f)
 	case x.passed:
 		f.end = x.entry.End()
 	case x.entry != nil:

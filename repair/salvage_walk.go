@@ -78,7 +78,7 @@ func (s *salvager) run() error {
 	s.census = newCensus(standings(s.out.Family, s.out.Version))
 	s.probe.census, s.probe.family, s.probe.version = s.census, s.out.Family, s.out.Version
 	s.segs = []segment{{}}
-	s.x = &recordReader{}
+	s.x = &recordReader{family: s.out.Family}
 	from := s.pos
 	if !s.out.HeaderDamaged {
 		from = 0 // so that the checksum is computed

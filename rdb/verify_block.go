@@ -5,12 +5,15 @@ import "bytes"
 // block is a part of a file that begins and ends between records, and what came out of its walk.
 type block struct {
 	buf   []byte
-	n     int // bytes of buf that are its own
+	own   []byte // the memory of buf, unless that is a part of the input
+	n     int    // bytes of buf that are its own
 	at    Position
 	pend  pending // what is said of its first key
 	first bool    // begins with the header
 	last  bool    // nothing is to be walked behind it
 	big   bool    // one record that is larger
+	guess bool    // its end is guessed
+	doubt bool    // so is that of one before it, or its own
 	entry Entry   // of a big one, if it is a key
 	rerr  error   // of the last one: what ended the input
 	done  chan struct{}
@@ -18,10 +21,14 @@ type block struct {
 	notes []note
 	keys  []keyNote
 	tally tally
-	err   error  // of the reader
-	size  int64  // how far it came
-	sum   uint64 // checksum of what was passed, up to the end mark
-	bytes int64  // that this is of
+	err   error    // of the reader
+	size  int64    // how far it came
+	next  Position // behind it
+	owed  pending  // what is said of the first key there
+	ended bool     // it has the end mark
+	gone  bool     // a part of the input could not be read
+	sum   uint64   // checksum of what was passed, up to the end mark
+	bytes int64    // that this is of
 }
 
 // note is something that a walk came across, told later.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/kvfsck/kvfsck/crc64"
+	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/internal/filemap"
 	"github.com/kvfsck/kvfsck/lzf"
 )
@@ -68,6 +69,11 @@ func (v *verifier) parallel(src io.Reader, workers int) error {
 			p.whole = p.file.Bytes()
 			p.size = max(p.size, mappedSize)
 		}
+	}
+	if p.whole != nil && v.opt.DuplicateKeys {
+		// A key can be read again, so that it may be told late that it is one.
+		v.late, v.workers = dupset.NewLate(v.dupOptions()), workers
+		v.entryFar = p.entryFar
 	}
 	for range workers {
 		p.workers.Add(1)
@@ -319,7 +325,9 @@ func (p *pipeline) merge(b *block) (stop bool) {
 	v := p.v
 	p.sum = crc64.Combine(p.sum, b.sum, b.bytes)
 	v.addTally(&b.tally)
-	v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
+	if v.late == nil {
+		v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
+	}
 	seen := 0
 	for i := range b.notes {
 		n := &b.notes[i]
@@ -358,16 +366,44 @@ func (p *pipeline) entry(b *block, k *keyNote) *Entry {
 	if b.big {
 		return &b.entry
 	}
-	from := k.typeByte - b.at.Offset
-	if from < 0 || from >= int64(b.n) {
+	from := max(k.record-b.at.Offset, 0) // what is said of the first key may be in the block before
+	if from >= int64(b.n) {
 		return nil
 	}
-	p.probe.ResumeBytes(b.buf[from:b.n], Position{k.typeByte, b.at.Family, b.at.Version, k.db})
-	var e *Entry
+	return p.keyIn(b.buf[from:b.n], Position{b.at.Offset + from, b.at.Family, b.at.Version, k.db})
+}
+
+// entryFar reads the head of a key that begins at the offset, wherever that is.
+func (p *pipeline) entryFar(offset int64, db uint64) *Entry {
+	at := Position{offset, p.proven.Family, p.proven.Version, db}
+	switch {
+	case p.whole != nil:
+		return p.keyIn(p.whole[offset:], at)
+	case p.file != nil:
+		p.probe.Resume(p.file.From(offset), at)
+		return p.keyNext()
+	}
+	return nil
+}
+
+func (p *pipeline) keyIn(b []byte, at Position) (e *Entry) {
 	_ = filemap.Guard(func() {
-		if p.probe.Next() {
-			e, _ = p.probe.Record().(*Entry)
+		p.probe.ResumeBytes(b, at)
+		if e = p.keyNext(); e != nil {
+			c := *e
+			c.Key = bytes.Clone(e.Key)
+			e = &c
 		}
 	})
 	return e
+}
+
+// keyNext is the next key that the probe reads.
+func (p *pipeline) keyNext() *Entry {
+	for p.probe.Next() {
+		if e, ok := p.probe.Record().(*Entry); ok {
+			return e
+		}
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/lzf"
+	"github.com/kvfsck/kvfsck/rdb/internal/intset"
 	"github.com/kvfsck/kvfsck/rdb/internal/listpack"
 )
 
@@ -154,6 +155,9 @@ func (r *Reader) quickValue(b []byte, k *keyFrame, check bool) int {
 		return r.quickNodes(b, k.value, info, check)
 	}
 	if check {
+		if info.shape == shapeIntset {
+			return r.quickIntset(b, k.value)
+		}
 		return r.quickTable(b, k)
 	}
 	switch info.shape {
@@ -274,27 +278,45 @@ func (r *Reader) quickNodes(b []byte, p int, info *quickShape, check bool) int {
 
 // quickBlob passes a string that is a listpack.
 func (r *Reader) quickBlob(b []byte, p int, info *quickShape, check bool) int {
-	h, p := headAt(b, p)
-	if p == 0 || h.size > uint64(len(b)-p) {
-		return 0
-	}
-	end := p + int(h.size)
 	if !check {
-		return end
+		return skipAt(b, p, 1, 0)
 	}
-	blob := b[p:end]
-	switch {
-	case h.form == formLZF:
-		if blob = r.quickOut(blob, &h); blob == nil {
-			return 0
-		}
-	case h.form != formPlain || h.size > uint64(r.dec.limit):
+	blob, end := r.quickWhole(b, p)
+	if end == 0 {
 		return 0
 	}
 	if n, ok := listpack.Plain(blob, info.layout, &r.dec.few); !ok || n == 0 {
 		return 0
 	}
 	return end
+}
+
+// quickIntset passes a string that is an intset.
+func (r *Reader) quickIntset(b []byte, p int) int {
+	blob, end := r.quickWhole(b, p)
+	if end == 0 || !intset.Plain(blob) {
+		return 0
+	}
+	return end
+}
+
+// quickWhole passes a string and returns what it is, decompressed if need be.
+func (r *Reader) quickWhole(b []byte, p int) (blob []byte, end int) {
+	h, p := headAt(b, p)
+	if p == 0 || h.size > uint64(len(b)-p) {
+		return nil, 0
+	}
+	end = p + int(h.size)
+	blob = b[p:end]
+	switch {
+	case h.form == formLZF:
+		if blob = r.quickOut(blob, &h); blob == nil {
+			return nil, 0
+		}
+	case h.form != formPlain || h.size > uint64(r.dec.limit):
+		return nil, 0
+	}
+	return blob, end
 }
 
 // quickLZF checks a compressed string at p, now or later.

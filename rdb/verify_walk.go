@@ -68,6 +68,7 @@ type walker struct {
 func newWalker(out sink, opt *VerifyOptions, now int64) *walker {
 	w := &walker{out: out, now: now, sums: opt.DuplicateKeys, slow: opt.slow}
 	w.r = newReader(ReaderOptions{OnFault: w.fault, DuplicateMemory: cmp.Or(opt.DuplicateMemory, dupset.DefaultMemory) / 4, TempDir: opt.TempDir, Window: opt.window, limit: opt.limit})
+	w.r.dec.slow = opt.slow
 	return w
 }
 

@@ -158,6 +158,7 @@ func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
 // settle passes a partition through a set.
 func (l *Late) settle(s *Set, p *latePart, raw *[]byte) ([]Dup, int64, error) {
 	s.Reset()
+	s.use(s.tierFor(int64(len(p.full)*lateBlock + len(p.buf))))
 	for _, number := range p.full {
 		if number < len(l.blocks) {
 			if err := addAll(s, l.blocks[number]); err != nil {

@@ -18,15 +18,15 @@ type Layout struct {
 // quick way through nearly all listpacks; what it refuses may be good and is for [Iter] to judge. What it accepts, Iter accepts in
 // either dialect.
 func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
-	last := len(b) - 1
-	if last < headerSize || uint64(binary.LittleEndian.Uint32(b)) != uint64(len(b)) || b[last] != end {
+	p := Open(b)
+	if p == 0 {
 		return 0, false
 	}
 	few.Reset()
 	count := int(binary.LittleEndian.Uint16(b[4:]))
-	b = b[:last]
+	b = b[:len(b)-1]
 	kinds := 0
-	for p := headerSize; p < len(b); n++ {
+	for ; p < len(b); n++ {
 		q := advance(b, p)
 		if q == 0 {
 			if q = advanceLong(b, p); q == 0 {
@@ -55,6 +55,34 @@ func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
 	}
 	return n, n == count || count == CountUnknown
 }
+
+// Open returns where the first entry of b is, 0 if b is not framed as a listpack. With b less its last byte, [Skip] and [IntAt] pass entries
+// that are plainly sound; both return where the next one is, or 0.
+func Open(b []byte) int {
+	if last := len(b) - 1; last < headerSize || uint64(binary.LittleEndian.Uint32(b)) != uint64(len(b)) || b[last] != end {
+		return 0
+	}
+	return headerSize
+}
+
+// Skip passes the entry at p.
+func Skip(b []byte, p int) int {
+	if q := advance(b, p); q != 0 {
+		return q
+	}
+	return advanceLong(b, p)
+}
+
+// IntAt passes the entry at p if it is an integer.
+func IntAt(b []byte, p int) (v int64, q int) {
+	if q = advance(b, p); q == 0 || IsString(b[p]) {
+		return 0, 0
+	}
+	return intAt(b[p:q]), q
+}
+
+// IsString reports whether an entry that begins so is a string.
+func IsString(c byte) bool { return c&0xC0 == 0x80 || c&0xF0 == 0xE0 }
 
 // advanceLong is advance for strings of two bytes of length.
 func advanceLong(b []byte, p int) int {
@@ -88,10 +116,23 @@ func nameSum(b []byte, p, q int) (h uint64, kind int) {
 		}
 		head, size = 2, int(c&0x0F)<<8|int(b[p+1])
 	}
-	if c := b[p+head]; c <= '9' && c >= '-' { // of an empty string it is the backlen, which is none of these
+	if c := b[p+head]; c <= '9' && c >= '-' && isNumber(b[p+head:p+head+size]) { // of an empty string c is the backlen, which is none of these
 		kind = digitName
 	}
 	return dupset.QuickSum(b, p+head, size), kind
+}
+
+// isNumber reports whether b may be the text of an integer: a sign or a digit, then digits.
+func isNumber(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	for _, c := range b[1:] {
+		if c-'0' > 9 {
+			return false
+		}
+	}
+	return true
 }
 
 // plainNumber reports whether the entry at p is an integer or text that begins as a finite number does.

@@ -13,7 +13,7 @@ import (
 
 // Late finds duplicates among very many strings as [Set] does, but tells of none before the end. For that a string costs no wait for memory:
 //
-//	Add ──► 256 partitions by the top bits of the sum, each a buffer of one block and a list of full blocks
+//	Add ──► 1024 partitions by the top bits of the sum, each a buffer of one block and a list of full blocks
 //	                                        │
 //	           blocks in memory, up to a half of the limit ──► blocks of a temporary file
 //	                                        │
@@ -28,14 +28,15 @@ type Late struct {
 	file   *os.File
 	name   string // of the file, until it is removed
 	filed  int    // blocks of the file
-	raw    []byte
+	raw    []byte // the last of them, not yet written
 	err    error
 }
 
 const (
-	lateBits  = 8
+	lateBits  = 10
 	lateParts = 1 << lateBits
-	lateBlock = 512 // slots
+	lateBlock = 256 // slots
+	lateWrite = 64  // blocks that are written at once
 )
 
 // latePart is the sums of a partition, in the order of their Add.
@@ -82,16 +83,20 @@ func (l *Late) flush(p *latePart) error {
 		p.buf = make([]slot, 0, lateBlock)
 		return nil
 	}
-	if l.err = l.write(p.buf); l.err == nil {
-		p.full = append(p.full, l.most+l.filed)
-		l.filed++
-		p.buf = p.buf[:0]
+	for i := range p.buf {
+		l.raw = binary.LittleEndian.AppendUint64(l.raw, p.buf[i].lo)
+		l.raw = binary.LittleEndian.AppendUint64(l.raw, p.buf[i].at)
+	}
+	p.full = append(p.full, l.most+l.filed)
+	p.buf = p.buf[:0]
+	if l.filed++; len(l.raw) >= lateWrite*lateBlock*slotSize {
+		l.err = l.write()
 	}
 	return l.err
 }
 
-// write appends a block to the file.
-func (l *Late) write(block []slot) error {
+// write writes the last blocks to the file.
+func (l *Late) write() error {
 	if l.file == nil {
 		f, err := os.CreateTemp(l.opt.TempDir, "kvfsck-dups-*")
 		if err != nil {
@@ -102,20 +107,19 @@ func (l *Late) write(block []slot) error {
 			l.name = ""
 		}
 	}
-	l.raw = l.raw[:0]
-	for i := range block {
-		l.raw = binary.LittleEndian.AppendUint64(l.raw, block[i].lo)
-		l.raw = binary.LittleEndian.AppendUint64(l.raw, block[i].at)
-	}
-	if _, err := l.file.WriteAt(l.raw, int64(l.filed)*lateBlock*slotSize); err != nil {
+	if _, err := l.file.WriteAt(l.raw, int64(l.filed)*lateBlock*slotSize-int64(len(l.raw))); err != nil {
 		return fmt.Errorf("dupset: %w", err)
 	}
+	l.raw = l.raw[:0]
 	return nil
 }
 
 // Finish returns every duplicate, sorted by Second and at most Options.MaxDups of them, and the number of all. So many partitions are looked at
 // at once. Nothing may be added afterwards.
 func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
+	if l.err == nil && len(l.raw) > 0 {
+		l.err = l.write()
+	}
 	if l.err != nil {
 		return nil, 0, l.err
 	}

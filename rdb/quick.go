@@ -83,7 +83,12 @@ func (r *Reader) quick(k *keyFrame, check bool) bool {
 		}
 	}
 	k.typ, k.typeByte = Type(b[p]), p
-	if k.key, k.keyAt = headAt(b, p+1); k.keyAt == 0 || k.key.size > uint64(len(b)-k.keyAt) {
+	if c := b[p+1]; c < 0x40 { // nearly always
+		k.key, k.keyAt = strHead{size: uint64(c)}, p+2
+	} else if k.key, k.keyAt = headAt(b, p+1); k.keyAt == 0 {
+		return false
+	}
+	if k.key.size > uint64(len(b)-k.keyAt) {
 		return false
 	}
 	k.value = k.keyAt + int(k.key.size)
@@ -252,6 +257,9 @@ func (r *Reader) quickOut(p []byte, h *strHead) []byte {
 
 // quickString passes the string at p.
 func (r *Reader) quickString(b []byte, p int, check bool) int {
+	if p <= len(b)-quickRoom && b[p] < 0x40 && int(b[p]) < len(b)-p {
+		return p + 1 + int(b[p])
+	}
 	h, p := headAt(b, p)
 	if p == 0 || h.size > uint64(len(b)-p) || check && h.form == formLZF && !r.quickLZF(b, &h, p) {
 		return 0

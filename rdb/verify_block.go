@@ -1,6 +1,10 @@
 package rdb
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/kvfsck/kvfsck/internal/dupset"
+)
 
 // block is a part of a file that begins and ends between records, and what came out of its walk.
 type block struct {
@@ -20,6 +24,7 @@ type block struct {
 
 	notes []note
 	keys  []keyNote
+	late  []dupset.Note // the keys, where they are told of late
 	tally tally
 	err   error    // of the reader
 	size  int64    // how far it came
@@ -45,6 +50,8 @@ type note struct {
 type recorder struct {
 	notes  []note
 	keys   []keyNote
+	late   []dupset.Note
+	isLate bool // keys go there
 	stopAt func(*FormatError) bool
 }
 
@@ -65,7 +72,13 @@ func (c *recorder) other(rec Record, db uint64) { c.add(note{rec: cloneRecord(re
 
 func (c *recorder) keyModule(id ModuleID, value Span) { c.add(note{module: id, span: value}) }
 
-func (c *recorder) keySeen(k *keyNote) { c.keys = append(c.keys, *k) }
+func (c *recorder) keySeen(k *keyNote) {
+	if c.isLate {
+		c.late = append(c.late, dupset.NoteOf(k.sum, k.record))
+		return
+	}
+	c.keys = append(c.keys, *k)
+}
 
 // cloneRecord copies a record that is no key.
 func cloneRecord(rec Record) Record {

@@ -215,7 +215,7 @@ func (c contextReader) Read(p []byte) (int, error) {
 // worker walks blocks.
 func (p *pipeline) worker() {
 	defer p.workers.Done()
-	rec := &recorder{stopAt: p.v.stopsAt}
+	rec := &recorder{stopAt: p.v.stopsAt, isLate: p.v.late != nil}
 	w := newWalker(rec, &p.v.opt, p.v.now)
 	w.later = make([]lzf.Block, 0, 256)
 	defer w.r.Close()
@@ -251,13 +251,13 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 
 // begin makes a walker note what it comes across in a block.
 func (w *walker) begin(rec *recorder, b *block) {
-	rec.notes, rec.keys = b.notes[:0], b.keys[:0]
+	rec.notes, rec.keys, rec.late = b.notes[:0], b.keys[:0], b.late[:0]
 	w.tally, w.faults = tally{dbs: b.tally.dbs[:0]}, 0
 }
 
 // finish gives a block what the walk came to.
 func (w *walker) finish(rec *recorder, b *block) {
-	b.notes, b.keys, b.tally = rec.notes, rec.keys, w.tally
+	b.notes, b.keys, b.late, b.tally = rec.notes, rec.keys, rec.late, w.tally
 	b.err, b.size = w.r.Err(), w.r.Offset()
 	d := &w.r.dec
 	b.next, b.owed, b.ended = Position{b.size, d.family, d.version, d.db}, w.r.pend, w.r.state == atEnd
@@ -277,13 +277,13 @@ func (p *pipeline) blank() *block {
 		b.own = make([]byte, p.size)
 	}
 	*b = block{buf: b.own, own: b.own, at: p.at, pend: p.pend, first: p.at.Offset == 0, done: make(chan struct{}),
-		notes: b.notes, keys: b.keys, tally: tally{dbs: b.tally.dbs}}
+		notes: b.notes, keys: b.keys, late: b.late, tally: tally{dbs: b.tally.dbs}}
 	return b
 }
 
 // stream walks a record that is larger than a block, of which the block has the beginning.
 func (p *pipeline) stream(b *block) {
-	rec := &recorder{stopAt: p.v.stopsAt}
+	rec := &recorder{stopAt: p.v.stopsAt, isLate: p.v.late != nil}
 	if p.big == nil {
 		p.big = newWalker(rec, &p.v.opt, p.v.now)
 	}
@@ -327,6 +327,8 @@ func (p *pipeline) merge(b *block) (stop bool) {
 	v.addTally(&b.tally)
 	if v.late == nil {
 		v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
+	} else if err := v.late.Add(b.late); err != nil {
+		v.noteDupError(err)
 	}
 	seen := 0
 	for i := range b.notes {
@@ -389,11 +391,7 @@ func (p *pipeline) entryFar(offset int64, db uint64) *Entry {
 func (p *pipeline) keyIn(b []byte, at Position) (e *Entry) {
 	_ = filemap.Guard(func() {
 		p.probe.ResumeBytes(b, at)
-		if e = p.keyNext(); e != nil {
-			c := *e
-			c.Key = bytes.Clone(e.Key)
-			e = &c
-		}
+		e = p.keyNext()
 	})
 	return e
 }
@@ -402,7 +400,9 @@ func (p *pipeline) keyIn(b []byte, at Position) (e *Entry) {
 func (p *pipeline) keyNext() *Entry {
 	for p.probe.Next() {
 		if e, ok := p.probe.Record().(*Entry); ok {
-			return e
+			c := *e
+			c.Key = bytes.Clone(e.Key)
+			return &c
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package rdb
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -270,15 +271,6 @@ func (v *verifier) module(id ModuleID, s Span, phase Phase, db uint64) {
 
 // keysSeen looks for keys among those before, some at a time because each is a wait for memory.
 func (v *verifier) keysSeen(keys []keyNote) {
-	if v.late != nil {
-		for i := range keys {
-			if err := v.late.Add(keys[i].sum, keys[i].record); err != nil {
-				v.noteDupError(err)
-				return
-			}
-		}
-		return
-	}
 	for len(keys) > 0 {
 		n := min(len(keys), 32)
 		for i := range keys[:n] {
@@ -333,9 +325,11 @@ func (v *verifier) lateDuplicates() error {
 		if err != nil {
 			return fmt.Errorf("looking for duplicate keys: %w", err)
 		}
+		same := slices.DeleteFunc(dups, func(d dupset.Dup) bool { return !v.sameKey(d) })
+		seen -= int64(len(dups) - len(same))
 		v.rep.Duplicates += seen
 		v.rep.Total += seen
-		v.insertDuplicates(dups)
+		v.insertDuplicates(same)
 	case v.keys != nil && v.keys.Spilled():
 		dups, err := v.keys.Finish()
 		if err != nil {
@@ -350,6 +344,12 @@ func (v *verifier) lateDuplicates() error {
 		}
 	}
 	return nil
+}
+
+// sameKey reports whether two keys that share a fingerprint are one, if both can be read again.
+func (v *verifier) sameKey(d dupset.Dup) bool {
+	first, second := v.entryFar(d.First, v.dbAt(d.First)), v.entryFar(d.Second, v.dbAt(d.Second))
+	return first == nil || second == nil || first.DB == second.DB && bytes.Equal(first.Key, second.Key)
 }
 
 // insertDuplicates puts the faults of duplicate keys between the others, to where they would stand if they had been found at once.

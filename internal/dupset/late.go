@@ -42,7 +42,7 @@ const (
 // latePart is the sums of a partition, in the order of their Add.
 type latePart struct {
 	buf  []slot
-	full []int // blocks; those not in memory are numbered on in the file
+	full []uint32 // blocks; those not in memory are numbered on in the file
 }
 
 // NewLate returns an empty set. The limit of memory is that of the partitions' blocks and the tables of Finish together.
@@ -55,17 +55,23 @@ func NewLate(opt Options) *Late {
 	return l
 }
 
-// Add adds a sum which belongs to position at, which is not negative.
-func (l *Late) Add(sum Sum, at int64) error {
-	p := &l.parts[sum.Lo>>(64-lateBits)]
-	if len(p.buf) < cap(p.buf) {
-		p.buf = append(p.buf, full(sum, at))
-		return nil
+// Note is what a [Late] keeps of a string.
+type Note struct{ slot }
+
+// NoteOf is the note of a sum which belongs to position at, which is not negative.
+func NoteOf(sum Sum, at int64) Note { return Note{full(sum, at)} }
+
+// Add adds notes.
+func (l *Late) Add(notes []Note) error {
+	for i := range notes {
+		p := &l.parts[notes[i].lo>>(64-lateBits)]
+		if len(p.buf) == cap(p.buf) {
+			if err := l.flush(p); err != nil {
+				return err
+			}
+		}
+		p.buf = append(p.buf, notes[i].slot)
 	}
-	if err := l.flush(p); err != nil {
-		return err
-	}
-	p.buf = append(p.buf, full(sum, at))
 	return nil
 }
 
@@ -78,7 +84,7 @@ func (l *Late) flush(p *latePart) error {
 		p.buf = make([]slot, 0, lateBlock)
 		return nil
 	case len(l.blocks) < l.most:
-		p.full = append(p.full, len(l.blocks))
+		p.full = append(p.full, uint32(len(l.blocks)))
 		l.blocks = append(l.blocks, p.buf)
 		p.buf = make([]slot, 0, lateBlock)
 		return nil
@@ -87,7 +93,7 @@ func (l *Late) flush(p *latePart) error {
 		l.raw = binary.LittleEndian.AppendUint64(l.raw, p.buf[i].lo)
 		l.raw = binary.LittleEndian.AppendUint64(l.raw, p.buf[i].at)
 	}
-	p.full = append(p.full, l.most+l.filed)
+	p.full = append(p.full, uint32(l.most+l.filed))
 	p.buf = p.buf[:0]
 	if l.filed++; len(l.raw) >= lateWrite*lateBlock*slotSize {
 		l.err = l.write()
@@ -135,13 +141,13 @@ func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
 		wait.Go(func() {
 			s := New(opt)
 			defer s.Close()
-			var raw []byte
+			w := &lateWorker{late: l, set: s, most: opt.MemoryLimit / 4 / slotSize}
 			for {
 				i := next.Add(1) - 1
 				if i >= lateParts {
 					return
 				}
-				found, n, e := l.settle(s, &l.parts[i], &raw)
+				found, n, e := w.settle(&l.parts[i])
 				if n == 0 && e == nil {
 					continue
 				}
@@ -159,51 +165,101 @@ func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
 	return dups[:min(len(dups), cmp.Or(opt.MaxDups, DefaultMaxDups))], seen, err
 }
 
-// settle passes a partition through a set.
-func (l *Late) settle(s *Set, p *latePart, raw *[]byte) ([]Dup, int64, error) {
+// lateWorker looks for duplicates in one partition after the other.
+type lateWorker struct {
+	late *Late
+	set  *Set // for partitions that are too large for a table
+	most int64
+	raw  []byte
+
+	table []slot // the size is a power of two
+	shift int
+	dups  []Dup
+}
+
+// settle finds the duplicates of a partition.
+func (w *lateWorker) settle(p *latePart) ([]Dup, int64, error) {
+	n := int64(len(p.full)*lateBlock + len(p.buf))
+	if n > w.most/2 {
+		return w.settleLarge(p)
+	}
+	size := 64 - bits.LeadingZeros64(uint64(2*n))
+	if w.shift = 64 - size; len(w.table) < 1<<size {
+		w.table = make([]slot, 1<<size)
+	}
+	clear(w.table[:1<<size])
+	w.dups = w.dups[:0]
+	err := w.each(p, w.place)
+	return w.dups, int64(len(w.dups)), err
+}
+
+// place puts slots into the table. The bits that all of a partition share are not those that it goes by.
+func (w *lateWorker) place(slots []slot) error {
+	t := w.table[:1<<(64-w.shift)]
+	for i := range slots {
+		sl := slots[i]
+		for h := sl.lo << lateBits >> w.shift; ; h = (h + 1) & uint64(len(t)-1) {
+			there := &t[h]
+			if there.at == 0 {
+				*there = sl
+				break
+			}
+			if there.lo == sl.lo && (there.at^sl.at)&(1<<atShift-1) == 0 {
+				w.dups = append(w.dups, Dup{there.first(), sl.first()})
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// settleLarge passes a partition through the set.
+func (w *lateWorker) settleLarge(p *latePart) ([]Dup, int64, error) {
+	s := w.set
 	s.Reset()
-	s.use(s.tierFor(int64(len(p.full)*lateBlock + len(p.buf))))
-	for _, number := range p.full {
-		if number < len(l.blocks) {
-			if err := addAll(s, l.blocks[number]); err != nil {
-				return nil, 0, err
-			}
-			continue
-		}
-		*raw = slices.Grow((*raw)[:0], lateBlock*slotSize)[:lateBlock*slotSize]
-		if _, err := l.file.ReadAt(*raw, int64(number-l.most)*lateBlock*slotSize); err != nil {
-			return nil, 0, fmt.Errorf("dupset: %w", err)
-		}
-		for b := *raw; len(b) > 0; b = b[slotSize:] {
-			if err := addSlot(s, slot{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}); err != nil {
-				return nil, 0, err
-			}
-		}
-	}
-	if err := addAll(s, p.buf); err != nil {
+	if err := w.each(p, w.add); err != nil {
 		return nil, 0, err
-	}
-	if s.Seen() == 0 && !s.Spilled() {
-		return nil, 0, nil
 	}
 	dups, err := s.Finish()
 	return dups, s.Seen(), err
 }
 
-func addAll(s *Set, block []slot) error {
-	for i := range block {
-		if err := addSlot(s, block[i]); err != nil {
+// add adds slots to the set.
+func (w *lateWorker) add(slots []slot) error {
+	for i := range slots {
+		sl := &slots[i]
+		hi := sl.at & (1<<atShift - 1) // a table compares these bits at one end, a spill deals by those at the other
+		if _, err := w.set.Add(Sum{Hi: hi<<(64-atShift) | hi, Lo: bits.RotateLeft64(sl.lo, lateBits)}, sl.first()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addSlot adds what a slot is of. The bits that all of a partition share go to the end, since tables go by those in front.
-func addSlot(s *Set, sl slot) error {
-	hi := sl.at & (1<<atShift - 1) // a table compares these bits at one end, a spill deals by those at the other
-	_, err := s.Add(Sum{Hi: hi<<(64-atShift) | hi, Lo: bits.RotateLeft64(sl.lo, lateBits)}, sl.first())
-	return err
+// each hands out the slots of a partition in the order in which they came.
+func (w *lateWorker) each(p *latePart, take func([]slot) error) error {
+	l := w.late
+	var block []slot
+	for _, number := range p.full {
+		b := block
+		if int(number) < len(l.blocks) {
+			b = l.blocks[number]
+		} else {
+			w.raw = slices.Grow(w.raw[:0], lateBlock*slotSize)[:lateBlock*slotSize]
+			if _, err := l.file.ReadAt(w.raw, int64(int(number)-l.most)*lateBlock*slotSize); err != nil {
+				return fmt.Errorf("dupset: %w", err)
+			}
+			b = b[:0]
+			for raw := w.raw; len(raw) > 0; raw = raw[slotSize:] {
+				b = append(b, slot{binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])})
+			}
+			block = b
+		}
+		if err := take(b); err != nil {
+			return err
+		}
+	}
+	return take(p.buf)
 }
 
 // Close gives back the temporary file.

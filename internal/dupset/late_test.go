@@ -30,7 +30,7 @@ func TestLateFindsWhatAMapFinds(t *testing.T) {
 				sums := make([]Sum, tc.n)
 				for i := range sums {
 					sums[i] = tc.sum(i)
-					if err := l.Add(sums[i], int64(3*i)); err != nil {
+					if err := l.Add([]Note{NoteOf(sums[i], int64(3*i))}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -60,7 +60,7 @@ func TestLateMaxDups(t *testing.T) {
 	l := NewLate(Options{MaxDups: 5})
 	defer l.Close()
 	for i := range int64(50_000) {
-		if err := l.Add(fixed.SumInt(i%20_000), i); err != nil {
+		if err := l.Add([]Note{NoteOf(fixed.SumInt(i%20_000), i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestLateWithoutAPlace(t *testing.T) {
 	defer l.Close()
 	var err error
 	for i := int64(0); err == nil && i < 1_000_000; i++ {
-		err = l.Add(fixed.SumInt(i), i)
+		err = l.Add([]Note{NoteOf(fixed.SumInt(i), i)})
 	}
 	if err == nil {
 		t.Fatal("no error")
@@ -87,10 +87,14 @@ func TestLateWithoutAPlace(t *testing.T) {
 }
 
 func BenchmarkLate(b *testing.B) {
+	notes := make([]Note, 1<<10)
+	for i := range notes {
+		notes[i] = NoteOf(fixed.SumInt(int64(i)), int64(i))
+	}
 	for b.Loop() {
 		l := NewLate(Options{TempDir: b.TempDir()})
-		for i := range int64(1 << 20) {
-			_ = l.Add(fixed.SumInt(i), i)
+		for range 1 << 10 {
+			_ = l.Add(notes)
 		}
 		_, _, _ = l.Finish(1)
 		_ = l.Close()

@@ -61,7 +61,7 @@ const (
 const denseSize = 2 << 10
 
 func (v *verifier) parallel(src io.Reader, workers int) error {
-	p := &pipeline{v: v, most: workers + 2, probe: newReader(ReaderOptions{}), work: make(chan *block, workers+2), wary: minWary}
+	p := &pipeline{v: v, most: workers + 2, probe: newReader(ReaderOptions{OnFault: passFaults}), work: make(chan *block, workers+2), wary: minWary}
 	p.cutter.start(contextReader{v.ctx, src}, v.opt.window)
 	if p.whole = v.opt.whole; p.whole == nil {
 		if p.file = filemap.Of(src, filemap.MinSize); p.file != nil {
@@ -94,6 +94,9 @@ func (p *pipeline) stop() {
 		p.big.r.Close()
 	}
 }
+
+// passFaults lets a reader go on: what is wrong has been told.
+func passFaults(*FormatError) error { return nil }
 
 // step cuts off a block, gives it to the workers, and merges what is due. It reports whether that was the end.
 func (p *pipeline) step() (end bool, err error) {

@@ -2,7 +2,6 @@ package repair
 
 import (
 	"encoding/binary"
-	"math"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -42,59 +41,6 @@ const (
 	strangeBits  = -8  // a field with a name that nobody knows
 	endInside    = -16 // an end mark where the file goes on
 )
-
-// census is what the records of the file were so far.
-type census struct {
-	types, first         [256]uint32 // of keys: by type, by first byte
-	keys                 uint32
-	expires, idle, freqs uint32
-	tested, novel        uint32 // keys looked at while learning, and those of them that were unlike those before
-	binary, ints, long   uint32 // and those with control characters; keys written as integers; long keys
-	willExpire           bool   // keys do that were learnt ahead
-	longForms            bool   // lengths are longer than need be: no server wrote the file
-	anyText              *textModel
-	modules              map[rdb.ModuleID]bool
-	keyText, valueText   *textModel
-	table                [256]standing
-}
-
-func newCensus(t [256]standing) *census {
-	return &census{modules: map[rdb.ModuleID]bool{}, keyText: newTextModel(0.9), valueText: newTextModel(0.55), anyText: newTextModel(0.98), table: t}
-}
-
-// sampling is how many keys are learnt from: every one up to this many, then one in as many again.
-const (
-	learnAll  = 4096
-	learnThen = 64
-)
-
-// count takes note of a key. It reports whether its text is wanted too.
-func (c *census) count(f *record, e *rdb.Entry) (learn bool) {
-	c.keys++
-	if len(e.Key) > 0 {
-		c.first[e.Key[0]]++
-	}
-	if intWidth(e.Key) > 0 {
-		c.ints++
-	}
-	c.types[f.typ]++
-	if f.expires {
-		c.expires++
-	}
-	if e.Idle >= 0 {
-		c.idle++
-	}
-	if e.Freq >= 0 {
-		c.freqs++
-	}
-	return c.keys < learnAll || c.keys%learnThen == 0
-}
-
-// share is the logarithm of how frequent something is among the keys, beside one byte in 256.
-func (c *census) share(n uint32, prior float64) float64 {
-	p := (float64(n) + 8*prior) / (float64(c.keys) + 8)
-	return max(-12, min(8, math.Log2(p)+8))
-}
 
 func (c *census) typeBits(t rdb.Type) float64 {
 	prior := 1.0 / 12
@@ -216,9 +162,6 @@ func (c *census) textBits(key []byte) float64 {
 // controlBits is what a key with control characters is worth at most, beside how rare these are.
 const controlBits = 6
 
-// rarity is the logarithm of how often something was seen.
-func rarity(n, of uint32) float64 { return math.Log2((float64(n) + 0.5) / (float64(of) + 4)) }
-
 // hasControl reports whether there is a control character at the beginning of a key.
 func hasControl(key []byte) bool {
 	for _, b := range key[:min(len(key), 64)] {
@@ -227,22 +170,6 @@ func hasControl(key []byte) bool {
 		}
 	}
 	return false
-}
-
-// learnKey learns what keys look like, and how often one looks like none before it. It returns the evidence that it does.
-func (c *census) learnKey(key []byte) (like float64) {
-	c.tested++
-	if like = c.keyText.likeness(c.valueText, key, true); like < 0 {
-		c.novel++
-	}
-	for _, b := range key {
-		if b < 0x20 {
-			c.binary++
-			break
-		}
-	}
-	c.keyText.learn(key, true)
-	return like
 }
 
 // stringForm is the evidence in how a string is written, whatever it says. Servers write integers of up to 32 bits as such, lengths in

@@ -17,16 +17,17 @@ type salvager struct {
 	out      Salvaged
 	truncate bool
 
-	x      *recordReader
-	probe  prober
-	census *census
-	recent []record // read and still open to doubt
-	pos    int64    // behind the last of them
-	done   int64    // behind what is settled
-	ended  bool
-	again  bool  // duplicates are to be looked for anew
-	unsure bool  // all since the last gap may be fields of a hash
-	weak   int64 // where records begin that have little evidence, 0 if there are none
+	x       *recordReader
+	probe   prober
+	census  *census
+	recent  []record // read and still open to doubt
+	pos     int64    // behind the last of them
+	done    int64    // behind what is settled
+	ended   bool
+	guessed bool  // the version, of which nothing in the file tells
+	again   bool  // duplicates are to be looked for anew
+	unsure  bool  // all since the last gap may be fields of a hash
+	weak    int64 // where records begin that have little evidence, 0 if there are none
 
 	segs   []segment
 	behind int // the first segment behind the last gap

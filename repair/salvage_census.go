@@ -18,11 +18,12 @@ type census struct {
 	anyText              *textModel
 	modules              map[rdb.ModuleID]bool
 	keyText, valueText   *textModel
+	shapes               map[uint32]shapeUse
 	table                [256]standing
 }
 
 func newCensus(t [256]standing) *census {
-	return &census{modules: map[rdb.ModuleID]bool{}, keyText: newTextModel(0.9), valueText: newTextModel(0.55), anyText: newTextModel(0.98), table: t}
+	return &census{modules: map[rdb.ModuleID]bool{}, shapes: map[uint32]shapeUse{}, keyText: newTextModel(0.9), valueText: newTextModel(0.55), anyText: newTextModel(0.98), table: t}
 }
 
 // sampling is how many keys are learnt from: every one up to this many, then one in as many again.

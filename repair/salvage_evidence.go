@@ -78,7 +78,7 @@ func (c *census) headBits(f *record, e *rdb.Entry, b []byte) (bits float64) {
 		bits += c.share(c.expires, 0.25)
 		if y2000, y2500 := int64(946684800000), int64(16725225600000); e.ExpireAt > y2000 && e.ExpireAt < y2500 {
 			bits += timeBits
-		} else if e.ExpireAt <= 0 || e.ExpireAt > 300000000000000 { // the year 11476
+		} else if oddTime(e.ExpireAt) {
 			bits += oddTimeBits
 		}
 	}
@@ -257,6 +257,9 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 	case f.typ != rdb.TypeString:
 		return min(elementBits*float64(v), elementsMost)
 	case enc && v == 3:
+		if !worthPacking(b) {
+			return neverWritten
+		}
 		f.verified = true
 		return lzfBits
 	case enc:
@@ -270,6 +273,13 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 		return neverWritten
 	}
 	return 0
+}
+
+// worthPacking reports whether b begins with a compressed string that servers would write: of more than 20 bytes, four of which it saves.
+func worthPacking(b []byte) bool {
+	packed, n, _, _ := lengthForm(b[min(1, len(b)):])
+	size, m, _, _ := lengthForm(b[min(1+n, len(b)):])
+	return n > 0 && m > 0 && size > 20 && packed+4 <= size
 }
 
 // leastModule is less than the id of any module type with a name that someone gave it.

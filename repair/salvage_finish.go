@@ -28,6 +28,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 	if err := s.cutDuplicates(); err != nil {
 		return nil, err
 	}
+	s.cutSurplus()
 	s.applyCuts()
 	out := &s.out
 	s.sumUp()

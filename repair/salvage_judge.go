@@ -29,6 +29,7 @@ const (
 
 	year2000  = 946684800000 // in milliseconds
 	year10000 = 253402300800000
+	year11476 = 300000000000000
 )
 
 // Doubt is why a record was left out that can be read.
@@ -207,10 +208,27 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	if expires > mostly || idle > mostly || freqs > mostly {
 		return true
 	}
+	always, never := c.expiryOf(s.keyOf(f))
+	if always {
+		return true
+	}
+	if never && idle+freqs == 0 {
+		return false
+	}
 	if zeros {
 		return max(expires, idle, freqs) > sometimes
 	}
 	return s.likeExpiry(s.probe.view.at(from, int(f.start-from)), f.start-from, f.modified)
+}
+
+// keyOf returns the key of a record, or its beginning, until something else is read.
+func (s *salvager) keyOf(f *record) []byte {
+	s.probe.x.r.ResumeBytes(s.probe.view.at(f.start, probeAhead), s.probe.position(f.start))
+	var h record
+	if !s.probe.x.head(&h) || h.what != isKey {
+		return nil
+	}
+	return s.probe.x.key
 }
 
 // likeExpiry reports whether the n bytes that begin b, before a record, may be what is left of its expiry, which begins or ends them. What

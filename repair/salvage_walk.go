@@ -17,17 +17,18 @@ type salvager struct {
 	out      Salvaged
 	truncate bool
 
-	x       *recordReader
-	probe   prober
-	census  *census
-	recent  []record // read and still open to doubt
-	pos     int64    // behind the last of them
-	done    int64    // behind what is settled
-	ended   bool
-	guessed bool  // the version, of which nothing in the file tells
-	again   bool  // duplicates are to be looked for anew
-	unsure  bool  // all since the last gap may be fields of a hash
-	weak    int64 // where records begin that have little evidence, 0 if there are none
+	x        *recordReader
+	probe    prober
+	census   *census
+	recent   []record // read and still open to doubt
+	pos      int64    // behind the last of them
+	done     int64    // behind what is settled
+	ended    bool
+	oddTimes []cut // keys with odd expiries, the first ones
+	guessed  bool  // the version, of which nothing in the file tells
+	again    bool  // duplicates are to be looked for anew
+	unsure   bool  // all since the last gap may be fields of a hash
+	weak     int64 // where records begin that have little evidence, 0 if there are none
 
 	segs   []segment
 	behind int // the first segment behind the last gap
@@ -138,8 +139,13 @@ func (s *salvager) walk() (failed int64, err error) {
 			}
 			return s.pos, err
 		}
-		if f.start < s.pos { // what said something of this key stood before another record
+		if carried := f.start < s.pos; carried && s.truncate {
 			f.start, f.modified, f.damaged = s.pos, true, true
+		} else if carried { // what says something of this key stands before another record
+			f.start = s.pos
+			s.surplus(&f, true)
+		} else if f.modified && !s.truncate {
+			s.surplus(&f, false)
 		}
 		if s.incredible(&f) {
 			return s.pos, nil
@@ -152,6 +158,7 @@ func (s *salvager) walk() (failed int64, err error) {
 		learn, like := f.what == isKey && s.census.count(&f, s.x.entry), 0.0
 		if learn {
 			like = s.census.learnKey(key)
+			s.census.learnShape(key, f.expires)
 		}
 		if f.what == isSlot || f.what == isSlotField {
 			s.x.slots, s.probe.x.slots = true, true
@@ -287,6 +294,7 @@ func (s *salvager) learnFrom(at int64) {
 	for n := 0; n < 4*learnFirst && x.head(&f) && f.what != isEnd; n++ {
 		if f.what == isKey {
 			s.census.learnKey(x.key)
+			s.census.learnShape(x.key, f.expires)
 			s.census.willExpire = s.census.willExpire || f.expires
 			if x.value(&f) != nil {
 				return

@@ -3,6 +3,7 @@ package repair
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -50,6 +51,10 @@ func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
 		for n < len(path) && path[n].start == path[n-1].end {
 			n++
 		}
+		g.gapStart = g.w
+		if k := len(kept); k > 0 {
+			g.gapStart = kept[k-1].end
+		}
 		kept = append(kept, s.judgeRow(path[:n], g)...)
 		path = path[n:]
 	}
@@ -68,7 +73,7 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 			s.doubt(row[0], doubt)
 		}
 	}
-	row = s.judgeBehindDamage(row, g)
+	row = s.judgeBehindDamage(s.judgeBeforeDamage(row, g), g)
 	if n := len(row); n == 0 || row[n-1].end == g.anchor {
 		return row
 	}
@@ -88,11 +93,23 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 	return row
 }
 
+// judgeBeforeDamage takes the beginning of a row out that leads to a damaged record and has little evidence: no boundary behind it confirms it.
+func (s *salvager) judgeBeforeDamage(row []*record, g *gap) []*record {
+	n := slices.IndexFunc(row, func(f *record) bool { return f.damaged })
+	if n < 0 || g.stuck[row[0].start] || proved(row[:n]) {
+		return row
+	}
+	for _, f := range row[:n] {
+		s.doubt(f, DoubtBeginning)
+	}
+	return row[n:]
+}
+
 // judgeBehindDamage takes out of a row what stands behind a damaged record and is rather a part of it: where that one ends is not certain.
 func (s *salvager) judgeBehindDamage(row []*record, g *gap) []*record {
 	kept := row[:min(1, len(row))]
 	for i := 1; i < len(row); i++ {
-		if f := row[i]; row[i-1].damaged && !f.damaged && (s.oddName(f, g) || s.zerosAreType(f)) {
+		if f := row[i]; row[i-1].damaged && !f.damaged && (s.oddName(f, g) || s.zerosAreType(f) || row[i-1].score < 0 && !f.expires && s.modifiersLost(f, row[i-1].start, false)) {
 			s.doubt(f, DoubtBeginning)
 			continue
 		}
@@ -131,7 +148,9 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	if s.oddName(f, g) {
 		return DoubtBeginning
 	}
-	if first := sum == max(0, float64(f.score)); first && f.likeField() && g.tornStrings() && s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings {
+	torn := g.tornStrings()
+	if first := sum == max(0, float64(f.score)); first && f.likeField() && torn >= 0 && torn < f.start &&
+		(g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) {
 		return DoubtBeginning
 	}
 	if sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1))) {
@@ -156,10 +175,11 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 	if f.what != isKey {
 		return false
 	}
-	b := s.probe.view.at(f.start, probeAhead)
-	s.probe.x.r.ResumeBytes(b, s.probe.position(f.start))
-	var h record
-	if !s.probe.x.head(&h) || h.what != isKey {
+	if f.nameless {
+		return true
+	}
+	key := s.keyOf(f)
+	if key == nil {
 		return false
 	}
 	c := s.census
@@ -167,15 +187,10 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 	if others > 0 && g.stuck[f.start] && f.score < startBits {
 		others-- // this key is among them, and it would not be believed in a row of its own
 	}
-	return h.nameless || !f.verified && c.tested >= oddLeast && others == 0 && hasControl(s.probe.x.key)
-}
-
-// tornStrings reports whether the record that failed is a collection of strings. Its last ones, an empty one and two more, look like a string
-// with its key.
-func (g *gap) tornStrings() bool {
-	b := g.s.probe.view.at(g.failed, 64)
-	at := afterModifiers(b)
-	return at >= 0 && (b[at] == byte(rdb.TypeList) || b[at] == byte(rdb.TypeSet) || b[at] == byte(rdb.TypeHash))
+	if !hasControl(key) {
+		return false
+	}
+	return !f.verified && c.tested >= oddLeast && others == 0 || c.oddControl(key) && s.otherKey(f, true)
 }
 
 // gapBefore returns where the gap before a record began: behind the last record known of.
@@ -188,7 +203,7 @@ func (s *salvager) gapBefore(f *record, g *gap) int64 {
 	}
 	for at := g.w; g.stuck[at] && at < f.start; {
 		r := s.probe.probe(at)
-		if r == nil || r.end > f.start {
+		if r == nil || r.end > f.start || r.nameless {
 			break
 		}
 		at = r.end

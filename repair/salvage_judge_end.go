@@ -10,6 +10,8 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 		return true
 	case s.oddName(f, g):
 		return false
+	case s.probe.elementsGoOn(f) || s.probe.startsInside(f):
+		return false
 	case f.verified:
 		return true
 	case s.oddStream(f):
@@ -24,12 +26,34 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 		return s.probe.runsOut(f.end)
 	}
 	if text, more := s.probe.textEnds(f); text {
-		return !more
+		return !more && !s.endsInKey(f) || more && s.probe.firstByteWrong(f.end)
+	}
+	if k := s.probe.headBehind(f.end); k > 0 {
+		return s.probe.putBefore(f.end, k)
 	}
 	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
 		return true
 	}
 	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end)
+}
+
+// endsInKey reports whether the string that a record holds is rather the key of the next one, whose value is what stands behind it, up to a record.
+func (s *salvager) endsInKey(f *record) bool {
+	p := &s.probe
+	b := p.view.at(f.start, int(min(f.end-f.start, viewSize)))
+	p.x.r.ResumeBytes(b, p.position(f.start))
+	var h record
+	if !p.x.head(&h) || int64(len(b)) < f.end-f.start {
+		return false
+	}
+	v := b[p.x.entry.ValueOffset-f.start : f.end-f.start]
+	_, n, _, _ := lengthForm(v)
+	need := float64(tailMin)
+	if c := s.census; c.keyText.likeness(c.valueText, v[n:], true) < unusualBits {
+		need = startBits
+	}
+	size := int64(stringSize(p.view.at(f.end, 1<<10)))
+	return size > 0 && p.soundHead(f.end, p.view.at(f.end, 1<<10)) < tailMin && p.soundHead(f.end+size, p.view.at(f.end+size, 1<<10)) >= need
 }
 
 // doubtEnd leaves out the record read last if that behind it, which is empty and unlike all others, is rather a part of its value.

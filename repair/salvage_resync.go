@@ -45,6 +45,7 @@ type gap struct {
 	stuck    map[int64]bool // records that led to S
 	skipped  []span         // embedded dumps
 	fieldRun map[int64]int  // places where strings end that may be fields: how many of them
+	gapStart int64          // where records are missing before the row that is judged
 	closed   int64          // behind the rest of the record that failed, if that is known
 	anchor   int64          // where the trusted chain is left to the ordinary reading; the end if there is none
 	fields   bool           // what was read since the last gap is fields of a hash
@@ -117,9 +118,6 @@ func (g *gap) search(from int64) {
 			}
 			verified = verified[1:]
 		}
-		if at > g.failed && at < g.closed {
-			at = g.closed
-		}
 		b := p.view.at(at, 64)
 		if len(b) == 0 {
 			return
@@ -137,14 +135,16 @@ func (g *gap) search(from int64) {
 		if len(p.known) == knownMost {
 			p.forget(g.w+lookBackMax, at-fillMost)
 		}
-		if p.probe(at) == nil || g.stuck[at] {
+		if f := p.probe(at); f == nil || g.stuck[at] || at > g.failed && at < g.closed && (f.likeField() || f.what != isKey || f.score < strongBits) {
 			continue
 		}
 		p.follow(at, &c, func(q int64) bool { return g.stuck[q] })
-		if g.trusted(&c, at-from+1) {
-			g.hold(at, &c)
-			return
+		if !g.trusted(&c, at-from+1) || at < g.closed && c.strong < 2 {
+			continue
 		}
+		g.closed = min(g.closed, at) // no elements look like this
+		g.hold(at, &c)
+		return
 	}
 }
 
@@ -194,7 +194,7 @@ func (g *gap) hold(from int64, c *chain) {
 		f := p.probe(start)
 		if g.anchor = f.end; f.what == isEnd {
 			g.anchor, g.last = f.start, true
-		} else if i > 0 && (f.score >= strongBits || i == anchorRun) {
+		} else if i > 0 && f.start > g.failed && (f.score >= strongBits || i >= anchorRun) {
 			break
 		}
 	}

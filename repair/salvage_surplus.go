@@ -3,6 +3,8 @@ package repair
 import (
 	"encoding/binary"
 	"slices"
+
+	"github.com/kvfsck/kvfsck/rdb"
 )
 
 // Before a key's type servers write at most one expiry, and behind that at most one idle time or access counter. These they write for all keys or
@@ -43,7 +45,7 @@ func (s *salvager) surplus(f *record, carried bool) {
 	case own > 0:
 		f.extra = uint8(n)
 	}
-	f.expires, f.modified = expires, own < len(at)
+	f.expires, f.modified = expires && s.x.entry.ExpireAt != rdb.NoExpire, own < len(at)
 	if expires {
 		f.form = shape(s.x.key)
 		f.oddTime = textTime(s.x.entry.ExpireAt)
@@ -51,6 +53,11 @@ func (s *salvager) surplus(f *record, carried bool) {
 	if len(at) == 1 && !expires {
 		f.lone = uint8(n)
 	}
+}
+
+// keepSurplus takes over what was found out of a record when it was read in a row.
+func (f *record) keepSurplus(was *record) {
+	f.extra, f.lone, f.form, f.oddTime, f.expires = was.extra, was.lone, was.form, was.oddTime, was.expires
 }
 
 // modifierSize returns how many bytes an expiry, idle time or counter takes that begins b.

@@ -177,6 +177,9 @@ func (s *salvager) walk() (failed int64, err error) {
 			s.learnValue(s.x.entry.ValueOffset, &f)
 		}
 		if f.what == isKey && !s.truncate {
+			if s.census.oddControl(key) && s.otherKey(&f, false) {
+				f.damaged, f.doubt = true, DoubtBeginning
+			}
 			s.takeBack(&f)
 		}
 		if f.code == rdb.CodeEmpty && like < hopelessBits && !s.truncate {
@@ -338,11 +341,16 @@ func (s *salvager) settle(keep int) {
 
 // replace puts a new reading in the place of the records from its beginning on.
 func (s *salvager) replace(g *gap, path []*record) {
-	for len(s.recent) > 0 && s.recent[len(s.recent)-1].start >= g.w {
-		s.recent = s.recent[:len(s.recent)-1]
+	before := map[int64]record{} // what was read, by start
+	for n := len(s.recent); n > 0 && s.recent[n-1].start >= g.w; n-- {
+		before[s.recent[n-1].start] = s.recent[n-1]
+		s.recent = s.recent[:n-1]
 	}
 	for _, f := range path {
 		s.recent = append(s.recent, *f)
+		if was, ok := before[f.start]; ok && was.end == f.end {
+			s.recent[len(s.recent)-1].keepSurplus(&was)
+		}
 	}
 	s.pos, s.unsure = g.anchor, s.fieldsPossible()
 	s.skips = append(s.skips, g.skipped...)

@@ -43,7 +43,7 @@ func (s *aofScan) at(off int64, n int) []byte {
 // fill moves the window to off, leaving some of what lies before it, as searches go back a little.
 func (s *aofScan) fill(off int64) {
 	if s.buf == nil {
-		s.buf = make([]byte, 0, 2*aofWindow)
+		s.buf = make([]byte, 0, min(2*aofWindow, s.size))
 	}
 	s.start = max(0, off-aofWindow/2)
 	n, err := s.src.ReadAt(s.buf[:min(int64(cap(s.buf)), s.size-s.start)], s.start)

@@ -142,15 +142,15 @@ func (s *aofSalvage) shrunk(c *aofCommand) (next int64, done bool) {
 	if s.judge(&orphan); orphan.plausible {
 		return 0, false
 	}
-	if !s.follows(orphan.end) {
+	whole := *c
+	whole.argc, whole.end = c.argc+orphan.argc, orphan.end
+	if s.judge(&whole); c.plausible && !whole.plausible && s.follows(orphan.end) {
+		return 0, false
+	}
+	if !s.follows(orphan.end) || !s.trusted(&whole) {
 		s.leaveOut(AOFRegion{Kind: AOFLost, Start: c.start, End: orphan.end, Commands: 1, Why: "more arguments than stated"}, false)
 		s.out.Lost++
 		return orphan.end, true
-	}
-	whole := *c
-	whole.argc, whole.end = c.argc+orphan.argc, orphan.end
-	if s.judge(&whole); c.plausible && !whole.plausible {
-		return 0, false
 	}
 	_, body := s.header(c.start, '*')
 	whole.edits = []Edit{{Offset: c.start, Remove: body - c.start, Insert: countLine(whole.argc)}}

@@ -146,6 +146,7 @@ func TestSalvageAOF(t *testing.T) {
 		{"until", a + "#TS:100\r\n" + z + "#TS:200\r\n" + z, a + "#TS:100\r\n" + z, AOFOptions{Until: 150}},
 		{"until, in a transaction", a + commands("MULTI") + "#TS:200\r\n" + z + commands("EXEC"), a, AOFOptions{Until: 150}},
 		{"EXEC without MULTI, a byte of it wrong", a + "*1\r\n$4\r\nEXEC\r\x02" + z, a + z, AOFOptions{}},
+		{"more arguments than stated, and no server knows the command", a + commands("SDT k") + "$1\r\nv\r\n" + z, a + z, AOFOptions{Doubtful: true}},
 		{"unknown command", a + commands("SDT a b") + z, a + z, AOFOptions{}},
 		{"module's command", a + commands("FT.ADD a b") + z + "\x00", a + commands("FT.ADD a b") + z, AOFOptions{}},
 	} {

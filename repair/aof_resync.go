@@ -144,10 +144,7 @@ func (s *aofSalvage) shrunk(c *aofCommand) (next int64, done bool) {
 	}
 	whole := *c
 	whole.argc, whole.end = c.argc+orphan.argc, orphan.end
-	if s.judge(&whole); c.plausible && !whole.plausible && s.follows(orphan.end) {
-		return 0, false
-	}
-	if !s.follows(orphan.end) || !s.trusted(&whole) {
+	if s.judge(&whole); !s.follows(orphan.end) || !whole.plausible && (c.plausible || !s.trusted(&whole)) {
 		s.leaveOut(AOFRegion{Kind: AOFLost, Start: c.start, End: orphan.end, Commands: 1, Why: "more arguments than stated"}, false)
 		s.out.Lost++
 		return orphan.end, true

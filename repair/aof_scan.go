@@ -179,6 +179,11 @@ func (s *aofScan) annotation(off int64) (c aofCommand, ok bool) {
 	if n == 0 {
 		return c, false
 	}
+	if i := bytes.LastIndexByte(b[:n], '*'); i >= 0 { // its end is lost, and the next line is part of it
+		if _, line := strictLine(b[i:n], '*'); line == n-i {
+			return c, false
+		}
+	}
 	a := aof.Annotation{Line: b[:n]}
 	if a.IsTimestamp() {
 		c.timestamp, c.hasTime = a.Timestamp()

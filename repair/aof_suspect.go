@@ -281,7 +281,7 @@ func (s *aofSalvage) frame(p int64) int64 {
 	if next == 0 || payload.end-payload.start < aofMinimum || s.tired() {
 		return p
 	}
-	if _, ok := s.argument(next); ok == 0 && !s.follows(next) {
+	if _, line := s.header(next, '$'); line == 0 && !s.follows(next) {
 		return p
 	}
 	for q := s.recordStart(payload.start); q >= 0 && q < payload.end; q = s.recordStart(q + 1) {
@@ -295,7 +295,7 @@ func (s *aofSalvage) frame(p int64) int64 {
 }
 
 // spliced reports whether the last argument of c, which no record follows, shows that it is not what it was: a line of the framing
-// ends it, or is in it; or it has lines, an empty one follows, and that may be its end.
+// ends it, or is in it; or it has lines, an empty one follows, and that may be its end; or its last digits say how long what follows is.
 func (s *aofSalvage) spliced(c *aofCommand) bool {
 	if s.framed(c.last.start, c.last.end) {
 		return true
@@ -305,10 +305,32 @@ func (s *aofSalvage) spliced(c *aofCommand) bool {
 			return true
 		}
 	}
-	b := s.at(max(c.last.start, c.last.end-aofHeader), int(min(aofHeader, c.last.end-c.last.start)))
+	b := bytes.Clone(s.at(max(c.last.start, c.last.end-aofHeader), int(min(aofHeader, c.last.end-c.last.start))))
 	i := len(b)
 	for i > 0 && b[i-1]-'0' <= 9 {
 		i--
 	}
-	return i > 0 && i < len(b) && (b[i-1] == '$' || b[i-1] == '*')
+	return i > 0 && i < len(b) && (b[i-1] == '$' || b[i-1] == '*') || s.numbers(b[i:], c.end)
+}
+
+// numbers reports whether the end of digits, with the end of a line behind it, is what is left of a line of the framing: an argument of
+// that length is behind it, or a command of so many.
+func (s *aofSalvage) numbers(digits []byte, at int64) bool {
+	rest := aofCommand{aofSpan: aofSpan{at, at}}
+	whole := s.countArguments(&rest) && s.follows(rest.end)
+	n, unit := int64(0), int64(1)
+	for i := len(digits) - 1; i >= 0 && unit <= s.size; i, unit = i-1, 10*unit {
+		if n += unit * int64(digits[i]-'0'); digits[i] == '0' {
+			continue
+		}
+		if whole && n == rest.argc {
+			return true
+		}
+		if end := at + n; s.crlf(end) {
+			if _, line := s.header(end+2, '$'); line > 0 || s.follows(end+2) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -147,6 +147,13 @@ func TestSalvageAOF(t *testing.T) {
 		{"until, in a transaction", a + commands("MULTI") + "#TS:200\r\n" + z + commands("EXEC"), a, AOFOptions{Until: 150}},
 		{"EXEC without MULTI, a byte of it wrong", a + "*1\r\n$4\r\nEXEC\r\x02" + z, a + z, AOFOptions{}},
 		{"more arguments than stated, and no server knows the command", a + commands("SDT k") + "$1\r\nv\r\n" + z, a + z, AOFOptions{Doubtful: true}},
+		{"the end of a length, and what has it", a + resp("SET", "k", "ab13") + "1700000000000\r\n" + z, a + z, AOFOptions{}},
+		{"the same in front of an argument", a + resp("SET", "k", "ab4") + "tuaa\r\n$1\r\nx\r\n" + z, a + z, AOFOptions{}},
+		{"digits that are none", a + resp("SET", "k", "ab4") + "tua\r\n" + z, a + resp("SET", "k", "ab4") + z, AOFOptions{}},
+		{"the end of a count, and its command", a + resp("SET", "k", "ab3") + resp("PEXPIREAT", "k", "17")[4:] + z, a + z, AOFOptions{}},
+		{"more arguments than any server takes", a + commands("INCR k") + "$1\r\nv\r\n" + z, a + z, AOFOptions{}},
+		{"the end of a timestamp, by another byte", a + "#TS:100\r\x4a" + z, a + z, AOFOptions{}},
+		{"an argument in front of a damaged one", a + "*11\r\n$4\r\nSADD\r\n$1\r\nk\n" + resp("v", inner, "x")[4:] + strings.Repeat("\x00", 64) + z, a + z, AOFOptions{}},
 		{"unknown command", a + commands("SDT a b") + z, a + z, AOFOptions{}},
 		{"module's command", a + commands("FT.ADD a b") + z + "\x00", a + commands("FT.ADD a b") + z, AOFOptions{}},
 	} {

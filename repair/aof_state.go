@@ -27,7 +27,7 @@ type aofState struct {
 // keep takes a command or an annotation into the map.
 func (s *aofSalvage) keep(c *aofCommand) {
 	st := &s.state
-	if kind, ok := s.keyKind(c); ok {
+	if kind, ok := s.keyKind(c); ok && !s.suspected(c.start) {
 		s.keys.add(kind)
 	}
 	switch {

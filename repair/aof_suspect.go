@@ -91,6 +91,13 @@ func (s *aofSalvage) suspectedNear(p int64) bool {
 	return x.active && !x.closed && p < x.first+suspectNear
 }
 
+// suspected reports whether a command at p is so near behind a gap that it may well be of a value, so that its key says nothing about
+// those of the log.
+func (s *aofSalvage) suspected(p int64) bool {
+	x := &s.suspect
+	return x.active && !x.closed && p < x.first+diskBlock
+}
+
 // embedded recognises an empty line with the log, or the rest of a command, behind it: what was read since the last gap is the content
 // of an argument.
 func (s *aofSalvage) embedded(pos int64) bool {
@@ -212,17 +219,29 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 			break
 		}
 		p = s.resume(end + 1)
-		if end <= stated && p >= stated {
+		if end <= stated && p >= stated && p <= high {
 			return p, false
 		}
 		if p >= low && p <= high && p > end+4 && s.crlf(p-2) && (s.crlf(p-4) || s.text(s.afterArguments(end, p), p)) {
 			return p, true
 		}
 	}
-	if first == a.start || s.headed(a.start, first) && s.chainEnd(first, stated) < stated {
-		return s.resume(stated), false
+	if (first == a.start || s.headed(a.start, first)) && s.chainEnd(first, stated) < stated && s.reach(first, stated) <= stated+2 {
+		return s.outside(first, stated), false
 	}
 	return first, false
+}
+
+// outside returns where the log goes on behind a log in a value that begins at p and is damaged: behind the end that its length states, or
+// before that with commands that have the keys of the log.
+func (s *aofSalvage) outside(p, stated int64) int64 {
+	for p < stated && s.err == nil {
+		p = s.resume(s.chainEnd(p, stated) + 1)
+		if s.known(p, min(p+suspectText, s.size)) {
+			break
+		}
+	}
+	return p
 }
 
 // headed reports whether a log that begins at p may have a line of text in front of it that begins at start. It may as well be the end of
@@ -275,7 +294,7 @@ func (s *aofSalvage) text(pos, p int64) bool {
 }
 
 // frame returns the last byte of the argument at p, which a search passes over: it is sound, and what is in it is of it. The result is p
-// if there is none, or if it is one whose length is wrong, as records go on across its end.
+// if there is none, or if it is one whose length is wrong, as records, or the arguments of one, go on across its end.
 func (s *aofSalvage) frame(p int64) int64 {
 	payload, next := s.argument(p)
 	if next == 0 || payload.end-payload.start < aofMinimum || s.tired() {
@@ -285,7 +304,7 @@ func (s *aofSalvage) frame(p int64) int64 {
 		return p
 	}
 	for q := s.recordStart(payload.start); q >= 0 && q < payload.end; q = s.recordStart(q + 1) {
-		end := s.chainEnd(q, payload.end)
+		end := s.reach(q, payload.end)
 		if end > next {
 			return p
 		}

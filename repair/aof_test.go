@@ -200,6 +200,7 @@ func TestHostileAOF(t *testing.T) {
 		"counts that reach far":        strings.Repeat("*9999\r\n$1\r\nx\r\n", n),
 		"empty lines":                  strings.Repeat("*2\r\n$3\r\nGET\r\n$1\r\n\r\n", n),
 		"empty lines in a long one":    "*255\r\n$3\r\nDEL\r\n" + strings.Repeat("$2\r\n\r\n\r\n", n),
+		"what reaches out of a value":  strings.Repeat(resp("SET", "k", strings.Repeat("*2\r\n$3\r\nGET\r\n$16000\r\n", 600)), 100) + "x",
 		"lengths that end at a record": strings.Repeat("*2\r\n$3\r\nGET\r\n$36\r\n*2\r\n$3\r\nGET\r\n$9\r\n\r\n", n),
 	} {
 		t.Run(name, func(t *testing.T) {

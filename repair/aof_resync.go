@@ -166,7 +166,10 @@ func (s *aofSalvage) shrunk(c *aofCommand) (next int64, done bool) {
 	}
 	whole := *c
 	whole.argc, whole.end = c.argc+orphan.argc, orphan.end
-	if s.judge(&whole); !s.follows(orphan.end) || !whole.plausible && (c.plausible || !s.trusted(&whole)) {
+	if s.judge(&whole); c.plausible && !whole.plausible && orphan.end == s.size { // something was put behind the log
+		return 0, false
+	}
+	if !s.follows(orphan.end) || !whole.plausible && (c.plausible || !s.trusted(&whole)) {
 		s.leaveOut(AOFRegion{Kind: AOFLost, Start: c.start, End: orphan.end, Commands: 1, Why: "more arguments than stated"}, false)
 		s.out.Lost++
 		return orphan.end, true

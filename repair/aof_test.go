@@ -152,6 +152,7 @@ func TestSalvageAOF(t *testing.T) {
 		{"digits that are none", a + resp("SET", "k", "ab4") + "tua\r\n" + z, a + resp("SET", "k", "ab4") + z, AOFOptions{}},
 		{"the end of a count, and its command", a + resp("SET", "k", "ab3") + resp("PEXPIREAT", "k", "17")[4:] + z, a + z, AOFOptions{}},
 		{"more arguments than any server takes", a + commands("INCR k") + "$1\r\nv\r\n" + z, a + z, AOFOptions{}},
+		{"the same at the end", a + commands("INCR k") + "$1\r\nv\r\n", a + commands("INCR k"), AOFOptions{}},
 		{"the end of a timestamp, by another byte", a + "#TS:100\r\x4a" + z, a + z, AOFOptions{}},
 		{"an argument in front of a damaged one", a + "*11\r\n$4\r\nSADD\r\n$1\r\nk\n" + resp("v", inner, "x")[4:] + strings.Repeat("\x00", 64) + z, a + z, AOFOptions{}},
 		{"unknown command", a + commands("SDT a b") + z, a + z, AOFOptions{}},

@@ -146,15 +146,25 @@ func (c *fileCheck) read(strictness Strictness) (*Reader, error) {
 
 // pastRDB checks the RDB part, or passes it if that was done before, and returns what is behind it.
 func (c *fileCheck) pastRDB(f fs.File) (rest io.Reader, end int64, err error) {
-	if c.fr.RDB != nil {
-		end = c.fr.RDB.Size
-		if seeker, ok := f.(io.Seeker); ok {
-			_, err = seeker.Seek(end, io.SeekStart)
-		} else {
-			_, err = io.CopyN(io.Discard, f, end)
+	if c.fr.RDB == nil {
+		if err := c.checkRDB(f); err != nil {
+			return nil, 0, err
 		}
-		return f, end, err
+		if _, ok := f.(io.Seeker); !ok {
+			return c.fr.RDB.Rest, c.fr.RDB.Size, nil
+		}
 	}
+	end = c.fr.RDB.Size
+	if seeker, ok := f.(io.Seeker); ok {
+		_, err = seeker.Seek(end, io.SeekStart)
+	} else {
+		_, err = io.CopyN(io.Discard, f, end)
+	}
+	return f, end, err
+}
+
+// checkRDB checks the RDB part.
+func (c *fileCheck) checkRDB(f fs.File) error {
 	opt := c.opt.RDB
 	opt.Prefix, opt.KeepGoing, opt.DuplicateKeys = true, true, true
 	if c.opt.Progress != nil {
@@ -169,15 +179,34 @@ func (c *fileCheck) pastRDB(f fs.File) (rest io.Reader, end int64, err error) {
 		c.fr.RDBFault = err
 		var fault *rdb.FormatError
 		if !errors.As(err, &fault) && !errors.Is(err, rdb.ErrTruncated) {
-			return nil, 0, err
+			return err
 		}
-		return nil, 0, &FormatError{Code: CodeRDB, Damage: DamagePreamble, EOF: errors.Is(err, rdb.ErrTruncated), Err: err}
+		return &FormatError{Code: CodeRDB, Damage: DamagePreamble, EOF: errors.Is(err, rdb.ErrTruncated), Err: err}
 	}
-	return rep.Rest, rep.Size, nil
+	return nil
 }
 
 // commands reads to the end. As a server, it looks every command up.
 func (c *fileCheck) commands(r *Reader, strictness Strictness) error {
+	opt := AdvanceOptions{Workers: c.opt.RDB.Workers}
+	if c.opt.Progress != nil {
+		opt.Progress = func(offset int64) { c.opt.Progress(c.index, offset) }
+	}
+	if strictness == AsServer {
+		opt.Plain = func(cmd *Command) bool {
+			for _, p := range cmd.plausibility() {
+				if p == UnknownCommand || p == WrongArity {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	passed := r.Advance(c.ctx, opt)
+	if strictness == AsServer {
+		c.fr.Commands += passed.Commands
+		c.fr.Annotations += passed.Annotations
+	}
 	for n := 0; r.Next(); n++ {
 		if n&0xffff == 0 {
 			if err := c.ctx.Err(); err != nil {

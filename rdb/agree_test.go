@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 	"testing/iotest"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kvfsck/kvfsck/fuzz"
 	"github.com/kvfsck/kvfsck/internal/corpus"
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -128,9 +130,12 @@ func checkAgreement(t *testing.T, b []byte) {
 func compareReports(t *testing.T, b []byte) {
 	t.Helper()
 	for _, opt := range []rdb.VerifyOptions{everything, {}} {
-		verify := func(workers, window, limit int) (*rdb.Report, outcome, error) {
+		verify := func(workers, window, limit int, whole bool) (*rdb.Report, outcome, error) {
 			var records outcome
 			o := opt.Narrow(window, limit)
+			if whole {
+				o = o.Whole(b)
+			}
 			o.Workers = workers
 			o.OnRecord = func(rec rdb.Record) {
 				if m, ok := rec.(*rdb.ModuleAux); ok {
@@ -142,18 +147,24 @@ func compareReports(t *testing.T, b []byte) {
 			rep, err := rdb.Verify(context.Background(), bytes.NewReader(b), o)
 			return rep, records, err
 		}
-		want, records, err := verify(1, 0, 0)
-		for _, c := range [][3]int{{1, 16, 16}, {1, 64, 100}, {2, 16, 16}, {2, 40, 100}, {3, 200, 1 << 10}, {2, 0, 0}} {
-			got, records2, err2 := verify(c[0], c[1], c[2])
+		want, records, err := verify(1, 0, 0, false)
+		for _, c := range []struct {
+			workers, window, limit int
+			whole                  bool
+		}{
+			{1, 16, 16, false}, {1, 64, 100, false}, {2, 16, 16, false}, {2, 40, 100, false}, {3, 200, 1 << 10, false}, {2, 0, 0, false},
+			{2, 16, 16, true}, {2, 100, 100, true}, {3, 300, 1 << 10, true}, {2, 2000, 0, true},
+		} {
+			got, records2, err2 := verify(c.workers, c.window, c.limit, c.whole)
 			opts := cmp.Options{cmpopts.IgnoreUnexported(rdb.Report{}, rdb.FormatError{}, rdb.DBCount{}), cmpopts.IgnoreFields(rdb.FormatError{}, "Err")}
 			if diff := cmp.Diff(want, got, opts); diff != "" {
-				t.Fatalf("verify, workers %d, window %d, limit %d:\n%s", c[0], c[1], c[2], diff)
+				t.Fatalf("verify, %+v:\n%s", c, diff)
 			}
 			if diff := cmp.Diff(records, records2); diff != "" {
-				t.Fatalf("records, workers %d, window %d, limit %d:\n%s", c[0], c[1], c[2], diff)
+				t.Fatalf("records, %+v:\n%s", c, diff)
 			}
 			if fmt.Sprint(err) != fmt.Sprint(err2) {
-				t.Fatalf("verify, workers %d, window %d, limit %d: %v, not %v", c[0], c[1], c[2], err2, err)
+				t.Fatalf("verify, %+v: %v, not %v", c, err2, err)
 			}
 		}
 	}
@@ -212,5 +223,49 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		checkAgreement(t, b)
+	})
+}
+
+// TestMapped verifies files on disk that are large enough for a map, sound and damaged, and one that becomes shorter meanwhile.
+func TestMapped(t *testing.T) {
+	sound, _ := fuzz.RDB(7, fuzz.RDBOptions{Bytes: 3 << 20, Databases: 5})
+	require.Greater(t, len(sound), 2<<20)
+	damaged := bytes.Clone(sound)
+	clear(damaged[2<<20 : 2<<20+512])
+	for name, b := range map[string][]byte{"sound": sound, "damaged": damaged, "cut": sound[:5<<18], "trailing": append(bytes.Clone(sound), "more"...)} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "dump.rdb")
+			require.NoError(t, os.WriteFile(path, append([]byte("head"), b...), 0o600))
+			f, err := os.Open(path)
+			require.NoError(t, err)
+			defer f.Close()
+			want, wantErr := rdb.Verify(context.Background(), bytes.NewReader(b), everything)
+			for _, src := range []io.Reader{io.NewSectionReader(f, 4, int64(len(b))), f} {
+				if src == f {
+					_, err = f.Seek(4, io.SeekStart)
+					require.NoError(t, err)
+				}
+				o := everything
+				o.Workers = 2
+				got, err := rdb.Verify(context.Background(), src, o)
+				require.Equal(t, fmt.Sprint(wantErr), fmt.Sprint(err))
+				require.Empty(t, cmp.Diff(want, got, cmpopts.IgnoreUnexported(rdb.Report{}, rdb.FormatError{}, rdb.DBCount{}), cmpopts.IgnoreFields(rdb.FormatError{}, "Err")))
+			}
+		})
+	}
+	t.Run("shrinks", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "dump.rdb")
+		require.NoError(t, os.WriteFile(path, sound, 0o600))
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer f.Close()
+		o := everything
+		o.Workers = 2
+		o.OnRecord = func(rec rdb.Record) { // the first one
+			_ = f.Truncate(1 << 20)
+		}
+		rep, err := rdb.Verify(context.Background(), f, o)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.LessOrEqual(t, rep.CheckerFault().Offset, int64(1<<20))
 	})
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // cutter cuts the input into blocks that begin and end between records. It finds the ends of records without looking into them, which
-// is quick and cannot be done side by side.
+// is quick and cannot be done side by side; or, where all of the input is in memory, it guesses them.
 type cutter struct {
 	size    int // of a block
 	skimmer *Reader
@@ -17,6 +17,9 @@ type cutter struct {
 	left []byte // read and not yet in a block
 	at   Position
 	pend pending
+
+	whole   []byte // if not nil, the input, of which blocks are parts; src is not used then
+	guessed bool   // so is at
 }
 
 // start makes the cutter read src from the beginning of a file. A size of 0 is that of blockSize.
@@ -32,6 +35,14 @@ func (c *cutter) rest() io.Reader { return io.MultiReader(bytes.NewReader(c.left
 
 // fill reads the input into a block.
 func (c *cutter) fill(b *block) {
+	if c.whole != nil {
+		rest := c.whole[c.at.Offset:]
+		b.n, c.rerr = min(len(rest), c.size), nil
+		if b.buf = rest[:b.n:b.n]; b.n == len(rest) {
+			c.rerr = io.EOF
+		}
+		return
+	}
 	b.n = copy(b.buf, c.left)
 	c.left = c.left[:0]
 	for b.n < len(b.buf) && c.rerr == nil {
@@ -73,10 +84,64 @@ func (c *cutter) cut(b *block) {
 	}
 }
 
+// Guessing looks at this many bytes at the end of a block, for chains of so many records, and gives up after so many tries.
+const (
+	guessRoom  = 16 << 10
+	guessChain = 6
+	guessTries = 2 << 10
+)
+
+// guess ends a block between two records without following those before. Chains of records that begin at the wrong place soon run into the right ones,
+// or end; so where two chains that begin apart from each other agree on where the last record ends, that is very likely
+// right. It reports false where it has no guess. What it cannot see is another database being selected on the way.
+func (c *cutter) guess(b *block) bool {
+	if c.whole == nil || b.first || c.rerr != nil {
+		return false
+	}
+	room := min(guessRoom, b.n)
+	tries := guessTries
+	end := c.chain(b, b.n-room, guessChain, &tries)
+	if end == 0 || c.chain(b, b.n-room/2, guessChain/2, &tries) != end {
+		return false
+	}
+	b.n = end
+	c.at, c.pend = Position{b.at.Offset + int64(end), b.at.Family, b.at.Version, b.at.DB}, pending{}
+	return true
+}
+
+// chain looks for a chain of at least so many records that begins at the index or soon behind it and goes on to the end of the block. It returns the end of the
+// last one, 0 if there is none.
+func (c *cutter) chain(b *block, from, least int, tries *int) int {
+	r := c.skimmer
+	for limit := from + (b.n-from)/2; from < limit; from++ {
+		// A type, and the length of a key or a number for one; opcodes are no place to begin, a type follows.
+		if n := b.buf[from+1]; b.at.Family.info(Type(b.buf[from])) == nil || n >= len32 && n > 0xC0|encLZF {
+			continue
+		}
+		r.ResumeBytes(b.buf[from:b.n], Position{b.at.Offset + int64(from), b.at.Family, b.at.Version, b.at.DB})
+		end, err := 0, error(nil)
+		n := 0
+		for ended := false; err == nil && !ended && *tries > 0; *tries-- {
+			if !r.pend.set {
+				end = from + r.src.pos
+			}
+			if ended, err = r.skim(); err == nil {
+				n++
+			}
+		}
+		if err == errShort && n >= least {
+			return end
+		}
+	}
+	return 0
+}
+
 // keep leaves what is behind the first n bytes of a block for the next one.
 func (c *cutter) keep(b *block, n int) {
 	if !b.big {
-		c.left = append(c.left[:0], b.buf[n:b.n]...)
+		if c.whole == nil {
+			c.left = append(c.left[:0], b.buf[n:b.n]...)
+		}
 		b.n = n
 	}
 }
@@ -90,6 +155,9 @@ func (c *cutter) resume(r *Reader) {
 	s := &r.src
 	c.at = Position{s.offset(), r.dec.family, r.dec.version, r.dec.db}
 	c.pend = r.pend
+	if c.whole != nil {
+		return
+	}
 	tail := bytes.NewReader(bytes.Clone(s.buf[s.pos:s.end]))
 	if s.rerr != nil {
 		c.src = io.MultiReader(tail, failingReader{s.rerr})

@@ -56,6 +56,7 @@ type decoder struct {
 	dups  *dupset.Set
 	seed  *dupset.Seeded
 	few   dupset.Few
+	slow  bool // nothing is passed quickly
 	lp    listpack.Iter
 	zl    ziplist.Iter
 	zm    zipmap.Iter

@@ -32,3 +32,9 @@ func (s *Splitter) Narrow(size int) *Splitter {
 	s.cutter.start(s.src, size)
 	return s
 }
+
+// Whole makes a verification with workers take b for what it reads, all at once, and guess where blocks end.
+func (o VerifyOptions) Whole(b []byte) VerifyOptions {
+	o.whole = b
+	return o
+}

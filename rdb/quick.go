@@ -8,6 +8,7 @@ import (
 
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/lzf"
+	"github.com/kvfsck/kvfsck/rdb/internal/intset"
 	"github.com/kvfsck/kvfsck/rdb/internal/listpack"
 )
 
@@ -82,7 +83,12 @@ func (r *Reader) quick(k *keyFrame, check bool) bool {
 		}
 	}
 	k.typ, k.typeByte = Type(b[p]), p
-	if k.key, k.keyAt = headAt(b, p+1); k.keyAt == 0 || k.key.size > uint64(len(b)-k.keyAt) {
+	if c := b[p+1]; c < 0x40 { // nearly always
+		k.key, k.keyAt = strHead{size: uint64(c)}, p+2
+	} else if k.key, k.keyAt = headAt(b, p+1); k.keyAt == 0 {
+		return false
+	}
+	if k.key.size > uint64(len(b)-k.keyAt) {
 		return false
 	}
 	k.value = k.keyAt + int(k.key.size)
@@ -154,6 +160,9 @@ func (r *Reader) quickValue(b []byte, k *keyFrame, check bool) int {
 		return r.quickNodes(b, k.value, info, check)
 	}
 	if check {
+		if info.shape == shapeIntset {
+			return r.quickIntset(b, k.value)
+		}
 		return r.quickTable(b, k)
 	}
 	switch info.shape {
@@ -248,6 +257,9 @@ func (r *Reader) quickOut(p []byte, h *strHead) []byte {
 
 // quickString passes the string at p.
 func (r *Reader) quickString(b []byte, p int, check bool) int {
+	if p <= len(b)-quickRoom && b[p] < 0x40 && int(b[p]) < len(b)-p {
+		return p + 1 + int(b[p])
+	}
 	h, p := headAt(b, p)
 	if p == 0 || h.size > uint64(len(b)-p) || check && h.form == formLZF && !r.quickLZF(b, &h, p) {
 		return 0
@@ -274,27 +286,45 @@ func (r *Reader) quickNodes(b []byte, p int, info *quickShape, check bool) int {
 
 // quickBlob passes a string that is a listpack.
 func (r *Reader) quickBlob(b []byte, p int, info *quickShape, check bool) int {
-	h, p := headAt(b, p)
-	if p == 0 || h.size > uint64(len(b)-p) {
-		return 0
-	}
-	end := p + int(h.size)
 	if !check {
-		return end
+		return skipAt(b, p, 1, 0)
 	}
-	blob := b[p:end]
-	switch {
-	case h.form == formLZF:
-		if blob = r.quickOut(blob, &h); blob == nil {
-			return 0
-		}
-	case h.form != formPlain || h.size > uint64(r.dec.limit):
+	blob, end := r.quickWhole(b, p)
+	if end == 0 {
 		return 0
 	}
 	if n, ok := listpack.Plain(blob, info.layout, &r.dec.few); !ok || n == 0 {
 		return 0
 	}
 	return end
+}
+
+// quickIntset passes a string that is an intset.
+func (r *Reader) quickIntset(b []byte, p int) int {
+	blob, end := r.quickWhole(b, p)
+	if end == 0 || !intset.Plain(blob) {
+		return 0
+	}
+	return end
+}
+
+// quickWhole passes a string and returns what it is, decompressed if need be.
+func (r *Reader) quickWhole(b []byte, p int) (blob []byte, end int) {
+	h, p := headAt(b, p)
+	if p == 0 || h.size > uint64(len(b)-p) {
+		return nil, 0
+	}
+	end = p + int(h.size)
+	blob = b[p:end]
+	switch {
+	case h.form == formLZF:
+		if blob = r.quickOut(blob, &h); blob == nil {
+			return nil, 0
+		}
+	case h.form != formPlain || h.size > uint64(r.dec.limit):
+		return nil, 0
+	}
+	return blob, end
 }
 
 // quickLZF checks a compressed string at p, now or later.

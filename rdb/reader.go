@@ -81,7 +81,7 @@ type Reader struct {
 	inAux   bool        // the current value is a ModuleAux's
 	faulted error       // what OnFault said of a fault outside values
 	soft    error       // what it said of one in the current value
-	reports struct{ record, value func(*FormatError) }
+	reports struct{ record, value, element func(*FormatError) }
 }
 
 type readerState uint8
@@ -117,7 +117,7 @@ func NewReaderOptions(src io.Reader, opt ReaderOptions) *Reader {
 // newReader makes a reader that has nothing to read yet.
 func newReader(opt ReaderOptions) *Reader {
 	r := &Reader{opt: opt, keyBuf: make([]byte, 0, 64)} // not nil, so that no key is: nil is no key
-	r.reports.record, r.reports.value = r.checked, r.noteFault
+	r.reports.record, r.reports.value, r.reports.element = r.checked, r.noteFault, r.noteFaultOfElement
 	r.dec.init(&r.src, dupset.Options{MemoryLimit: opt.DuplicateMemory, TempDir: opt.TempDir})
 	if opt.limit > 0 {
 		r.dec.limit = opt.limit
@@ -325,27 +325,33 @@ func (r *Reader) rawValue() ([]byte, error) {
 // elements ranges over what a walk over the current value yields.
 func (r *Reader) elements() iter.Seq2[*Element, error] {
 	return func(yield func(*Element, error) bool) {
-		if r.state != atValue {
-			yield(nil, ErrConsumed)
-			return
-		}
-		d := &r.dec
 		stopped := false
-		d.yield = func(el *Element) bool {
+		err := r.visit(func(el *Element) bool {
 			stopped = !yield(el, nil)
 			return !stopped
-		}
-		r.soft = nil
-		err := r.walk(modeEmit, func(e *FormatError) {
-			if r.noteFault(e); r.soft != nil {
-				d.mode = modeFrame
-			}
 		})
-		if r.soft != nil {
-			err = r.soft
-		}
 		if err != nil && !stopped {
 			yield(nil, err)
 		}
+	}
+}
+
+// visit shows the elements of the current value. The error is that of a fault, or what ends the reading.
+func (r *Reader) visit(yield func(*Element) bool) error {
+	if r.state != atValue {
+		return ErrConsumed
+	}
+	r.dec.yield, r.soft = yield, nil
+	err := r.walk(modeEmit, r.reports.element)
+	if r.soft != nil {
+		return r.soft
+	}
+	return err
+}
+
+// noteFaultOfElement is noteFault where no element is to be shown behind an error.
+func (r *Reader) noteFaultOfElement(e *FormatError) {
+	if r.noteFault(e); r.soft != nil {
+		r.dec.mode = modeFrame
 	}
 }

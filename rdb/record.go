@@ -156,6 +156,12 @@ func (e *Entry) Elements() iter.Seq2[*Element, error] {
 	return e.r.elements()
 }
 
+// Visit is Elements for whoever has a function at hand: it allocates nothing. The elements end where visit returns false. The error is that of a
+// fault, behind which no element is shown, even if visit was no longer asked.
+func (e *Entry) Visit(visit func(*Element) bool) error {
+	return e.r.visit(visit)
+}
+
 // Check walks the value and applies every rule to it without producing it.
 func (e *Entry) Check() error {
 	if e.r.quickCheck() {

@@ -37,8 +37,9 @@ type VerifyOptions struct {
 	// found, and in which order it is told, does not depend on it.
 	Workers int
 
-	window, limit int  // as in ReaderOptions; window is also the size of the blocks that workers get
-	slow          bool // nothing is passed quickly
+	window, limit int    // as in ReaderOptions; window is also the size of the blocks that workers get
+	slow          bool   // nothing is passed quickly
+	whole         []byte // the input, as if it were mapped
 }
 
 // Report is what [Verify] found out about a file, as far as it came.
@@ -102,6 +103,9 @@ func (r *Report) ServerFault() *FormatError { return r.refused }
 // Verify checks the RDB in src: structure, values, checksum and what the options ask for. The report says how far it came and what
 // it found. The error is the first fault of [Report.ServerFault], or [Report.CheckerFault] where only the checker minds, or else what kept
 // the input from being read.
+//
+// With workers, a regular file of 1 MiB or more, or an [io.SectionReader] of one, is read through a memory map where the system is Linux. A file that becomes
+// shorter meanwhile, or cannot be read, is no more than an error then too.
 //
 // Memory is bounded whatever the input: by what the options say of duplicates, 40 MiB if they say nothing, and beside that by a few
 // MiB for every worker.

@@ -1,27 +1,39 @@
 package rdb
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/kvfsck/kvfsck/internal/dupset"
+)
 
 // block is a part of a file that begins and ends between records, and what came out of its walk.
 type block struct {
 	buf   []byte
-	n     int // bytes of buf that are its own
+	own   []byte // the memory of buf, unless that is a part of the input
+	n     int    // bytes of buf that are its own
 	at    Position
 	pend  pending // what is said of its first key
 	first bool    // begins with the header
 	last  bool    // nothing is to be walked behind it
 	big   bool    // one record that is larger
+	guess bool    // its end is guessed
+	doubt bool    // so is that of one before it, or its own
 	entry Entry   // of a big one, if it is a key
 	rerr  error   // of the last one: what ended the input
 	done  chan struct{}
 
 	notes []note
 	keys  []keyNote
+	late  []dupset.Note // the keys, where they are told of late
 	tally tally
-	err   error  // of the reader
-	size  int64  // how far it came
-	sum   uint64 // checksum of what was passed, up to the end mark
-	bytes int64  // that this is of
+	err   error    // of the reader
+	size  int64    // how far it came
+	next  Position // behind it
+	owed  pending  // what is said of the first key there
+	ended bool     // it has the end mark
+	gone  bool     // a part of the input could not be read
+	sum   uint64   // checksum of what was passed, up to the end mark
+	bytes int64    // that this is of
 }
 
 // note is something that a walk came across, told later.
@@ -38,6 +50,8 @@ type note struct {
 type recorder struct {
 	notes  []note
 	keys   []keyNote
+	late   []dupset.Note
+	isLate bool // keys go there
 	stopAt func(*FormatError) bool
 }
 
@@ -58,7 +72,13 @@ func (c *recorder) other(rec Record, db uint64) { c.add(note{rec: cloneRecord(re
 
 func (c *recorder) keyModule(id ModuleID, value Span) { c.add(note{module: id, span: value}) }
 
-func (c *recorder) keySeen(k *keyNote) { c.keys = append(c.keys, *k) }
+func (c *recorder) keySeen(k *keyNote) {
+	if c.isLate {
+		c.late = append(c.late, dupset.NoteOf(k.sum, k.record))
+		return
+	}
+	c.keys = append(c.keys, *k)
+}
 
 // cloneRecord copies a record that is no key.
 func cloneRecord(rec Record) Record {

@@ -7,62 +7,82 @@ import (
 	"sync"
 
 	"github.com/kvfsck/kvfsck/crc64"
+	"github.com/kvfsck/kvfsck/internal/dupset"
+	"github.com/kvfsck/kvfsck/internal/filemap"
 	"github.com/kvfsck/kvfsck/lzf"
 )
 
 // blockSize is the size of the blocks that workers get. A block in work costs its walker's tables beside.
 const blockSize = 256 << 10
 
+// mappedSize is that of blocks that need no memory of their own: large enough that handing them around costs little, small enough for a cache.
+const mappedSize = 512 << 10
+
 // pipeline is a run of [Verify] with workers:
 //
-//	input ──> block ──> skim: where is the last record that is whole? ──> worker: walk the block ──> merge, in file order
-//	            ^                                             |
-//	            └────── what begins a record that is not ─────┘
+//	input ──> block ──> where is the last record that is whole? ──> worker: walk the block ──> merge, in file order
+//	            ^                                    |                                           |
+//	            └────── what begins a record that is not <───── the next one is not where it was guessed to be
 //
-// Finding the ends of records is quick and cannot be done side by side; walking them is slow and can. A record that no block can hold
-// is walked by the skimmer itself, as it streams through.
+// Finding the ends of records is quick and cannot be done side by side; walking them is slow and can. Where all of the input is in memory
+// the ends are guessed, see [cutter.guess], and merging proves them: the first block begins where the input does, and a block that is walked
+// exactly to its end proves the place where the next one begins. Where a guess was wrong the blocks behind it are given up, and
+// the cutter goes on from the last place that is proven.
+//
+// A record that no block can hold is walked by the cutter's goroutine itself, as it streams through.
 type pipeline struct {
 	cutter
 	v     *verifier
 	most  int // blocks in work
 	probe *Reader
 	big   *walker
+	file  *filemap.Map // that whole is of, if it is of a file
 
 	work    chan *block
 	workers sync.WaitGroup
 	queue   []*block // in work, in file order
 	free    []*block
 	sum     uint64 // checksum of what was merged
+
+	proven Position // behind what was merged
+	owed   pending
+	dense  bool // there are many records in a block
+	sure   int  // so many blocks are not to be guessed
+	wary   int  // what sure becomes at the next wrong guess
 }
 
+// Bounds of what a wrong guess costs: it doubles the number of blocks that are not guessed next, each right one lowers it by one.
+const (
+	minWary = 1
+	maxWary = 1 << 10
+)
+
+// denseSize is the mean size, in bytes, of records among which ends are easily guessed.
+const denseSize = 2 << 10
+
 func (v *verifier) parallel(src io.Reader, workers int) error {
-	p := &pipeline{v: v, most: workers + 2, probe: newReader(ReaderOptions{}), work: make(chan *block, workers+2)}
+	p := &pipeline{v: v, most: workers + 2, probe: newReader(ReaderOptions{OnFault: passFaults}), work: make(chan *block, workers+2), wary: minWary}
 	p.cutter.start(contextReader{v.ctx, src}, v.opt.window)
+	if p.whole = v.opt.whole; p.whole == nil {
+		if p.file = filemap.Of(src, filemap.MinSize); p.file != nil {
+			defer p.file.Close()
+			p.whole = p.file.Bytes()
+			p.size = max(p.size, mappedSize)
+		}
+	}
+	if p.whole != nil && v.opt.DuplicateKeys {
+		// A key can be read again, so that it may be told late that it is one.
+		v.late, v.workers = dupset.NewLate(v.dupOptions()), workers
+		v.entryFar = p.entryFar
+	}
 	for range workers {
 		p.workers.Add(1)
 		go p.worker()
 	}
 	defer p.stop()
 	for {
-		b := p.blank()
-		p.fill(b)
-		p.cut(b)
-		p.queue = append(p.queue, b)
-		if b.big {
-			p.stream(b)
-		} else {
-			p.work <- b
-		}
-		if err := v.pause(b.at.Offset); err != nil {
+		if end, err := p.step(); end || err != nil {
 			return err
-		}
-		for len(p.queue) >= p.most || b.last && len(p.queue) > 0 {
-			first := p.queue[0]
-			p.queue = p.queue[1:]
-			if p.merge(first) || first.last {
-				return v.end(first.size, first.err, p.rest)
-			}
-			p.free = append(p.free, first)
 		}
 	}
 }
@@ -72,6 +92,113 @@ func (p *pipeline) stop() {
 	p.workers.Wait()
 	if p.big != nil {
 		p.big.r.Close()
+	}
+}
+
+// passFaults lets a reader go on: what is wrong has been told.
+func passFaults(*FormatError) error { return nil }
+
+// step cuts off a block, gives it to the workers, and merges what is due. It reports whether that was the end.
+func (p *pipeline) step() (end bool, err error) {
+	b := p.blank()
+	if filemap.Guard(func() { p.fillAndCut(b) }) != nil {
+		p.restart(true)
+		return false, nil
+	}
+	if b.big && b.doubt {
+		// What is behind a wrong guess may look as large as can be.
+		if end, err := p.settle(0); end || err != nil {
+			return end, err
+		}
+		if b.at != p.proven || b.pend != p.owed {
+			p.restart(false)
+			return false, nil
+		}
+	}
+	p.queue = append(p.queue, b)
+	if b.big {
+		p.stream(b)
+	} else {
+		p.work <- b
+	}
+	if b.last {
+		return p.settle(0)
+	}
+	return p.settle(p.most - 1)
+}
+
+// fillAndCut makes the next block.
+func (p *pipeline) fillAndCut(b *block) {
+	p.fill(b)
+	switch {
+	case !p.dense:
+	case p.sure > 0:
+		p.sure--
+	default:
+		b.guess = p.guess(b)
+	}
+	p.guessed = p.guessed || b.guess
+	if b.doubt = p.guessed; !b.guess {
+		p.cut(b)
+	}
+}
+
+// settle merges blocks until at most so many are in work. It reports whether the input ended with one of them.
+func (p *pipeline) settle(most int) (end bool, err error) {
+	for len(p.queue) > most {
+		b := p.queue[0]
+		<-b.done
+		if !p.proves(b) {
+			p.restart(b.gone)
+			return false, nil
+		}
+		p.queue = p.queue[1:]
+		if p.merge(b) || b.last {
+			return true, p.v.end(b.size, b.err, func() io.Reader { return p.restAt(b.size) })
+		}
+		p.proven, p.owed = b.next, b.owed
+		p.dense = b.tally.keys > int64(b.n/denseSize)
+		if b.guess {
+			p.wary = max(minWary, p.wary-1)
+		}
+		if p.file != nil {
+			p.file.Release(p.proven.Offset)
+		}
+		p.free = append(p.free, b)
+		if err := p.v.pause(p.proven.Offset); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// proves reports whether what came out of a block counts: it begins where those before it end, and the walk came to its end.
+func (p *pipeline) proves(b *block) bool {
+	switch {
+	case b.gone:
+		return false
+	case !b.doubt:
+		return true
+	case b.guess && (b.err != nil || b.ended || b.next.Offset != b.at.Offset+int64(b.n)):
+		return false
+	}
+	return b.at == p.proven && b.pend == p.owed
+}
+
+// restart gives up all blocks and goes on from what is proven, through the file itself if the map of it is gone.
+func (p *pipeline) restart(gone bool) {
+	if len(p.queue) > 0 && p.queue[0].at == p.proven {
+		p.sure, p.wary = p.wary, min(2*p.wary, maxWary)
+	} // else what was guessed was right, but that the database changed on the way there
+	for _, b := range p.queue {
+		<-b.done
+	}
+	p.free = append(p.free, p.queue...)
+	p.queue = p.queue[:0]
+	p.at, p.pend, p.guessed = p.proven, p.owed, false
+	if gone {
+		p.whole = nil
+		p.src, p.rerr, p.left = contextReader{p.v.ctx, p.file.From(p.at.Offset)}, nil, nil
 	}
 }
 
@@ -91,18 +218,20 @@ func (c contextReader) Read(p []byte) (int, error) {
 // worker walks blocks.
 func (p *pipeline) worker() {
 	defer p.workers.Done()
-	rec := &recorder{stopAt: p.v.stopsAt}
+	rec := &recorder{stopAt: p.v.stopsAt, isLate: p.v.late != nil}
 	w := newWalker(rec, &p.v.opt, p.v.now)
 	w.later = make([]lzf.Block, 0, 256)
 	defer w.r.Close()
 	for b := range p.work {
-		// Nearly always all of the block counts. To begin with the sum brings the block near, in order, which a walk does not.
-		b.sum = crc64.Checksum(b.buf[:b.n])
-		w.walkBlock(rec, b, p.v.opt.slow)
-		w.finish(rec, b)
-		if b.bytes != int64(b.n) {
-			b.sum = crc64.Checksum(b.buf[:b.bytes])
-		}
+		b.gone = filemap.Guard(func() {
+			// Nearly always all of the block counts. To begin with the sum brings the block near, in order, which a walk does not.
+			b.sum = crc64.Checksum(b.buf[:b.n])
+			w.walkBlock(rec, b, p.v.opt.slow)
+			w.finish(rec, b)
+			if b.bytes != int64(b.n) {
+				b.sum = crc64.Checksum(b.buf[:b.bytes])
+			}
+		}) != nil
 		close(b.done)
 	}
 }
@@ -125,14 +254,16 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 
 // begin makes a walker note what it comes across in a block.
 func (w *walker) begin(rec *recorder, b *block) {
-	rec.notes, rec.keys = b.notes[:0], b.keys[:0]
+	rec.notes, rec.keys, rec.late = b.notes[:0], b.keys[:0], b.late[:0]
 	w.tally, w.faults = tally{dbs: b.tally.dbs[:0]}, 0
 }
 
 // finish gives a block what the walk came to.
 func (w *walker) finish(rec *recorder, b *block) {
-	b.notes, b.keys, b.tally = rec.notes, rec.keys, w.tally
+	b.notes, b.keys, b.late, b.tally = rec.notes, rec.keys, rec.late, w.tally
 	b.err, b.size = w.r.Err(), w.r.Offset()
+	d := &w.r.dec
+	b.next, b.owed, b.ended = Position{b.size, d.family, d.version, d.db}, w.r.pend, w.r.state == atEnd
 	b.bytes = b.size - b.at.Offset
 	if w.r.state == atEnd && w.r.eof.HasChecksum {
 		b.bytes -= 8
@@ -144,24 +275,28 @@ func (p *pipeline) blank() *block {
 	b := &block{}
 	if n := len(p.free); n > 0 {
 		b, p.free = p.free[n-1], p.free[:n-1]
-	} else {
-		b.buf = make([]byte, p.size)
 	}
-	*b = block{buf: b.buf, at: p.at, pend: p.pend, first: p.at.Offset == 0, done: make(chan struct{}),
-		notes: b.notes, keys: b.keys, tally: tally{dbs: b.tally.dbs}}
+	if p.whole == nil && b.own == nil {
+		b.own = make([]byte, p.size)
+	}
+	*b = block{buf: b.own, own: b.own, at: p.at, pend: p.pend, first: p.at.Offset == 0, done: make(chan struct{}),
+		notes: b.notes, keys: b.keys, late: b.late, tally: tally{dbs: b.tally.dbs}}
 	return b
 }
 
 // stream walks a record that is larger than a block, of which the block has the beginning.
 func (p *pipeline) stream(b *block) {
-	rec := &recorder{stopAt: p.v.stopsAt}
+	rec := &recorder{stopAt: p.v.stopsAt, isLate: p.v.late != nil}
 	if p.big == nil {
 		p.big = newWalker(rec, &p.v.opt, p.v.now)
 	}
 	w := p.big
 	w.out = rec
 	w.begin(rec, b)
-	src := io.MultiReader(bytes.NewReader(b.buf[:b.n]), p.src)
+	src := io.Reader(contextReader{p.v.ctx, p.restAt(b.at.Offset)})
+	if p.whole == nil {
+		src = io.MultiReader(bytes.NewReader(b.buf[:b.n]), p.src)
+	}
 	w.r.Resume(src, b.at)
 	w.r.pend, w.r.src.summing = b.pend, true
 	more := w.step()
@@ -177,13 +312,27 @@ func (p *pipeline) stream(b *block) {
 	p.resume(w.r)
 }
 
+// restAt is a reader of the input from the offset on.
+func (p *pipeline) restAt(offset int64) io.Reader {
+	switch {
+	case p.whole == nil:
+		return p.rest()
+	case p.file != nil:
+		return p.file.From(offset)
+	}
+	return bytes.NewReader(p.whole[offset:])
+}
+
 // merge tells of a block when those before it were told of. It reports whether to stop there.
 func (p *pipeline) merge(b *block) (stop bool) {
-	<-b.done
 	v := p.v
 	p.sum = crc64.Combine(p.sum, b.sum, b.bytes)
 	v.addTally(&b.tally)
-	v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
+	if v.late == nil {
+		v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
+	} else if err := v.late.Add(b.late); err != nil {
+		v.noteDupError(err)
+	}
 	seen := 0
 	for i := range b.notes {
 		n := &b.notes[i]
@@ -222,14 +371,42 @@ func (p *pipeline) entry(b *block, k *keyNote) *Entry {
 	if b.big {
 		return &b.entry
 	}
-	from := k.typeByte - b.at.Offset
-	if from < 0 || from >= int64(b.n) {
+	from := max(k.record-b.at.Offset, 0) // what is said of the first key may be in the block before
+	if from >= int64(b.n) {
 		return nil
 	}
-	p.probe.ResumeBytes(b.buf[from:b.n], Position{k.typeByte, b.at.Family, b.at.Version, k.db})
-	if !p.probe.Next() {
-		return nil
+	return p.keyIn(b.buf[from:b.n], Position{b.at.Offset + from, b.at.Family, b.at.Version, k.db})
+}
+
+// entryFar reads the head of a key that begins at the offset, wherever that is.
+func (p *pipeline) entryFar(offset int64, db uint64) *Entry {
+	at := Position{offset, p.proven.Family, p.proven.Version, db}
+	switch {
+	case p.whole != nil:
+		return p.keyIn(p.whole[offset:], at)
+	case p.file != nil:
+		p.probe.Resume(p.file.From(offset), at)
+		return p.keyNext()
 	}
-	e, _ := p.probe.Record().(*Entry)
+	return nil
+}
+
+func (p *pipeline) keyIn(b []byte, at Position) (e *Entry) {
+	_ = filemap.Guard(func() {
+		p.probe.ResumeBytes(b, at)
+		e = p.keyNext()
+	})
 	return e
+}
+
+// keyNext is the next key that the probe reads.
+func (p *pipeline) keyNext() *Entry {
+	for p.probe.Next() {
+		if e, ok := p.probe.Record().(*Entry); ok {
+			c := *e
+			c.Key = bytes.Clone(e.Key)
+			return &c
+		}
+	}
+	return nil
 }

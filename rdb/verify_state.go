@@ -1,6 +1,7 @@
 package rdb
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -21,14 +22,24 @@ type verifier struct {
 	now     int64
 	tally   tally
 	keys    *dupset.Set
+	late    *dupset.Late   // takes the place of keys where those can be read again
+	workers int            // of late
 	told    map[int64]bool // offsets of keys reported as duplicates
 	libs    map[string]bool
 	mods    map[ModuleID]bool
 	stopped bool  // at a fault
 	err     error // what kept duplicates from being looked for
 
-	// entryAt reads the head of the key whose type byte is at an offset; for naming it.
-	entryAt func(k *keyNote) *Entry
+	// entryAt reads the head of a key just seen again, entryFar that of any key, if it is not nil; for naming it.
+	entryAt  func(k *keyNote) *Entry
+	entryFar func(record int64, db uint64) *Entry
+	selects  []dbSelect // as many as are worth keeping; for entryFar
+}
+
+// dbSelect is a database that is selected from an offset on.
+type dbSelect struct {
+	from int64
+	db   uint64
 }
 
 // errStop ends a run at the first fault.
@@ -45,14 +56,21 @@ func newVerifier(ctx context.Context, opt VerifyOptions) *verifier {
 	}
 	v.now = opt.Now.UnixMilli()
 	if opt.DuplicateKeys {
-		v.keys = dupset.New(dupset.Options{MemoryLimit: opt.DuplicateMemory, TempDir: opt.TempDir})
+		v.keys = dupset.New(v.dupOptions())
 	}
 	return v
+}
+
+func (v *verifier) dupOptions() dupset.Options {
+	return dupset.Options{MemoryLimit: v.opt.DuplicateMemory, TempDir: v.opt.TempDir}
 }
 
 func (v *verifier) close() {
 	if v.keys != nil {
 		v.keys.Close()
+	}
+	if v.late != nil {
+		v.late.Close()
 	}
 }
 
@@ -178,6 +196,9 @@ func (v *verifier) other(rec Record, db uint64) {
 	case *SlotInfo:
 		v.db(db).slots = true
 	case *SelectDB:
+		if len(v.selects) < maxSelects {
+			v.selects = append(v.selects, dbSelect{rec.End(), rec.DB})
+		}
 		if v.opt.Databases > 0 && rec.DB >= v.opt.Databases {
 			v.at(rec.Span, PhaseLength, db, CodeDBRange, "database %d of %d", rec.DB, v.opt.Databases)
 		}
@@ -200,6 +221,7 @@ const (
 	maxAuxFields = 64
 	maxAuxValue  = 1 << 10
 	maxNames     = 1 << 10
+	maxSelects   = 1 << 12
 )
 
 func cut(b []byte) string { return strings.Clone(string(b[:min(len(b), maxAuxValue)])) }
@@ -264,8 +286,8 @@ func (v *verifier) keysSeen(keys []keyNote) {
 // keySeen looks for the key among those before.
 func (v *verifier) keySeen(k *keyNote) {
 	dup, err := v.keys.Add(k.sum, k.record)
-	if err != nil && v.err == nil {
-		v.err = fmt.Errorf("looking for duplicate keys: %w", err)
+	if err != nil {
+		v.noteDupError(err)
 	}
 	if !dup {
 		return
@@ -277,30 +299,89 @@ func (v *verifier) keySeen(k *keyNote) {
 	if len(v.told) < dupset.DefaultMaxDups {
 		v.told[k.record] = true
 	}
-	e := &FormatError{Code: CodeDuplicateKey, Offset: k.value, Record: k.record, Phase: PhaseKey, DB: k.db, Family: v.rep.Family}
-	if entry := v.entryAt(k); entry != nil {
-		e.Key, e.HasType, e.Type = append([]byte{}, entry.Key...), true, entry.Type
+	v.fault(v.duplicate(k.record, k.db, v.entryAt(k)))
+}
+
+func (v *verifier) noteDupError(err error) {
+	if v.err == nil {
+		v.err = fmt.Errorf("looking for duplicate keys: %w", err)
 	}
-	v.fault(e)
+}
+
+// duplicate is the fault of a key that stood before; the entry is nil if it cannot be read again.
+func (v *verifier) duplicate(record int64, db uint64, entry *Entry) *FormatError {
+	e := &FormatError{Code: CodeDuplicateKey, Offset: record, Record: record, Phase: PhaseKey, DB: db, Family: v.rep.Family}
+	if entry != nil {
+		e.Offset, e.Key, e.HasType, e.Type = entry.ValueOffset, append([]byte{}, entry.Key...), true, entry.Type
+	}
+	return e
 }
 
 // lateDuplicates reports the duplicate keys that were found only when all had been seen.
 func (v *verifier) lateDuplicates() error {
-	if v.keys == nil || !v.keys.Spilled() {
-		return nil
-	}
-	dups, err := v.keys.Finish()
-	if err != nil {
-		return fmt.Errorf("looking for duplicate keys: %w", err)
-	}
-	for _, d := range dups {
-		if v.told[d.Second] {
-			continue
+	switch {
+	case v.late != nil:
+		dups, seen, err := v.late.Finish(v.workers)
+		if err != nil {
+			return fmt.Errorf("looking for duplicate keys: %w", err)
 		}
-		v.rep.Duplicates++
-		v.fault(&FormatError{Code: CodeDuplicateKey, Offset: d.Second, Record: d.Second, Phase: PhaseKey, Family: v.rep.Family, Detail: fmt.Sprintf("first at %d", d.First)})
+		same := slices.DeleteFunc(dups, func(d dupset.Dup) bool { return !v.sameKey(d) })
+		seen -= int64(len(dups) - len(same))
+		v.rep.Duplicates += seen
+		v.rep.Total += seen
+		v.insertDuplicates(same)
+	case v.keys != nil && v.keys.Spilled():
+		dups, err := v.keys.Finish()
+		if err != nil {
+			return fmt.Errorf("looking for duplicate keys: %w", err)
+		}
+		for _, d := range dups {
+			if v.told[d.Second] {
+				continue
+			}
+			v.rep.Duplicates++
+			v.fault(&FormatError{Code: CodeDuplicateKey, Offset: d.Second, Record: d.Second, Phase: PhaseKey, Family: v.rep.Family, Detail: fmt.Sprintf("first at %d", d.First)})
+		}
 	}
 	return nil
+}
+
+// sameKey reports whether two keys that share a fingerprint are one, if both can be read again.
+func (v *verifier) sameKey(d dupset.Dup) bool {
+	first, second := v.entryFar(d.First, v.dbAt(d.First)), v.entryFar(d.Second, v.dbAt(d.Second))
+	return first == nil || second == nil || first.DB == second.DB && bytes.Equal(first.Key, second.Key)
+}
+
+// insertDuplicates puts the faults of duplicate keys between the others, to where they would stand if they had been found at once.
+func (v *verifier) insertDuplicates(dups []dupset.Dup) {
+	rep := v.rep
+	others := rep.Faults
+	var all []*FormatError
+	for _, d := range dups {
+		if len(all) >= v.opt.MaxFaults {
+			break
+		}
+		for len(others) > 0 && others[0].Record < d.Second {
+			all, others = append(all, others[0]), others[1:]
+		}
+		db := v.dbAt(d.Second)
+		e := v.duplicate(d.Second, db, v.entryFar(d.Second, db))
+		all = append(all, e)
+		if rep.refused == nil || rep.refused.Record >= d.Second {
+			rep.refused = e
+		}
+	}
+	all = append(all, others...)
+	rep.Faults = all[:min(len(all), v.opt.MaxFaults)]
+}
+
+// dbAt is the database that is selected at an offset.
+func (v *verifier) dbAt(offset int64) uint64 {
+	i, _ := slices.BinarySearchFunc(v.selects, offset, func(s dbSelect, offset int64) int { return cmp.Compare(s.from, offset+1) })
+	if i == 0 {
+		return 0
+	}
+	return v.selects[i-1].db
 }
 
 // compareHints compares the RESIZEDB records with the keys, in order of the records.

@@ -21,11 +21,9 @@ type sink interface {
 
 // keyNote is what finding duplicate keys needs to know of one.
 type keyNote struct {
-	sum      dupset.Sum
-	record   int64 // offset
-	typeByte int64 // offset
-	value    int64 // offset
-	db       uint64
+	sum    dupset.Sum
+	record int64 // offset
+	db     uint64
 }
 
 // tally is what is counted of keys.
@@ -70,6 +68,7 @@ type walker struct {
 func newWalker(out sink, opt *VerifyOptions, now int64) *walker {
 	w := &walker{out: out, now: now, sums: opt.DuplicateKeys, slow: opt.slow}
 	w.r = newReader(ReaderOptions{OnFault: w.fault, DuplicateMemory: cmp.Or(opt.DuplicateMemory, dupset.DefaultMemory) / 4, TempDir: opt.TempDir, Window: opt.window, limit: opt.limit})
+	w.r.dec.slow = opt.slow
 	return w
 }
 
@@ -103,7 +102,7 @@ func (w *walker) key(e *Entry) error {
 	t := &w.tally
 	t.keys++
 	if w.sums {
-		w.note = keyNote{keySum(e.DB, e.Key), e.Offset, w.r.typeByte, e.ValueOffset, e.DB}
+		w.note = keyNote{w.keySum(e.DB, e.Key), e.Offset, e.DB}
 		w.out.keySeen(&w.note)
 	}
 	faults := w.faults
@@ -148,9 +147,8 @@ func (w *walker) quick() bool {
 	}
 	w.tally.keys++
 	if w.sums {
-		at := func(i int) int64 { return r.src.base + int64(i) }
-		w.note = keyNote{keySum(r.dec.db, k.text), at(k.start), at(k.typeByte), at(k.value), r.dec.db}
-		r.entry.Key, r.entry.Type = k.text, k.typ // for the message, if it is a duplicate
+		w.note = keyNote{w.keySum(r.dec.db, k.text), r.src.base + int64(k.start), r.dec.db}
+		r.entry.Key, r.entry.Type, r.entry.ValueOffset = k.text, k.typ, r.src.base+int64(k.value) // for the message, if it is a duplicate
 		w.out.keySeen(&w.note)
 	}
 	w.count(r.dec.db, k.typ, k.expireAt, int64(k.end-k.start))
@@ -158,8 +156,8 @@ func (w *walker) quick() bool {
 }
 
 // keySum is the fingerprint of a key in its database.
-func keySum(db uint64, key []byte) dupset.Sum {
-	sum := dupset.Process().Sum(key)
+func (w *walker) keySum(db uint64, key []byte) dupset.Sum {
+	sum := w.r.dec.seed.Short(key)
 	sum.Lo += db * 0x9E3779B97F4A7C15
 	return sum
 }

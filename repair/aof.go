@@ -181,9 +181,10 @@ var errCanonical = errors.New("canonical")
 // ifSound takes a file in which both a server and its checker find nothing wrong as it is.
 func (out *SalvagedAOF) ifSound(ctx context.Context, src io.ReaderAt, opt AOFOptions) error {
 	var r *aof.Reader
+	var notes int64
 	for _, strictness := range []aof.Strictness{aof.AsServer, aof.AsChecker} {
 		var err error
-		if r, err = readAOF(ctx, src, out.Size, strictness, opt); err == errCanonical {
+		if r, notes, err = readAOF(ctx, src, out.Size, strictness, opt); err == errCanonical {
 			break
 		}
 		var fe *aof.FormatError
@@ -198,33 +199,38 @@ func (out *SalvagedAOF) ifSound(ctx context.Context, src io.ReaderAt, opt AOFOpt
 	if err := deepPreamble(ctx, src, pos.Preamble); err != nil {
 		return notFormat(err)
 	}
-	out.Sound, out.Preamble, out.Kept = true, pos.Preamble, pos.Commands
+	out.Sound, out.Preamble, out.Kept, out.Annotations = true, pos.Preamble, pos.Commands, notes
 	if pos.Preamble > 0 {
 		out.Regions = append(out.Regions, AOFRegion{Kind: AOFPreamble, End: pos.Preamble, Select: -1})
 	}
 	if out.Size > pos.Preamble {
-		out.Regions = append(out.Regions, AOFRegion{Start: pos.Preamble, End: out.Size, Commands: pos.Commands, Select: -1})
+		out.Regions = append(out.Regions, AOFRegion{Start: pos.Preamble, End: out.Size, Commands: pos.Commands, Notes: notes, Select: -1})
 	}
 	return nil
 }
 
-// readAOF reads a file to its end. The error is errCanonical if the other strictness would read the same.
-func readAOF(ctx context.Context, src io.ReaderAt, size int64, strictness aof.Strictness, opt AOFOptions) (*aof.Reader, error) {
-	r := aof.NewReaderOptions(io.NewSectionReader(src, 0, size), aof.ReaderOptions{Strictness: strictness, Skim: true, NoPreamble: opt.NoPreamble})
+// readAOF reads a file to its end, and counts its annotations. The error is errCanonical if the other strictness would read the same.
+func readAOF(ctx context.Context, src io.ReaderAt, size int64, strictness aof.Strictness, opt AOFOptions) (r *aof.Reader, notes int64, err error) {
+	r = aof.NewReaderOptions(io.NewSectionReader(src, 0, size), aof.ReaderOptions{Strictness: strictness, Skim: true, NoPreamble: opt.NoPreamble})
 	for n := 0; r.Next(); n++ {
-		if c, ok := r.Record().(*aof.Command); ok && !opt.KeepUnknown && !sensible(c) {
-			return r, errInsane
+		switch rec := r.Record().(type) {
+		case *aof.Annotation:
+			notes++
+		case *aof.Command:
+			if !opt.KeepUnknown && !sensible(rec) {
+				return r, notes, errInsane
+			}
 		}
 		if n%4096 == 0 {
 			if err := ctx.Err(); err != nil {
-				return r, err
+				return r, notes, err
 			}
 		}
 	}
 	if r.Err() == nil && r.Canonical() {
-		return r, errCanonical
+		return r, notes, errCanonical
 	}
-	return r, r.Err()
+	return r, notes, r.Err()
 }
 
 // AOFTruncation is what redis-check-aof --fix would do to a file.
@@ -239,7 +245,7 @@ type AOFTruncation struct {
 // fault in which the program does not repair.
 func TruncateAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*AOFTruncation, error) {
 	opt.KeepUnknown = true
-	r, err := readAOF(ctx, src, size, aof.AsChecker, opt)
+	r, _, err := readAOF(ctx, src, size, aof.AsChecker, opt)
 	t := &AOFTruncation{Size: size, Valid: size, Position: r.Position()}
 	switch {
 	case err == nil, err == errCanonical:

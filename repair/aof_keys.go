@@ -18,7 +18,8 @@ type aofKeys struct {
 	strangers uint32 // those that were rare when they came
 }
 
-// fewKeys is how many must be known before anything is concluded, and rareKind how many others there are for one of a rare kind.
+// fewKeys is how many must be known before others are strange, half of it before those of the same kinds are not, and rareKind how many
+// others there are for one of a rare kind.
 const (
 	fewKeys  = 64
 	rareKind = 64
@@ -43,9 +44,9 @@ func (s *aofScan) keyKind(c *aofCommand) (kind uint32, ok bool) {
 // rare reports whether few keys are of the kind.
 func (k *aofKeys) rare(kind uint32) bool { return k.counts[kind] <= k.total/rareKind }
 
-// add counts the key of a command that is kept.
+// add counts the key of a command that is kept. The first of all is no stranger.
 func (k *aofKeys) add(kind uint32) {
-	if k.rare(kind) {
+	if k.total > 0 && k.rare(kind) {
 		k.strangers++
 	}
 	k.counts[kind]++
@@ -99,7 +100,7 @@ func (s *aofSalvage) familiar(p int64) int64 {
 
 // known reports whether the keys of the commands in [from, to) are of the kinds that are known, where keys of others are not expected.
 func (s *aofSalvage) known(from, to int64) bool {
-	if s.keys.total < fewKeys || s.keys.strangers > s.keys.total/rareKind {
+	if s.keys.total < fewKeys/2 || s.keys.strangers > s.keys.total/rareKind {
 		return false
 	}
 	found := false

@@ -91,3 +91,25 @@ func TestLaterTime(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysNearGaps has commands close behind gaps that may be of values. What is kept of them does not make their keys known.
+func TestKeysNearGaps(t *testing.T) {
+	var a, gaps strings.Builder
+	for i := range 200 {
+		a.WriteString(commands(fmt.Sprint("SET key:", i, " v")))
+	}
+	for range 30 {
+		gaps.WriteString(strings.Repeat("\x00", 600) + commands("SET inner:1 v"))
+		gaps.WriteString(strings.Repeat(commands("SET key:1 v"), 40))
+	}
+	value := resp("SET", "key:7", "a log:\r\n"+strings.Repeat(commands("SET never:inside v"), 20))
+	for _, inner := range []string{"never", "inner"} {
+		cut := strings.ReplaceAll(value, "never", inner)[:200]
+		in := a.String() + gaps.String() + a.String() + cut + "\x01\x02" + a.String()
+		s, got := salvageBytes(t, []byte(in), AOFOptions{})
+		acceptAOF(t, s, got)
+		if strings.Contains(string(got), "inside") || !strings.HasSuffix(string(got), a.String()) {
+			t.Errorf("%s: %v", inner, s.Regions)
+		}
+	}
+}

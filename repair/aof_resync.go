@@ -51,7 +51,11 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 	if !ok {
 		return s.broken(pos, fault)
 	}
-	if b := s.at(c.end, 1); len(b) > 0 && b[0] != '*' && b[0] != '#' {
+	b := s.at(c.end, 1)
+	if len(b) > 0 && (b[0] == '*' || b[0] == '#') && s.overruns(&c) {
+		return s.broken(pos, fault)
+	}
+	if len(b) > 0 && b[0] != '*' && b[0] != '#' {
 		if s.swallows(&c) {
 			return s.broken(pos, fault)
 		}
@@ -117,12 +121,30 @@ func (s *aofSalvage) keepNote(note aofCommand) int64 {
 	return note.end
 }
 
-// swallows reports whether inside c, which no record follows, a command begins that reaches beyond it to where the log goes on. Then a
-// length in c has grown.
+// swallows reports whether inside c, which no record follows, a command begins that reaches beyond it to where the log goes on, or whose
+// arguments do to where that is damaged. Then a length in c has grown.
 func (s *aofSalvage) swallows(c *aofCommand) bool {
 	for p := s.star(c.start+1, c.end); p >= 0; p = s.star(p+1, c.end) {
 		inner, ok := s.command(p, nil, s.limit())
-		if !ok || inner.end <= c.end || !s.follows(inner.end) {
+		if inner.end <= c.end || ok && !s.follows(inner.end) {
+			continue
+		}
+		if s.judge(&inner); !ok || s.trusted(&inner) {
+			return true
+		}
+	}
+	return false
+}
+
+// overruns reports whether inside c, behind which the log goes on, a command begins that reaches beyond it, up to an empty line at which
+// that ends. Then a value with a log in it begins in c, and the records behind c are of it.
+func (s *aofSalvage) overruns(c *aofCommand) bool {
+	if c.end-c.start > suspectLine || s.tired() {
+		return false
+	}
+	for p := s.star(c.start+1, c.end); p >= 0; p = s.star(p+1, c.end) {
+		inner, ok := s.command(p, nil, s.limit())
+		if !ok || inner.end <= c.end || !s.follows(inner.end) || s.chainEnd(c.end, inner.end-2) != inner.end-2 {
 			continue
 		}
 		if s.judge(&inner); s.trusted(&inner) {
@@ -142,15 +164,15 @@ func (s *aofSalvage) shrunk(c *aofCommand) (next int64, done bool) {
 	if s.judge(&orphan); orphan.plausible {
 		return 0, false
 	}
-	if !s.follows(orphan.end) {
+	whole := *c
+	whole.argc, whole.end = c.argc+orphan.argc, orphan.end
+	if s.judge(&whole); c.plausible && !whole.plausible && orphan.end == s.size { // something was put behind the log
+		return 0, false
+	}
+	if !s.follows(orphan.end) || !whole.plausible && (c.plausible || !s.trusted(&whole)) {
 		s.leaveOut(AOFRegion{Kind: AOFLost, Start: c.start, End: orphan.end, Commands: 1, Why: "more arguments than stated"}, false)
 		s.out.Lost++
 		return orphan.end, true
-	}
-	whole := *c
-	whole.argc, whole.end = c.argc+orphan.argc, orphan.end
-	if s.judge(&whole); c.plausible && !whole.plausible {
-		return 0, false
 	}
 	_, body := s.header(c.start, '*')
 	whole.edits = []Edit{{Offset: c.start, Remove: body - c.start, Insert: countLine(whole.argc)}}
@@ -259,6 +281,13 @@ func (s *aofSalvage) chainEnd(p, end int64) int64 {
 		p = next
 	}
 	return p
+}
+
+// reach is chainEnd, but for a command that breaks off there: then it is the end of its last sound argument.
+func (s *aofSalvage) reach(p, end int64) int64 {
+	p = s.chainEnd(p, end)
+	broken, _ := s.command(p, nil, s.limit())
+	return max(p, broken.end)
 }
 
 // recordEnd returns the end of the record at p, 0 if there is none.

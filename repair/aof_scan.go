@@ -43,7 +43,7 @@ func (s *aofScan) at(off int64, n int) []byte {
 // fill moves the window to off, leaving some of what lies before it, as searches go back a little.
 func (s *aofScan) fill(off int64) {
 	if s.buf == nil {
-		s.buf = make([]byte, 0, 2*aofWindow)
+		s.buf = make([]byte, 0, min(2*aofWindow, s.size))
 	}
 	s.start = max(0, off-aofWindow/2)
 	n, err := s.src.ReadAt(s.buf[:min(int64(cap(s.buf)), s.size-s.start)], s.start)
@@ -178,6 +178,11 @@ func (s *aofScan) annotation(off int64) (c aofCommand, ok bool) {
 	c = aofCommand{aofSpan: aofSpan{off, off + int64(n)}, note: true}
 	if n == 0 {
 		return c, false
+	}
+	if i := bytes.LastIndexByte(b[:n], '*'); i >= 0 { // its end is lost, and the next line is part of it
+		if _, line := strictLine(b[i:n], '*'); line == n-i {
+			return c, false
+		}
 	}
 	a := aof.Annotation{Line: b[:n]}
 	if a.IsTimestamp() {

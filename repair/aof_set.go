@@ -222,8 +222,23 @@ func (s *SalvagedSet) Write(create func(name string) (io.WriteCloser, error)) er
 	if s.Blocked != "" {
 		return fmt.Errorf("%w: %s", ErrBlocked, s.Blocked)
 	}
+	return s.writeAll(func(name string, _ *SalvagedFile, fill func(io.Writer) error) error {
+		w, err := create(name)
+		if err != nil {
+			return err
+		}
+		if err = fill(w); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", name, err), w.Close())
+		}
+		return w.Close()
+	})
+}
+
+// writeAll has every file of the set written, and the manifest last: of is the file that it is made of, nil for the manifest.
+func (s *SalvagedSet) writeAll(write func(name string, of *SalvagedFile, fill func(io.Writer) error) error) error {
 	for i := range s.Files {
-		if err := s.writeFile(&s.Files[i], create); err != nil {
+		f := &s.Files[i]
+		if err := write(f.Name, f, func(w io.Writer) error { return s.writeFile(f, w) }); err != nil {
 			return err
 		}
 	}
@@ -234,7 +249,10 @@ func (s *SalvagedSet) Write(create func(name string) (io.WriteCloser, error)) er
 	if err != nil {
 		return err
 	}
-	return writeInto(s.ManifestName, create, bytes.NewReader(text).WriteTo)
+	return write(s.ManifestName, nil, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
 // listed is the manifest without the superseded files, which are not written.
@@ -248,22 +266,13 @@ func (s *SalvagedSet) listed() *aof.Manifest {
 	return m
 }
 
-func (s *SalvagedSet) writeFile(f *SalvagedFile, create func(string) (io.WriteCloser, error)) error {
+// writeFile writes what is left of a file.
+func (s *SalvagedSet) writeFile(f *SalvagedFile, w io.Writer) error {
 	src, _, closer, err := openAt(s.Set.FS, f.Path)
 	if err != nil {
 		return err
 	}
 	defer closer.Close()
-	return writeInto(f.Name, create, func(w io.Writer) (int64, error) { return f.WriteTo(w, src) })
-}
-
-func writeInto(name string, create func(string) (io.WriteCloser, error), write func(io.Writer) (int64, error)) error {
-	w, err := create(name)
-	if err != nil {
-		return err
-	}
-	if _, err = write(w); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", name, err), w.Close())
-	}
-	return w.Close()
+	_, err = f.WriteTo(w, src)
+	return err
 }

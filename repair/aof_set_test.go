@@ -266,6 +266,10 @@ func FuzzSalvageAOF(f *testing.F) {
 		opt := AOFOptions{Doubtful: doubtful, KeepUnknown: doubtful, Until: int64(until)}
 		s, out := salvageBytes(t, b, opt)
 		acceptAOF(t, s, out)
+		opt.Until = 0
+		if again, _ := salvageBytes(t, out, opt); !again.Sound {
+			t.Errorf("%q is left, in which there is damage: %v", out, again.Regions)
+		}
 		for _, x := range []aof.Strictness{aof.AsServer, aof.AsChecker} {
 			r := aof.NewReaderOptions(bytes.NewReader(b), aof.ReaderOptions{Strictness: x})
 			for r.Next() {

@@ -27,7 +27,7 @@ type aofState struct {
 // keep takes a command or an annotation into the map.
 func (s *aofSalvage) keep(c *aofCommand) {
 	st := &s.state
-	if kind, ok := s.keyKind(c); ok {
+	if kind, ok := s.keyKind(c); ok && !s.suspected(c.start) {
 		s.keys.add(kind)
 	}
 	switch {
@@ -96,6 +96,7 @@ func (s *aofSalvage) extend(c *aofCommand, fresh bool) int {
 		kind := AOFIntact
 		if c.edits != nil {
 			kind = AOFHealed
+			s.out.Healed++
 		}
 		rs = append(rs, AOFRegion{Kind: kind, Start: c.start, Select: -1, DB: s.state.db, Uncertain: s.state.uncertain, Edits: c.edits})
 		s.out.Regions = rs
@@ -243,7 +244,6 @@ func (s *aofSalvage) healed(f *aofFix) {
 			Why: "damaged: " + f.why + ", or what stands beside it"}, !special)
 		return
 	}
-	s.out.Healed++
 	s.keep(&f.cmd)
 	if r := &s.out.Regions[len(s.out.Regions)-1]; r.Kind == AOFHealed {
 		r.Why = f.why

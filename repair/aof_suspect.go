@@ -91,6 +91,13 @@ func (s *aofSalvage) suspectedNear(p int64) bool {
 	return x.active && !x.closed && p < x.first+suspectNear
 }
 
+// suspected reports whether a command at p is so near behind a gap that it may well be of a value, so that its key says nothing about
+// those of the log.
+func (s *aofSalvage) suspected(p int64) bool {
+	x := &s.suspect
+	return x.active && !x.closed && p < x.first+diskBlock
+}
+
 // embedded recognises an empty line with the log, or the rest of a command, behind it: what was read since the last gap is the content
 // of an argument.
 func (s *aofSalvage) embedded(pos int64) bool {
@@ -212,17 +219,29 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 			break
 		}
 		p = s.resume(end + 1)
-		if end <= stated && p >= stated {
+		if end <= stated && p >= stated && p <= high {
 			return p, false
 		}
 		if p >= low && p <= high && p > end+4 && s.crlf(p-2) && (s.crlf(p-4) || s.text(s.afterArguments(end, p), p)) {
 			return p, true
 		}
 	}
-	if first == a.start || s.headed(a.start, first) && s.chainEnd(first, stated) < stated {
-		return s.resume(stated), false
+	if (first == a.start || s.headed(a.start, first)) && s.chainEnd(first, stated) < stated && s.reach(first, stated) <= stated+2 {
+		return s.outside(first, stated), false
 	}
 	return first, false
+}
+
+// outside returns where the log goes on behind a log in a value that begins at p and is damaged: behind the end that its length states, or
+// before that with commands that have the keys of the log.
+func (s *aofSalvage) outside(p, stated int64) int64 {
+	for p < stated && s.err == nil {
+		p = s.resume(s.chainEnd(p, stated) + 1)
+		if s.known(p, min(p+suspectText, s.size)) {
+			break
+		}
+	}
+	return p
 }
 
 // headed reports whether a log that begins at p may have a line of text in front of it that begins at start. It may as well be the end of
@@ -275,17 +294,17 @@ func (s *aofSalvage) text(pos, p int64) bool {
 }
 
 // frame returns the last byte of the argument at p, which a search passes over: it is sound, and what is in it is of it. The result is p
-// if there is none, or if it is one whose length is wrong, as records go on across its end.
+// if there is none, or if it is one whose length is wrong, as records, or the arguments of one, go on across its end.
 func (s *aofSalvage) frame(p int64) int64 {
 	payload, next := s.argument(p)
 	if next == 0 || payload.end-payload.start < aofMinimum || s.tired() {
 		return p
 	}
-	if _, ok := s.argument(next); ok == 0 && !s.follows(next) {
+	if _, line := s.header(next, '$'); line == 0 && !s.follows(next) {
 		return p
 	}
 	for q := s.recordStart(payload.start); q >= 0 && q < payload.end; q = s.recordStart(q + 1) {
-		end := s.chainEnd(q, payload.end)
+		end := s.reach(q, payload.end)
 		if end > next {
 			return p
 		}
@@ -295,7 +314,7 @@ func (s *aofSalvage) frame(p int64) int64 {
 }
 
 // spliced reports whether the last argument of c, which no record follows, shows that it is not what it was: a line of the framing
-// ends it, or is in it; or it has lines, an empty one follows, and that may be its end.
+// ends it, or is in it; or it has lines, an empty one follows, and that may be its end; or its last digits say how long what follows is.
 func (s *aofSalvage) spliced(c *aofCommand) bool {
 	if s.framed(c.last.start, c.last.end) {
 		return true
@@ -305,10 +324,32 @@ func (s *aofSalvage) spliced(c *aofCommand) bool {
 			return true
 		}
 	}
-	b := s.at(max(c.last.start, c.last.end-aofHeader), int(min(aofHeader, c.last.end-c.last.start)))
+	b := bytes.Clone(s.at(max(c.last.start, c.last.end-aofHeader), int(min(aofHeader, c.last.end-c.last.start))))
 	i := len(b)
 	for i > 0 && b[i-1]-'0' <= 9 {
 		i--
 	}
-	return i > 0 && i < len(b) && (b[i-1] == '$' || b[i-1] == '*')
+	return i > 0 && i < len(b) && (b[i-1] == '$' || b[i-1] == '*') || s.numbers(b[i:], c.end)
+}
+
+// numbers reports whether the end of digits, with the end of a line behind it, is what is left of a line of the framing: an argument of
+// that length is behind it, or a command of so many.
+func (s *aofSalvage) numbers(digits []byte, at int64) bool {
+	rest := aofCommand{aofSpan: aofSpan{at, at}}
+	whole := s.countArguments(&rest) && s.follows(rest.end)
+	n, unit := int64(0), int64(1)
+	for i := len(digits) - 1; i >= 0 && unit <= s.size; i, unit = i-1, 10*unit {
+		if n += unit * int64(digits[i]-'0'); digits[i] == '0' {
+			continue
+		}
+		if whole && n == rest.argc {
+			return true
+		}
+		if end := at + n; s.crlf(end) {
+			if _, line := s.header(end+2, '$'); line > 0 || s.follows(end+2) {
+				return true
+			}
+		}
+	}
+	return false
 }

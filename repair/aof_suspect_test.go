@@ -2,6 +2,7 @@ package repair
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -109,6 +110,53 @@ func TestNestedHeaded(t *testing.T) {
 	acceptAOF(t, s, got)
 	if !strings.HasPrefix(string(got), a) || strings.Contains(string(got), "never") || len(got) < len(many)/2 {
 		t.Errorf("%q\nmap %v", got, s.Regions)
+	}
+}
+
+// TestNestedRepeated has a value with a log in it, the beginning of which is there twice: the end of the first falls by chance on that of a
+// command in the second.
+func TestNestedRepeated(t *testing.T) {
+	a, z := commands("SET a 1"), commands("SET y 2")
+	first := commands("SET never 1")
+	for n := range 40 {
+		second := resp("SET", "never", strings.Repeat("x", n))
+		value := resp("SET", "k", first+second)
+		head := value[:strings.Index(value, first)]
+		if len(second) != 20+len(head)-2 {
+			continue
+		}
+		s, got := salvageBytes(t, []byte(a+head+first[:20]+value+z), AOFOptions{})
+		acceptAOF(t, s, got)
+		if string(got) != a+z && string(got) != a+value+z {
+			t.Errorf("%q\nmap %v", got, s.Regions)
+		}
+		return
+	}
+	t.Fatal("no size fits")
+}
+
+// TestNotNested has the beginning of a long value in front of a log, in a place of which neither the one nor the other says where the value
+// ends: what is behind it for long is of the log.
+func TestNotNested(t *testing.T) {
+	many := strings.Repeat(commands("SET m 1", "DEL some", "HSET other f v"), 40)
+	rest := strings.Repeat(commands("SET n 1"), 200)
+	long := resp("RPUSH", "list", "one", "two", strings.Repeat("v", 4000))
+	broken := strings.Replace(long, "$4000", "$5000", 1)
+	inside := len(many) + strings.Index(long, "\r\n$3\r\ntwo")
+	set := func(size int) string { return fmt.Sprintf("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n", size) }
+	for _, c := range []struct{ name, in, want string }{
+		{"with a second damage in what it may reach", set(3*len(many)) + "\xff\xff\r\n" + many + "junk" + strings.Repeat("\xff", 3*len(many)) + rest, many + rest},
+		{"where a record goes on across its end", set(len(many)+1000) + many + long + rest, many + long + rest},
+		{"where arguments go on across its end", set(inside) + many + broken + rest, many + rest},
+		{"the same behind other damage", set(99999)[:20] + "\x00" + set(inside)[20:] + many + broken + rest, many + rest},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, got := salvageBytes(t, []byte(c.in), AOFOptions{})
+			acceptAOF(t, s, got)
+			if string(got) != c.want {
+				t.Errorf("%d bytes, want %d\nmap %v", len(got), len(c.want), s.Regions)
+			}
+		})
 	}
 }
 

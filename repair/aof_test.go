@@ -28,7 +28,7 @@ func salvageBytes(t testing.TB, b []byte, opt AOFOptions) (*SalvagedAOF, []byte)
 	return s, out.Bytes()
 }
 
-// acceptAOF checks that both readings of the format accept b, and that the map of s covers the input.
+// acceptAOF checks that both readings of the format accept b, and that the map of s covers the input and adds up to its counts.
 func acceptAOF(t testing.TB, s *SalvagedAOF, b []byte) {
 	t.Helper()
 	for _, x := range []aof.Strictness{aof.AsServer, aof.AsChecker} {
@@ -42,18 +42,39 @@ func acceptAOF(t testing.TB, s *SalvagedAOF, b []byte) {
 			t.Errorf("%v: %d commands, accounted are %d and %d SELECTs", x, got, s.Kept, s.Selects)
 		}
 	}
-	var pos, kept int64
+	var pos int64
+	var sum SalvagedAOF
 	for _, r := range s.Regions {
 		if r.Start != pos || r.End <= r.Start {
 			t.Fatalf("region %s does not follow offset %d", r.String(), pos)
 		}
-		pos = r.End
-		if r.Kind.Kept() {
-			kept += r.Commands
+		if pos = r.End; !r.Kind.Kept() {
+			continue
+		}
+		sum.Kept, sum.Annotations = sum.Kept+r.Commands, sum.Annotations+r.Notes
+		if r.Kind == AOFHealed {
+			sum.Healed++
+		}
+		if r.Uncertain {
+			sum.Uncertain += r.Commands
+		}
+		if r.Select >= 0 {
+			sum.Selects++
 		}
 	}
-	if pos != s.Size || kept != s.Kept {
-		t.Fatalf("the map ends at %d of %d, with %d of %d commands", pos, s.Size, kept, s.Kept)
+	if pos != s.Size {
+		t.Fatalf("the map ends at %d of %d", pos, s.Size)
+	}
+	for _, x := range []struct {
+		name        string
+		got, stated int64
+	}{
+		{"commands", sum.Kept, s.Kept}, {"annotations", sum.Annotations, s.Annotations}, {"healed", sum.Healed, s.Healed},
+		{"uncertain", sum.Uncertain, s.Uncertain}, {"SELECTs", sum.Selects, s.Selects},
+	} {
+		if x.got != x.stated {
+			t.Fatalf("%s: the map has %d, stated are %d: %v", x.name, x.got, x.stated, s.Regions)
+		}
 	}
 }
 
@@ -124,6 +145,16 @@ func TestSalvageAOF(t *testing.T) {
 		{"lost database", a + "junk" + z, a + commands("SELECT 9") + z, AOFOptions{MoveLostDB: true, LostDB: 9}},
 		{"until", a + "#TS:100\r\n" + z + "#TS:200\r\n" + z, a + "#TS:100\r\n" + z, AOFOptions{Until: 150}},
 		{"until, in a transaction", a + commands("MULTI") + "#TS:200\r\n" + z + commands("EXEC"), a, AOFOptions{Until: 150}},
+		{"EXEC without MULTI, a byte of it wrong", a + "*1\r\n$4\r\nEXEC\r\x02" + z, a + z, AOFOptions{}},
+		{"more arguments than stated, and no server knows the command", a + commands("SDT k") + "$1\r\nv\r\n" + z, a + z, AOFOptions{Doubtful: true}},
+		{"the end of a length, and what has it", a + resp("SET", "k", "ab13") + "1700000000000\r\n" + z, a + z, AOFOptions{}},
+		{"the same in front of an argument", a + resp("SET", "k", "ab4") + "tuaa\r\n$1\r\nx\r\n" + z, a + z, AOFOptions{}},
+		{"digits that are none", a + resp("SET", "k", "ab4") + "tua\r\n" + z, a + resp("SET", "k", "ab4") + z, AOFOptions{}},
+		{"the end of a count, and its command", a + resp("SET", "k", "ab3") + resp("PEXPIREAT", "k", "17")[4:] + z, a + z, AOFOptions{}},
+		{"more arguments than any server takes", a + commands("INCR k") + "$1\r\nv\r\n" + z, a + z, AOFOptions{}},
+		{"the same at the end", a + commands("INCR k") + "$1\r\nv\r\n", a + commands("INCR k"), AOFOptions{}},
+		{"the end of a timestamp, by another byte", a + "#TS:100\r\x4a" + z, a + z, AOFOptions{}},
+		{"an argument in front of a damaged one", a + "*11\r\n$4\r\nSADD\r\n$1\r\nk\n" + resp("v", inner, "x")[4:] + strings.Repeat("\x00", 64) + z, a + z, AOFOptions{}},
 		{"unknown command", a + commands("SDT a b") + z, a + z, AOFOptions{}},
 		{"module's command", a + commands("FT.ADD a b") + z + "\x00", a + commands("FT.ADD a b") + z, AOFOptions{}},
 	} {
@@ -170,6 +201,7 @@ func TestHostileAOF(t *testing.T) {
 		"counts that reach far":        strings.Repeat("*9999\r\n$1\r\nx\r\n", n),
 		"empty lines":                  strings.Repeat("*2\r\n$3\r\nGET\r\n$1\r\n\r\n", n),
 		"empty lines in a long one":    "*255\r\n$3\r\nDEL\r\n" + strings.Repeat("$2\r\n\r\n\r\n", n),
+		"what reaches out of a value":  strings.Repeat(resp("SET", "k", strings.Repeat("*2\r\n$3\r\nGET\r\n$16000\r\n", 600)), 100) + "x",
 		"lengths that end at a record": strings.Repeat("*2\r\n$3\r\nGET\r\n$36\r\n*2\r\n$3\r\nGET\r\n$9\r\n\r\n", n),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -92,17 +92,11 @@ func (s *SalvagedSet) writeTo(ctx context.Context, f *SalvagedFile, w io.Writer)
 	if f.Path == "" {
 		return nil // one that is new, and empty
 	}
-	src, _, closer, err := openAt(s.Set.FS, f.Path)
-	if err != nil {
-		return err
-	}
-	defer closer.Close()
-	_, err = f.WriteTo(contextWriter{ctx, w}, src)
-	return err
+	return s.writeFile(f, contextWriter{ctx, w})
 }
 
-// FillDir writes the repaired log, or one that is sound as it is, into a folder of the caller's making, by its functions mkdir and write, which take names with
-// slashes. The manifest comes last. Files keep their names and their modes.
+// FillDir writes the repaired log, or one that is sound as it is, into a folder of the caller's making, by its functions mkdir and
+// write, which take names with slashes. The manifest comes last. Files keep their names and their modes.
 func (p *LogPlan) FillDir(ctx context.Context, mkdir func(name string) error, write func(name string, like fs.FileInfo, fill func(io.Writer) error) error) error {
 	if err := p.ready(); err != nil && !p.Sound() {
 		return err
@@ -113,26 +107,15 @@ func (p *LogPlan) FillDir(ctx context.Context, mkdir func(name string) error, wr
 			return err
 		}
 	}
-	for i := range s.Files {
-		f := &s.Files[i]
-		like, err := fs.Stat(s.Set.FS, f.Path)
+	return s.writeAll(func(name string, of *SalvagedFile, fill func(io.Writer) error) error {
+		if of == nil {
+			return write(path.Join(s.Dir, name), p.likeManifest(), fill)
+		}
+		like, err := fs.Stat(s.Set.FS, of.Path)
 		if err != nil {
 			return err
 		}
-		if err := write(path.Join(s.Dir, f.Name), like, func(w io.Writer) error { return s.writeTo(ctx, f, w) }); err != nil {
-			return err
-		}
-	}
-	if s.ManifestName == "" {
-		return nil
-	}
-	text, err := s.listed().AppendText(nil)
-	if err != nil {
-		return err
-	}
-	return write(path.Join(s.Dir, s.ManifestName), p.likeManifest(), func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
+		return write(path.Join(s.Dir, name), like, func(w io.Writer) error { return fill(contextWriter{ctx, w}) })
 	})
 }
 

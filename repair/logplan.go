@@ -210,7 +210,7 @@ func (p *LogPlan) truncateFile(ctx context.Context, f *SalvagedFile) (t *AOFTrun
 	if t, err = TruncateAOF(ctx, src, size, p.opt.AOFOptions); err != nil {
 		return t, 0, nil, err
 	}
-	r, left := readAOF(ctx, src, t.Valid, aof.AsServer, p.opt.AOFOptions)
+	r, _, left := readAOF(ctx, src, t.Valid, aof.AsServer, p.opt.AOFOptions)
 	var fault *aof.FormatError
 	switch {
 	case left == errCanonical:

@@ -141,7 +141,7 @@ func (s *salvager) unusual(f *record, key []byte) bool {
 	if c.keys < few || f.verified {
 		return false
 	}
-	if hasControl(key) && (max(c.binary, 1)-1)*64 < c.tested { // this key is among them
+	if c.oddControl(key) {
 		return true
 	}
 	if (c.types[f.typ]-1)*512 > c.keys && (c.keys < some || (c.first[key[0]]-1)*512 > c.keys) {

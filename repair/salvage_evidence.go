@@ -2,7 +2,6 @@ package repair
 
 import (
 	"encoding/binary"
-	"math"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -43,59 +42,6 @@ const (
 	endInside    = -16 // an end mark where the file goes on
 )
 
-// census is what the records of the file were so far.
-type census struct {
-	types, first         [256]uint32 // of keys: by type, by first byte
-	keys                 uint32
-	expires, idle, freqs uint32
-	tested, novel        uint32 // keys looked at while learning, and those of them that were unlike those before
-	binary, ints, long   uint32 // and those with control characters; keys written as integers; long keys
-	willExpire           bool   // keys do that were learnt ahead
-	longForms            bool   // lengths are longer than need be: no server wrote the file
-	anyText              *textModel
-	modules              map[rdb.ModuleID]bool
-	keyText, valueText   *textModel
-	table                [256]standing
-}
-
-func newCensus(t [256]standing) *census {
-	return &census{modules: map[rdb.ModuleID]bool{}, keyText: newTextModel(0.9), valueText: newTextModel(0.55), anyText: newTextModel(0.98), table: t}
-}
-
-// sampling is how many keys are learnt from: every one up to this many, then one in as many again.
-const (
-	learnAll  = 4096
-	learnThen = 64
-)
-
-// count takes note of a key. It reports whether its text is wanted too.
-func (c *census) count(f *record, e *rdb.Entry) (learn bool) {
-	c.keys++
-	if len(e.Key) > 0 {
-		c.first[e.Key[0]]++
-	}
-	if intWidth(e.Key) > 0 {
-		c.ints++
-	}
-	c.types[f.typ]++
-	if f.expires {
-		c.expires++
-	}
-	if e.Idle >= 0 {
-		c.idle++
-	}
-	if e.Freq >= 0 {
-		c.freqs++
-	}
-	return c.keys < learnAll || c.keys%learnThen == 0
-}
-
-// share is the logarithm of how frequent something is among the keys, beside one byte in 256.
-func (c *census) share(n uint32, prior float64) float64 {
-	p := (float64(n) + 8*prior) / (float64(c.keys) + 8)
-	return max(-12, min(8, math.Log2(p)+8))
-}
-
 func (c *census) typeBits(t rdb.Type) float64 {
 	prior := 1.0 / 12
 	switch c.table[t] {
@@ -128,7 +74,7 @@ func (c *census) headBits(f *record, e *rdb.Entry, b []byte) (bits float64) {
 		bits += c.share(c.expires, 0.25)
 		if y2000, y2500 := int64(946684800000), int64(16725225600000); e.ExpireAt > y2000 && e.ExpireAt < y2500 {
 			bits += timeBits
-		} else if e.ExpireAt <= 0 || e.ExpireAt > 300000000000000 { // the year 11476
+		} else if oddTime(e.ExpireAt) {
 			bits += oddTimeBits
 		}
 	}
@@ -212,9 +158,6 @@ func (c *census) textBits(key []byte) float64 {
 // controlBits is what a key with control characters is worth at most, beside how rare these are.
 const controlBits = 6
 
-// rarity is the logarithm of how often something was seen.
-func rarity(n, of uint32) float64 { return math.Log2((float64(n) + 0.5) / (float64(of) + 4)) }
-
 // hasControl reports whether there is a control character at the beginning of a key.
 func hasControl(key []byte) bool {
 	for _, b := range key[:min(len(key), 64)] {
@@ -223,22 +166,6 @@ func hasControl(key []byte) bool {
 		}
 	}
 	return false
-}
-
-// learnKey learns what keys look like, and how often one looks like none before it. It returns the evidence that it does.
-func (c *census) learnKey(key []byte) (like float64) {
-	c.tested++
-	if like = c.keyText.likeness(c.valueText, key, true); like < 0 {
-		c.novel++
-	}
-	for _, b := range key {
-		if b < 0x20 {
-			c.binary++
-			break
-		}
-	}
-	c.keyText.learn(key, true)
-	return like
 }
 
 // stringForm is the evidence in how a string is written, whatever it says. Servers write integers of up to 32 bits as such, lengths in
@@ -326,6 +253,9 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 	case f.typ != rdb.TypeString:
 		return min(elementBits*float64(v), elementsMost)
 	case enc && v == 3:
+		if !worthPacking(b) {
+			return neverWritten
+		}
 		f.verified = true
 		return lzfBits
 	case enc:
@@ -339,6 +269,13 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 		return neverWritten
 	}
 	return 0
+}
+
+// worthPacking reports whether b begins with a compressed string that servers would write: of more than 20 bytes, four of which it saves.
+func worthPacking(b []byte) bool {
+	packed, n, _, _ := lengthForm(b[min(1, len(b)):])
+	size, m, _, _ := lengthForm(b[min(1+n, len(b)):])
+	return n > 0 && m > 0 && size > 20 && packed+4 <= size
 }
 
 // leastModule is less than the id of any module type with a name that someone gave it.

@@ -16,6 +16,7 @@ var ErrDuplicates = errors.New("repair: too many duplicate keys")
 
 // finish completes the account when all of the file has been read.
 func (s *salvager) finish() (*Salvaged, error) {
+	s.settleVersion()
 	if s.placeDBs() {
 		s.again = true
 	}
@@ -27,6 +28,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 	if err := s.cutDuplicates(); err != nil {
 		return nil, err
 	}
+	s.cutSurplus()
 	s.applyCuts()
 	out := &s.out
 	s.sumUp()

@@ -11,7 +11,6 @@ import (
 // is a damaged one, and the question is what of it can still be recognised. One wrong, missing or additional byte is supposed at a time.
 const (
 	onceBits    = -8 // what it costs that a byte of a head is supposed wrong
-	insertMost  = 8  // bytes that may have been put before a head, an opcode first: others may be the end of a value
 	nearlyBits  = 8  // a byte of a known field that is where it should be
 	nearlyLeast = 40 // evidence that chance gives such bytes
 )
@@ -26,18 +25,60 @@ func (p *prober) likelyHead(at int64) float64 {
 		return math.Inf(-1)
 	}
 	best := max(p.soundHead(at, b), p.brokenKey(b), nearlyField(b))
-	for _, n := range p.brokenModifiers(b) {
+	for _, n := range append(p.brokenModifiers(b), p.brokenSlot(b)) {
+		if n == 0 {
+			continue
+		}
 		best = max(best, p.soundHead(at+int64(n), b[n:])+onceBits)
 	}
 	if n, bits := p.modifiers(b); n > 0 {
 		best = max(best, bits+max(onceBits/4, p.brokenKey(b[n:])))
 	}
 	if b[0] >= opMeta {
-		for n := 1; n <= insertMost && n+2 < len(b); n++ {
-			best = max(best, p.soundHead(at+int64(n), b[n:])+onceBits-2)
+		for _, n := range []int{1, operands(b)} {
+			if n > 0 && n+2 < len(b) {
+				best = max(best, p.soundHead(at+int64(n), b[n:])+onceBits-2)
+			}
 		}
 	}
 	return best
+}
+
+// operands returns how many bytes an opcode takes that begins b, with what belongs to it: it may have been put before a head, where other bytes would
+// be the end of a value. It is 0 for opcodes with much behind them.
+func operands(b []byte) int {
+	lengths := 0
+	switch b[0] {
+	case opFreq:
+		return 2
+	case opExpireTimeMS:
+		return 9
+	case opExpireTime:
+		return 5
+	case opIdle, opSelectDB:
+		lengths = 1
+	case opResizeDB:
+		lengths = 2
+	case opSlotInfo:
+		lengths = 3
+	case opAux:
+		n := stringSize(b[1:])
+		if m := stringSize(b[min(1+n, len(b)):]); n > 0 && m > 0 {
+			return 1 + n + m
+		}
+		return 0
+	default:
+		return 0
+	}
+	at := 1
+	for range lengths {
+		_, n, enc, shortest := lengthForm(b[min(at, len(b)):])
+		if n == 0 || enc || !shortest {
+			return 0
+		}
+		at += n
+	}
+	return at
 }
 
 // brokenKey is the evidence that b begins with a type and a key, one of which is wrong or missing.
@@ -177,4 +218,62 @@ func (p *prober) otherType(at int64) bool {
 		b = p.view.at(at, probeAhead)[:len(b)]
 	}
 	return false
+}
+
+// firstByteWrong reports whether a record begins at an offset of which only the first byte is wrong, and is printable now, as if the text before it
+// went on. If text had lost its end a record would begin behind what looks like more of it.
+func (p *prober) firstByteWrong(at int64) bool {
+	b := p.view.at(at, 1<<10)
+	if int64(len(b)) > p.end-at {
+		b = b[:max(0, p.end-at)]
+	}
+	text := 0
+	for text < len(b) && printable(b[text]) {
+		text++
+	}
+	if p.soundHead(at+int64(text), b[text:]) >= tailMin {
+		return false
+	}
+	for _, n := range append(p.brokenModifiers(b), p.brokenSlot(b)) {
+		if n > 0 && p.soundHead(at+int64(n), b[n:]) >= tailMin {
+			return true
+		}
+	}
+	return len(b) > 4 && p.keyText(b[1:]) >= tailMin && p.otherType(at)
+}
+
+// brokenSlot returns where a record may stand behind the announcement of a slot of which the first byte is wrong, 0 if that cannot be one.
+func (p *prober) brokenSlot(b []byte) int {
+	if !p.x.slots || len(b) < 4 {
+		return 0
+	}
+	at := 1
+	for range 3 {
+		_, n, enc, shortest := lengthForm(b[min(at, len(b)):])
+		if n == 0 || enc || !shortest {
+			return 0
+		}
+		at += n
+	}
+	return min(at, len(b))
+}
+
+// headBehind returns how many bytes before the next record stand at an offset, if they are too few for a record; else 0.
+func (p *prober) headBehind(at int64) int64 {
+	const least = 4 // bytes of a record
+	if p.soundHead(at, p.view.at(at, 1<<10)) >= tailMin {
+		return 0
+	}
+	for k := int64(1); k < least; k++ {
+		if p.soundHead(at+k, p.view.at(at+k, 1<<10)) >= headMin {
+			return k
+		}
+	}
+	return 0
+}
+
+// putBefore reports whether so many bytes at an offset are rather what was put between two records than the end of the first one.
+func (p *prober) putBefore(at, k int64) bool {
+	b := p.view.at(at, 64)
+	return len(b) > 0 && b[0] >= opMeta && (k == 1 || k == int64(operands(b)))
 }

@@ -24,7 +24,7 @@ func (s *salvager) readHeader() {
 	case written > 0:
 		out.HeaderDamaged, family, version = true, familyOf(written), written
 	default:
-		out.HeaderDamaged = true
+		out.HeaderDamaged, s.guessed = true, true
 		family, version = likeliest(b)
 	}
 	out.Family, out.Version = family, version
@@ -110,12 +110,27 @@ func writerOf(b []byte) (version int) {
 	return 0
 }
 
-// likeliest guesses where nothing tells: the newest version that all servers in use load.
+// likeliest guesses where nothing tells: the newest version, which has all kinds of records.
 func likeliest(b []byte) (rdb.Family, int) {
 	if bytes.HasPrefix(b, []byte("VAL")) {
 		return rdb.Valkey, rdb.MaxValkeyVersion
 	}
-	return rdb.Redis, 11
+	return rdb.Redis, rdb.MaxRedisVersion
+}
+
+// settleVersion replaces a version that was guessed by the oldest one that has all kinds of keys of the file and that all servers in use load.
+func (s *salvager) settleVersion() {
+	const all = 11
+	if !s.guessed || s.out.Family != rdb.Redis {
+		return
+	}
+	version := all
+	for t, v := range typeVersions {
+		if s.census.types[t] > 0 {
+			version = max(version, v.first)
+		}
+	}
+	s.out.Version = version
 }
 
 // newerThan returns the version that the first records of the file must be of, if the one believed has no such records and several

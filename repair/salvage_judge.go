@@ -3,6 +3,7 @@ package repair
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -29,6 +30,7 @@ const (
 
 	year2000  = 946684800000 // in milliseconds
 	year10000 = 253402300800000
+	year11476 = 300000000000000
 )
 
 // Doubt is why a record was left out that can be read.
@@ -49,6 +51,10 @@ func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
 		for n < len(path) && path[n].start == path[n-1].end {
 			n++
 		}
+		g.gapStart = g.w
+		if k := len(kept); k > 0 {
+			g.gapStart = kept[k-1].end
+		}
 		kept = append(kept, s.judgeRow(path[:n], g)...)
 		path = path[n:]
 	}
@@ -67,7 +73,7 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 			s.doubt(row[0], doubt)
 		}
 	}
-	row = s.judgeBehindDamage(row, g)
+	row = s.judgeBehindDamage(s.judgeBeforeDamage(row, g), g)
 	if n := len(row); n == 0 || row[n-1].end == g.anchor {
 		return row
 	}
@@ -87,11 +93,23 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 	return row
 }
 
+// judgeBeforeDamage takes the beginning of a row out that leads to a damaged record and has little evidence: no boundary behind it confirms it.
+func (s *salvager) judgeBeforeDamage(row []*record, g *gap) []*record {
+	n := slices.IndexFunc(row, func(f *record) bool { return f.damaged })
+	if n < 0 || g.stuck[row[0].start] || proved(row[:n]) {
+		return row
+	}
+	for _, f := range row[:n] {
+		s.doubt(f, DoubtBeginning)
+	}
+	return row[n:]
+}
+
 // judgeBehindDamage takes out of a row what stands behind a damaged record and is rather a part of it: where that one ends is not certain.
 func (s *salvager) judgeBehindDamage(row []*record, g *gap) []*record {
 	kept := row[:min(1, len(row))]
 	for i := 1; i < len(row); i++ {
-		if f := row[i]; row[i-1].damaged && !f.damaged && (s.oddName(f, g) || s.zerosAreType(f)) {
+		if f := row[i]; row[i-1].damaged && !f.damaged && (s.oddName(f, g) || s.zerosAreType(f) || row[i-1].score < 0 && !f.expires && s.modifiersLost(f, row[i-1].start, false)) {
 			s.doubt(f, DoubtBeginning)
 			continue
 		}
@@ -130,7 +148,9 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	if s.oddName(f, g) {
 		return DoubtBeginning
 	}
-	if first := sum == max(0, float64(f.score)); first && f.likeField() && g.tornStrings() && s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings {
+	torn := g.tornStrings()
+	if first := sum == max(0, float64(f.score)); first && f.likeField() && torn >= 0 && torn < f.start &&
+		(g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) {
 		return DoubtBeginning
 	}
 	if sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1))) {
@@ -155,10 +175,11 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 	if f.what != isKey {
 		return false
 	}
-	b := s.probe.view.at(f.start, probeAhead)
-	s.probe.x.r.ResumeBytes(b, s.probe.position(f.start))
-	var h record
-	if !s.probe.x.head(&h) || h.what != isKey {
+	if f.nameless {
+		return true
+	}
+	key := s.keyOf(f)
+	if key == nil {
 		return false
 	}
 	c := s.census
@@ -166,15 +187,10 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 	if others > 0 && g.stuck[f.start] && f.score < startBits {
 		others-- // this key is among them, and it would not be believed in a row of its own
 	}
-	return h.nameless || !f.verified && c.tested >= oddLeast && others == 0 && hasControl(s.probe.x.key)
-}
-
-// tornStrings reports whether the record that failed is a collection of strings. Its last ones, an empty one and two more, look like a string
-// with its key.
-func (g *gap) tornStrings() bool {
-	b := g.s.probe.view.at(g.failed, 64)
-	at := afterModifiers(b)
-	return at >= 0 && (b[at] == byte(rdb.TypeList) || b[at] == byte(rdb.TypeSet) || b[at] == byte(rdb.TypeHash))
+	if !hasControl(key) {
+		return false
+	}
+	return !f.verified && c.tested >= oddLeast && others == 0 || c.oddControl(key) && s.otherKey(f, true)
 }
 
 // gapBefore returns where the gap before a record began: behind the last record known of.
@@ -187,7 +203,7 @@ func (s *salvager) gapBefore(f *record, g *gap) int64 {
 	}
 	for at := g.w; g.stuck[at] && at < f.start; {
 		r := s.probe.probe(at)
-		if r == nil || r.end > f.start {
+		if r == nil || r.end > f.start || r.nameless {
 			break
 		}
 		at = r.end
@@ -207,10 +223,27 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	if expires > mostly || idle > mostly || freqs > mostly {
 		return true
 	}
+	always, never := c.expiryOf(s.keyOf(f))
+	if always {
+		return true
+	}
+	if never && idle+freqs == 0 {
+		return false
+	}
 	if zeros {
 		return max(expires, idle, freqs) > sometimes
 	}
 	return s.likeExpiry(s.probe.view.at(from, int(f.start-from)), f.start-from, f.modified)
+}
+
+// keyOf returns the key of a record, or its beginning, until something else is read.
+func (s *salvager) keyOf(f *record) []byte {
+	s.probe.x.r.ResumeBytes(s.probe.view.at(f.start, probeAhead), s.probe.position(f.start))
+	var h record
+	if !s.probe.x.head(&h) || h.what != isKey {
+		return nil
+	}
+	return s.probe.x.key
 }
 
 // likeExpiry reports whether the n bytes that begin b, before a record, may be what is left of its expiry, which begins or ends them. What
@@ -247,88 +280,4 @@ func zerosThen(b []byte) bool {
 		}
 	}
 	return false
-}
-
-// endsThere reports whether a record before a gap ends where it seems to.
-func (s *salvager) endsThere(f *record, g *gap) bool {
-	v := &s.probe.view
-	switch {
-	case f.what != isKey && f.what != isModuleAux:
-		return true
-	case s.oddName(f, g):
-		return false
-	case f.verified:
-		return true
-	case s.oddStream(f):
-		return false
-	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
-		return true
-	case v.zeros(f.end, zeroEdge) == zeroEdge:
-		return v.zerosBefore(f.end, 1) == 0
-	case v.zeros(f.end, zeroFew) == zeroFew && v.zerosBefore(f.end, zeroFew) == zeroFew:
-		return false
-	case !g.found && s.probe.end-f.end <= tornTail:
-		return s.probe.runsOut(f.end)
-	}
-	if text, more := s.probe.textEnds(f); text {
-		return !more
-	}
-	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
-		return true
-	}
-	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end)
-}
-
-// doubtEnd leaves out the record read last if that behind it, which is empty and unlike all others, is rather a part of its value.
-func (s *salvager) doubtEnd(f *record) {
-	n := len(s.recent)
-	if n == 0 || s.census.tested < oddLeast {
-		return
-	}
-	last := &s.recent[n-1]
-	if last.what != isKey || last.end != f.start || last.damaged || last.verified || packedTypes[last.typ] {
-		return
-	}
-	if text, more := s.probe.textEnds(last); !text || more {
-		last.damaged, last.doubt = true, DoubtEnd
-	}
-}
-
-// textEnds reports whether a string is printable text, and whether more of it follows. No record begins with a printable byte.
-func (p *prober) textEnds(f *record) (text, more bool) {
-	const least, most = 3, 512
-	if f.what != isKey || f.typ != rdb.TypeString {
-		return false, false
-	}
-	b := p.view.at(f.start, int(min(f.end-f.start+1, viewSize)))
-	var g record
-	p.x.r.ResumeBytes(b, p.position(f.start))
-	if !p.x.head(&g) || int64(len(b)) <= f.end-f.start {
-		return false, false
-	}
-	v := b[p.x.entry.ValueOffset-f.start : f.end-f.start]
-	_, n, enc, _ := lengthForm(v)
-	if v = v[n:]; enc {
-		return false, false
-	}
-	for _, c := range v[max(0, len(v)-most):] {
-		if !printable(c) {
-			return false, false
-		}
-	}
-	more = printable(b[f.end-f.start])
-	return more || len(v) >= least, more
-}
-
-func printable(c byte) bool { return c >= 0x20 && c < 0x7F }
-
-// runsOut reports whether reading at an offset meets the end of the file before anything wrong.
-func (p *prober) runsOut(at int64) bool {
-	b := p.view.at(at, tornTail)
-	p.x.r.ResumeBytes(b, p.position(at))
-	var f record
-	for p.x.head(&f) {
-	}
-	err := p.x.r.Err()
-	return err == nil || p.cut(err, at)
 }

@@ -22,6 +22,8 @@ type segment struct {
 	hinted   bool
 	hint     [2]uint64
 	start    int64
+	expiring []span // the first keys that expire
+	odd      []span // and those of them that others of their form do not
 	low, top uint64 // of those that are not certain: the databases it may be
 }
 
@@ -91,6 +93,9 @@ func (s *salvager) commit(f *record, rest []record) {
 	case isFunction:
 		s.library(f)
 	case isKey:
+		if !f.damaged {
+			s.takeSurplus(f)
+		}
 		s.enterKey(f)
 	}
 	if f.damaged {
@@ -163,6 +168,7 @@ func (s *salvager) enterKey(f *record) {
 	g.keys++
 	if f.expires {
 		g.expires++
+		s.noteExpiring(f, g)
 	}
 	s.keys.add(inDB(f.sum, g.db), f.start)
 }

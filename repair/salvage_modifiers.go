@@ -31,6 +31,7 @@ func (s *salvager) takeBack(f *record) {
 	}
 	f.start -= k
 	f.modified, f.expires = true, k >= 9
+	f.extra, f.lone = 0, 0
 	last.end = f.start
 	last.damaged, last.doubt = true, DoubtEnd
 	s.census.expires++

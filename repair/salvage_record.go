@@ -32,10 +32,14 @@ type record struct {
 	modified   bool // an expiry, idle time, counter or metadata stands before the type
 	damaged    bool // its value breaks a rule that servers mind; the framing is intact
 	code       rdb.Code
-	doubt      Doubt // of one that is damaged in our opinion only
-	verified   bool  // its value tells its end in two ways that agree
-	nameless   bool  // an empty key
-	slot       int32 // of the key, where the file has slots
+	doubt      Doubt  // of one that is damaged in our opinion only
+	verified   bool   // its value tells its end in two ways that agree
+	nameless   bool   // an empty key
+	extra      uint8  // bytes before the type that are not its own
+	oddTime    bool   // its expiry is of a time that nobody means
+	lone       uint8  // bytes of an idle time or counter that is all there is before the type
+	form       uint32 // of the key, if it expires; see shape
+	slot       int32  // of the key, where the file has slots
 	numbers    [3]uint64
 	sum        dupset.Sum // of the key, or of a function library's name
 	score      float32    // see evidence; only of records that were probed

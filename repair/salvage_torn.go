@@ -1,6 +1,8 @@
 package repair
 
 import (
+	"slices"
+
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -24,7 +26,7 @@ func (g *gap) torn() (end int64) {
 	if at < 0 || at+16 > len(b) || p.keyText(b[at+1:]) < tornKey {
 		return 0
 	}
-	if rdb.Type(b[at]) == rdb.TypeHashTTL {
+	if rdb.Type(b[at]) == rdb.TypeHashTTL && p.census.table[rdb.TypeHashTTL] == current {
 		if end := g.countFields(b, at); end > 0 {
 			return end
 		}
@@ -139,3 +141,116 @@ func stringSize(b []byte) int {
 	}
 	return n + int(v)
 }
+
+// elementsGoOn reports whether behind a collection stand more elements such as it has, up to a record: then its count is damaged, or the length of one.
+func (p *prober) elementsGoOn(f *record) bool {
+	const most, few = 4 << 10, 2
+	size := elementSize[f.typ]
+	if f.what != isKey || size == nil || p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
+		return false
+	}
+	need := float64(tailMin) // more where it is looked for at many places
+	for n, at := 1, f.end; at < f.end+most; n++ {
+		b := p.view.at(at, most)
+		b = b[:max(0, min(int64(len(b)), p.end-at))]
+		k := size(b)
+		if k == 0 || k > len(b) {
+			return false
+		}
+		at += int64(k)
+		if n > few {
+			need = headMin
+		}
+		if p.soundHead(at, p.view.at(at, 1<<10)) >= need {
+			return true
+		}
+	}
+	return false
+}
+
+// elementSize says of some types how many bytes an element takes that begins b, 0 if none does.
+var elementSize = [256]func(b []byte) int{
+	rdb.TypeList: stringSize,
+	rdb.TypeSet:  stringSize,
+	rdb.TypeHash: func(b []byte) int { return twoSizes(b, stringSize) },
+	rdb.TypeZset2: func(b []byte) int {
+		return twoSizes(b, func(b []byte) int { return min(8, len(b)/8*8) })
+	},
+	rdb.TypeListQuicklist: stringSize,
+	rdb.TypeListQuicklist2: func(b []byte) int {
+		if len(b) < 2 || b[0] != 1 && b[0] != 2 {
+			return 0
+		}
+		n := stringSize(b[1:])
+		if n > 0 {
+			n++
+		}
+		return n
+	},
+}
+
+// twoSizes returns how many bytes a string and what follows it take, 0 if one of them is not there.
+func twoSizes(b []byte, second func(b []byte) int) int {
+	n := stringSize(b)
+	if n == 0 || n > len(b) {
+		return 0
+	}
+	m := second(b[n:])
+	if m == 0 {
+		return 0
+	}
+	return n + m
+}
+
+// tornStrings returns where a collection of strings begins that is torn: at the gap's beginning, or where reading failed. It is -1 if there is none.
+// Its last strings, an empty one and two more, look like a string with its key.
+func (g *gap) tornStrings() int64 {
+	for _, from := range []int64{g.gapStart, g.failed} {
+		b := g.s.probe.view.at(from, 64)
+		at := afterModifiers(b)
+		if at >= 0 && (b[at] == byte(rdb.TypeList) || b[at] == byte(rdb.TypeSet) || b[at] == byte(rdb.TypeHash)) {
+			return from
+		}
+	}
+	return -1
+}
+
+// stringsGoOn reports whether a record is rather the last strings of the collection that is torn: strings in a row lead to its end without coming
+// by its beginning, or they come by and some are empty, as its first one would be.
+func (g *gap) stringsGoOn(torn int64, f *record) bool {
+	const some = 3
+	p := &g.s.probe
+	from := min(f.start, max(torn, f.start-tornStringsMost))
+	b := p.view.at(from, int(f.end-from))
+	if int64(len(b)) < f.end-from || f.end-f.start > tornStringsMost {
+		return false
+	}
+	b = b[:f.end-from]
+	start := int(f.start - from)
+	to, toEnd := longestRun(b, start, -1), longestRun(b, len(b), start)
+	if len(toEnd) > some && len(toEnd) > len(to) {
+		return true
+	}
+	return slices.ContainsFunc(to, func(i int) bool { return b[i] == 0 })
+}
+
+// longestRun returns where strings begin of which the most follow each other up to an index of b, without beginning at another one.
+func longestRun(b []byte, end, without int) (starts []int) {
+	run := make([]int32, end+1) // strings in a row that lead to the end, and one
+	run[end] = 1
+	first := end
+	for i := end - 1; i >= 0; i-- {
+		if n := stringSize(b[i:end]); n > 0 && i != without && i+n <= end && run[i+n] > 0 {
+			if run[i] = run[i+n] + 1; run[i] > run[first] {
+				first = i
+			}
+		}
+	}
+	for i := first; i < end; i += stringSize(b[i:end]) {
+		starts = append(starts, i)
+	}
+	return starts
+}
+
+// tornStringsMost is how many bytes before a record are looked at as strings.
+const tornStringsMost = 16 << 10

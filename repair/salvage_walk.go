@@ -17,17 +17,19 @@ type salvager struct {
 	out      Salvaged
 	truncate bool
 
-	x      *recordReader
-	probe  prober
-	census *census
-	recent []record // read and still open to doubt
-	pos    int64    // behind the last of them
-	done   int64    // behind what is settled
-	ended  bool
-	again  bool  // duplicates are to be looked for anew
-	unsure bool  // all since the last gap may be fields of a hash
-	weak   int64 // where records begin that have little evidence, 0 if there are none
-	alone  int64 // where x began to read without reading ahead
+	x        *recordReader
+	probe    prober
+	census   *census
+	recent   []record // read and still open to doubt
+	pos      int64    // behind the last of them
+	done     int64    // behind what is settled
+	ended    bool
+	oddTimes []cut // keys with odd expiries, the first ones
+	guessed  bool  // the version, of which nothing in the file tells
+	again    bool  // duplicates are to be looked for anew
+	unsure   bool  // all since the last gap may be fields of a hash
+	weak     int64 // where records begin that have little evidence, 0 if there are none
+	alone    int64 // where x began to read without reading ahead
 
 	segs   []segment
 	behind int // the first segment behind the last gap
@@ -160,8 +162,13 @@ func (s *salvager) walk() (failed int64, err error) {
 		if s.x.ahead != nil {
 			s.x.ahead.show(&s.probe.view)
 		}
-		if f.start < s.pos { // what said something of this key stood before another record
+		if carried := f.start < s.pos; carried && s.truncate {
 			f.start, f.modified, f.damaged = s.pos, true, true
+		} else if carried { // what says something of this key stands before another record
+			f.start = s.pos
+			s.surplus(&f, true)
+		} else if f.modified && !s.truncate {
+			s.surplus(&f, false)
 		}
 		if s.incredible(&f) {
 			return s.pos, nil
@@ -174,6 +181,7 @@ func (s *salvager) walk() (failed int64, err error) {
 		learn, like := f.what == isKey && s.census.count(&f, s.x.entry), 0.0
 		if learn {
 			like = s.census.learnKey(key)
+			s.census.learnShape(key, f.expires)
 		}
 		if f.what == isSlot || f.what == isSlotField {
 			s.x.slots, s.probe.x.slots = true, true
@@ -192,6 +200,9 @@ func (s *salvager) walk() (failed int64, err error) {
 			s.learnValue(s.x.entry.ValueOffset, &f)
 		}
 		if f.what == isKey && !s.truncate {
+			if s.census.oddControl(key) && s.otherKey(&f, false) {
+				f.damaged, f.doubt = true, DoubtBeginning
+			}
 			s.takeBack(&f)
 		}
 		if f.code == rdb.CodeEmpty && like < hopelessBits && !s.truncate {
@@ -325,6 +336,7 @@ func (s *salvager) learnFrom(at int64) {
 	for n := 0; n < 4*learnFirst && x.head(&f) && f.what != isEnd; n++ {
 		if f.what == isKey {
 			s.census.learnKey(x.key)
+			s.census.learnShape(x.key, f.expires)
 			s.census.willExpire = s.census.willExpire || f.expires
 			if x.value(&f) != nil {
 				return
@@ -365,11 +377,16 @@ func (s *salvager) settle(keep int) {
 
 // replace puts a new reading in the place of the records from its beginning on.
 func (s *salvager) replace(g *gap, path []*record) {
-	for len(s.recent) > 0 && s.recent[len(s.recent)-1].start >= g.w {
-		s.recent = s.recent[:len(s.recent)-1]
+	before := map[int64]record{} // what was read, by start
+	for n := len(s.recent); n > 0 && s.recent[n-1].start >= g.w; n-- {
+		before[s.recent[n-1].start] = s.recent[n-1]
+		s.recent = s.recent[:n-1]
 	}
 	for _, f := range path {
 		s.recent = append(s.recent, *f)
+		if was, ok := before[f.start]; ok && was.end == f.end {
+			s.recent[len(s.recent)-1].keepSurplus(&was)
+		}
 	}
 	s.pos, s.unsure = g.anchor, s.fieldsPossible()
 	s.skips = append(s.skips, g.skipped...)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"runtime"
@@ -283,7 +284,7 @@ func checkLog(ctx context.Context, e *env, in *target, opt *checkOptions) checke
 
 // checkRDB checks a snapshot.
 func checkRDB(ctx context.Context, in *input.Input, opt *checkOptions, update func()) report.Target {
-	rep, err := rdb.Verify(ctx, in, rdb.VerifyOptions{
+	o := rdb.VerifyOptions{
 		KeepGoing:     !opt.first,
 		MaxFaults:     opt.kept(),
 		DuplicateKeys: !opt.noDuplicates,
@@ -291,6 +292,15 @@ func checkRDB(ctx context.Context, in *input.Input, opt *checkOptions, update fu
 		Hints:         opt.hints,
 		Workers:       opt.jobs,
 		Progress:      func(int64) { update() },
-	})
+	}
+	src := io.Reader(in)
+	if plain := in.Plain(); plain != nil {
+		src = plain
+		o.Progress = func(n int64) {
+			in.Pass(n)
+			update()
+		}
+	}
+	rep, err := rdb.Verify(ctx, src, o)
 	return report.RDB(rep, err, !opt.noDuplicates)
 }

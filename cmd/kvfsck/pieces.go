@@ -119,6 +119,7 @@ type pieceReader struct {
 	reader *rdb.Reader
 	job    *pieceJob
 	open   func(io.Writer) exporter
+	to     exporter // of the piece before, if its memory can be used again
 }
 
 func (w *walk) pieceReader() *pieceReader {
@@ -131,9 +132,17 @@ func (w *walk) pieceReader() *pieceReader {
 func (r *pieceReader) take(j *pieceJob, out io.Writer) {
 	r.job = j
 	r.reader.Open(&j.piece)
-	to := r.open(out)
-	if j.err = j.walk.snapshot(r.reader, to.Entry, func() {}); j.err != nil {
+	to, again := r.to.(interface {
+		exporter
+		Reset(io.Writer)
+	})
+	if again {
+		to.Reset(out)
+	} else {
+		r.to = r.open(out)
+	}
+	if j.err = j.walk.snapshot(r.reader, r.to.Entry, func() {}); j.err != nil {
 		return
 	}
-	j.end, j.err = r.reader.Err(), to.Close()
+	j.end, j.err = r.reader.Err(), r.to.Close()
 }

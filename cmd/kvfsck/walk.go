@@ -166,10 +166,12 @@ func (w *walk) key(r *rdb.Reader, e *rdb.Entry, take func(*rdb.Entry) error) err
 	w.inValue = true
 	err := take(e)
 	w.inValue = false
+	if err == nil {
+		w.taken++
+		return nil
+	}
 	var format *rdb.FormatError
 	switch {
-	case err == nil:
-		w.taken++
 	case r.Err() != nil && errors.As(err, &format): // the reader has come to its end and says why
 	case errors.As(err, &format):
 		w.complain("left out, %v", format)

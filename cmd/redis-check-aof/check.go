@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -160,6 +161,9 @@ func (c *checker) file(name, path string, last, preamble bool) outcome {
 	}
 	r := c.reader
 	r.Reset(f, aof.ReaderOptions{Strictness: aof.AsChecker, Skim: true, NoPreamble: true, Offset: start})
+	if t.until == 0 {
+		r.Advance(context.Background(), aof.AdvanceOptions{})
+	}
 	if o, done := t.commands(r); done {
 		return o
 	}

@@ -14,6 +14,9 @@ import (
 // target is the newest version that Debian's checkers read.
 const target = rdb.Version10
 
+// mostlySmall are the weights of a snapshot of small keys: about 120 bytes each, half of them strings, all kinds in it.
+var mostlySmall = fuzz.Weights{String: 55, List: 8, Set: 10, SortedSet: 10, Hash: 16, Stream: 1}
+
 // write makes the inputs.
 func (o *options) write(dir string) error {
 	for _, in := range []struct {
@@ -21,7 +24,8 @@ func (o *options) write(dir string) error {
 		mb   int64
 		opt  fuzz.RDBOptions
 	}{
-		{"mixed.rdb", o.mixed, fuzz.RDBOptions{Elements: 40}},
+		{"mixed.rdb", o.mixed, fuzz.RDBOptions{Weights: mostlySmall, Elements: 6, Edge: fuzz.Never, Databases: 1}},
+		{"large.rdb", o.large, fuzz.RDBOptions{Elements: 40}},
 		{"random.rdb", o.random, fuzz.RDBOptions{Weights: fuzz.Weights{String: 1}, Strings: fuzz.StringsRandom, StringSize: 1000, Edge: fuzz.Never}},
 		{"json.rdb", o.json, fuzz.RDBOptions{Weights: fuzz.Weights{String: 1}, Strings: fuzz.StringsJSON, StringSize: 2000, Edge: fuzz.Never}},
 	} {

@@ -1,8 +1,8 @@
 // Bench compares this module's programs with the servers' own checkers, as whole processes on generated inputs: throughput, and peak
 // memory as the kernel accounts it.
 //
-//	go run ./internal/bench                       about 500 MB of inputs, a few minutes
-//	go run ./internal/bench -mixed 20 -random 10 -json 10 -aof 10 -count 1
+//	go run ./internal/bench                       about 600 MB of inputs, a few minutes
+//	go run ./internal/bench -mixed 20 -large 10 -random 10 -json 10 -aof 10 -count 1
 //
 // Inputs and programs are made in a temporary directory and removed afterwards. The real checkers are those on PATH, and the newest
 // in the folder of the tests (see package internal/oracle); what is missing is left out. Sizes are in MB, 10^6 bytes. Of each work
@@ -25,7 +25,8 @@ import (
 
 func main() {
 	var o options
-	flag.Int64Var(&o.mixed, "mixed", 200, "MB of keys of all kinds")
+	flag.Int64Var(&o.mixed, "mixed", 200, "MB of keys of all kinds, most of them small")
+	flag.Int64Var(&o.large, "large", 100, "MB of keys of all kinds with more elements, and many streams")
 	flag.Int64Var(&o.random, "random", 100, "MB of strings of 1 KB that nothing compresses")
 	flag.Int64Var(&o.json, "json", 100, "MB of JSON strings, compressed by LZF")
 	flag.Int64Var(&o.aof, "aof", 100, "MB of commands")
@@ -43,9 +44,9 @@ func main() {
 }
 
 type options struct {
-	mixed, random, json, aof int64 // MB
-	count                    int
-	generate                 string
+	mixed, large, random, json, aof int64 // MB
+	count                           int
+	generate                        string
 }
 
 // run makes inputs and programs and prints the table. The inputs are made by a process of their own: the peak memory of a child is at least
@@ -61,7 +62,7 @@ func (o *options) run() error {
 		return err
 	}
 	args := []string{"-generate", dir}
-	for name, mb := range map[string]int64{"mixed": o.mixed, "random": o.random, "json": o.json, "aof": o.aof} {
+	for name, mb := range map[string]int64{"mixed": o.mixed, "large": o.large, "random": o.random, "json": o.json, "aof": o.aof} {
 		args = append(args, fmt.Sprintf("-%s=%d", name, mb))
 	}
 	if err := command(dir, self, args...); err != nil {
@@ -110,12 +111,12 @@ type work struct {
 }
 
 var works = func() (w []work) {
-	for _, input := range []string{"mixed.rdb", "random.rdb", "json.rdb"} {
+	for _, input := range []string{"mixed.rdb", "large.rdb", "random.rdb", "json.rdb"} {
 		w = append(w, work{input, []string{"redis-check-rdb"}, oracle.RedisCheckRDB},
 			work{input, []string{"kvfsck", "check", "-q"}, oracle.RedisCheckRDB},
 			work{input, []string{"kvfsck", "export", "--format", "jsonl"}, ""})
 	}
-	return append(w, work{"log.aof", []string{"redis-check-aof"}, oracle.RedisCheckAOF})
+	return append(w, work{"log.aof", []string{"redis-check-aof"}, oracle.RedisCheckAOF}, work{"log.aof", []string{"kvfsck", "check", "-q"}, oracle.RedisCheckAOF})
 }()
 
 func (o *options) table(dir string, bin map[string]string) error {

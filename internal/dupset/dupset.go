@@ -34,6 +34,9 @@
 // smallest (4 KiB), so a million tiny values in a row never leave the
 // processor's first cache. [Set.Reset] clears no more than was in use.
 //
+// A [Late] is for whole files: it tells of no duplicate before the end, and costs
+// a string no wait for memory.
+//
 // A [Few] is for collections so small that looking at each member twice, if it
 // comes to that, costs less than a good fingerprint.
 package dupset
@@ -74,6 +77,10 @@ type Options struct {
 // Dup says that the string added at Second had already been added at First.
 // First is the earliest of all, so three of a kind give two Dups with one First.
 type Dup struct{ First, Second int64 }
+
+func compareDups(a, b Dup) int {
+	return cmp.Or(cmp.Compare(a.Second, b.Second), cmp.Compare(a.First, b.First))
+}
 
 // slot has 84 bits of a sum and where it first came, so that four slots share a cache line. Sums are compared only where they lie
 // side by side in a table: with 100 million keys the odds that two unequal ones are taken for equal are below 2^-35.
@@ -277,9 +284,7 @@ func (s *Set) note(first, second int64) {
 }
 
 func (s *Set) trim() {
-	slices.SortFunc(s.dups, func(a, b Dup) int {
-		return cmp.Or(cmp.Compare(a.Second, b.Second), cmp.Compare(a.First, b.First))
-	})
+	slices.SortFunc(s.dups, compareDups)
 	if len(s.dups) > s.maxDups {
 		s.dups = s.dups[:s.maxDups]
 	}

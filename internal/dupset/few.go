@@ -55,9 +55,6 @@ func fold(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// QuickInt is the hash of an integer.
-func QuickInt(v int64) uint64 { return fold(uint64(v)^mix1, mix0) }
-
 // QuickSum is the hash of the n bytes at b[i:]. What is behind them in b may be looked at and does not count.
 func QuickSum(b []byte, i, n int) uint64 {
 	le := binary.LittleEndian

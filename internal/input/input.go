@@ -28,6 +28,7 @@ type Input struct {
 
 	content *bufio.Reader
 	raw     *counter
+	file    *os.File // if it is a regular one
 	closers []io.Closer
 }
 
@@ -65,7 +66,7 @@ func (in *Input) stat(f *os.File) error {
 	case st.IsDir():
 		return &os.PathError{Op: "open", Path: in.Name, Err: ErrDirectory}
 	case st.Mode().IsRegular():
-		in.Size = st.Size()
+		in.Size, in.file = st.Size(), f
 	}
 	return nil
 }
@@ -111,6 +112,18 @@ func (in *Input) Peek(n int) ([]byte, error) {
 
 // Read reads the content.
 func (in *Input) Read(p []byte) (int, error) { return in.content.Read(p) }
+
+// Plain returns the file, if its content is all that it is: a regular file that is not compressed; otherwise nil. It may be read in place of the input, and
+// whoever does so tells how far it came by [Input.Pass].
+func (in *Input) Plain() *io.SectionReader {
+	if in.file == nil || len(in.Layers) > 0 {
+		return nil
+	}
+	return io.NewSectionReader(in.file, 0, in.Size)
+}
+
+// Pass makes Consumed return n.
+func (in *Input) Pass(n int64) { in.raw.n.Store(n) }
 
 // Consumed returns how many bytes of the file have been read, compressed as they are. It may be called while another goroutine reads.
 func (in *Input) Consumed() int64 { return in.raw.n.Load() }

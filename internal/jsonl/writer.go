@@ -11,6 +11,9 @@ import (
 // consumer group of a stream (40 bytes each) and its consumers: the file tells a pending entry's owner only after all of them.
 type Writer struct {
 	hold
+	entry  *rdb.Entry              // whose line is at hand
+	visit  func(*rdb.Element) bool // takes its elements
+	err    error                   // of the output, in a visit
 	stream streamLine
 	first  bool // no element of the value was written yet
 	multi  bool // inside a transaction of an append-only file
@@ -18,28 +21,39 @@ type Writer struct {
 
 // NewWriter returns a Writer to w, which it writes to in large pieces.
 func NewWriter(w io.Writer) *Writer {
-	return &Writer{hold: hold{w: w, limit: holdSize}}
+	j := &Writer{hold: hold{w: w, limit: holdSize}}
+	j.visit = j.one
+	return j
 }
+
+// Reset makes the Writer, which was closed, write to another one with the memory that it has.
+func (w *Writer) Reset(to io.Writer) { w.hold.w = to }
 
 // Entry writes the line of a key, taking its value. If the error is a [*rdb.FormatError] the value is damaged and there is no line
 // of it; others are of the input or the output.
 func (w *Writer) Entry(e *rdb.Entry) error {
 	kind := e.Kind()
 	w.head(e, kind)
-	w.first = true
-	for el, err := range e.Elements() {
-		if err == nil {
-			w.element(e, el)
-			if w.full() {
-				err = w.relieve()
-			}
-		}
-		if err != nil {
-			return errors.Join(err, w.drop())
-		}
+	w.first, w.entry, w.err = true, e, nil
+	err := e.Visit(w.visit)
+	w.entry = nil
+	if w.err != nil {
+		err = w.err
+	}
+	if err != nil {
+		return errors.Join(err, w.drop())
 	}
 	w.tail(kind)
 	return w.commit()
+}
+
+// one writes an element.
+func (w *Writer) one(el *rdb.Element) bool {
+	w.element(w.entry, el)
+	if w.full() {
+		w.err = w.relieve()
+	}
+	return w.err == nil
 }
 
 // Close writes what is left and removes what was temporary. It does not close the underlying writer.

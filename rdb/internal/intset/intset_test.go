@@ -191,6 +191,9 @@ func judge(t *testing.T, b []byte, rng *rand.Rand) {
 	if want := accepted(b); want != (err == nil) {
 		t.Fatalf("%x: %v, but servers accept: %v", b, err, want)
 	}
+	if Plain(b) != (err == nil) {
+		t.Fatalf("%x: %v, but plain: %v", b, err, Plain(b))
+	}
 }
 
 func TestDamageIsJudgedAsByServers(t *testing.T) {

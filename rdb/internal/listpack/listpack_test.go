@@ -399,6 +399,8 @@ func TestPlain(t *testing.T) {
 		{set, blob(a, five, a), false},
 		{set, blob(five, "\xc0\x05\x02"), false},
 		{set, blob(five, textFive), false},
+		{set, blob(five, "\x825a\x03"), true},
+		{set, blob(five, "\x82-a\x03"), true},
 		{list, blob(five, textFive, five), true},
 		{list, blob(long(64), long(125), long(126), long(4000)), true},
 		{list, blob(big(200)), false},

@@ -14,28 +14,43 @@ type Layout struct {
 }
 
 // Plain reports whether b is plainly a sound listpack of whole elements, and how many entries it has. Plainly means that strings
-// are below 4 KiB, that no name looks like an earlier one, and that numbers that are stored as text begin with a digit. It is the
-// quick way through nearly all listpacks; what it refuses may be good and is for [Iter] to judge. What it accepts, Iter accepts in
-// either dialect.
+// are below 4 KiB, that no name looks like an earlier one, that names have the one form that servers write, and that numbers that are stored as
+// text begin with a digit. It is the quick way through nearly all listpacks; what it refuses may be good and is for [Iter] to judge. What
+// it accepts, Iter accepts in either dialect.
 func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
-	last := len(b) - 1
-	if last < headerSize || uint64(binary.LittleEndian.Uint32(b)) != uint64(len(b)) || b[last] != end {
+	p := Open(b)
+	if p == 0 {
 		return 0, false
 	}
 	few.Reset()
 	count := int(binary.LittleEndian.Uint16(b[4:]))
-	b = b[:last]
+	last := len(b) - 1
 	kinds := 0
-	for p := headerSize; p < len(b); n++ {
-		q := advance(b, p)
+	for ; p < last; n++ {
+		q := advance(b[:last], p)
 		if q == 0 {
-			if q = advanceLong(b, p); q == 0 {
+			if q = advanceLong(b[:last], p); q == 0 {
 				return 0, false
 			}
 		}
 		if l.Names {
-			h, kind := nameSum(b, p, q)
-			if kinds |= kind; !few.New(h) || kinds == intName|digitName {
+			c := b[p]
+			switch {
+			case c < 0x80:
+				kinds |= intName
+			case !IsString(c):
+				if kinds |= intName; !shortest(intAt(b[p:q]), c) {
+					return 0, false
+				}
+			case c&0xF0 == 0xE0 && c&0x0F == 0 && b[p+1] < 0x40:
+				return 0, false // a length of one byte would do
+			default:
+				if d := b[p+1]; d <= '9' && d >= '-' || c >= 0xE0 {
+					kinds |= digitName
+				}
+			}
+			// Names of one form are equal if all their bytes are.
+			if !few.New(dupset.QuickSum(b, p, q-1-p)) {
 				return 0, false
 			}
 		}
@@ -43,8 +58,8 @@ func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
 			continue
 		}
 		n++
-		if q = advance(b, p); q == 0 {
-			if q = advanceLong(b, p); q == 0 {
+		if q = advance(b[:last], p); q == 0 {
+			if q = advanceLong(b[:last], p); q == 0 {
 				return 0, false
 			}
 		}
@@ -53,8 +68,72 @@ func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
 		}
 		p = q
 	}
+	if kinds == intName|digitName && anyNumber(b[:last], l.Pairs) {
+		return 0, false
+	}
 	return n, n == count || count == CountUnknown
 }
+
+// shortest reports whether an integer that begins with c could not be stored in less.
+func shortest(v int64, c byte) bool {
+	switch c {
+	case 0xF1:
+		return v < -4096 || v > 4095
+	case 0xF2:
+		return v != int64(int16(v))
+	case 0xF3:
+		return v < -1<<23 || v >= 1<<23
+	case 0xF4:
+		return v != int64(int32(v))
+	}
+	return v < 0 || v > 127
+}
+
+// anyNumber reports whether a name that is stored as text may be an integer, in a listpack whose entries were found plain.
+func anyNumber(b []byte, pairs bool) bool {
+	for i, p := 0, headerSize; p < len(b); i++ {
+		q := Skip(b, p)
+		if c := b[p]; IsString(c) && (!pairs || i%2 == 0) {
+			head, size := 1, int(c&0x3F)
+			if c >= 0xE0 {
+				head, size = 2, int(c&0x0F)<<8|int(b[p+1])
+			}
+			if text := b[p+head : p+head+size]; size > 0 && (text[0] == '-' || text[0]-'0' <= 9) && isNumber(text) {
+				return true
+			}
+		}
+		p = q
+	}
+	return false
+}
+
+// Open returns where the first entry of b is, 0 if b is not framed as a listpack. With b less its last byte, [Skip] and [IntAt] pass entries
+// that are plainly sound; both return where the next one is, or 0.
+func Open(b []byte) int {
+	if last := len(b) - 1; last < headerSize || uint64(binary.LittleEndian.Uint32(b)) != uint64(len(b)) || b[last] != end {
+		return 0
+	}
+	return headerSize
+}
+
+// Skip passes the entry at p.
+func Skip(b []byte, p int) int {
+	if q := advance(b, p); q != 0 {
+		return q
+	}
+	return advanceLong(b, p)
+}
+
+// IntAt passes the entry at p if it is an integer.
+func IntAt(b []byte, p int) (v int64, q int) {
+	if q = advance(b, p); q == 0 || IsString(b[p]) {
+		return 0, 0
+	}
+	return intAt(b[p:q]), q
+}
+
+// IsString reports whether an entry that begins so is a string.
+func IsString(c byte) bool { return c&0xC0 == 0x80 || c&0xF0 == 0xE0 }
 
 // advanceLong is advance for strings of two bytes of length.
 func advanceLong(b []byte, p int) int {
@@ -72,26 +151,23 @@ func advanceLong(b []byte, p int) int {
 	return 0
 }
 
-// Kinds of names whose equality their hashes do not show: an integer, and a string that may be the text of one.
+// Kinds of names whose equality their bytes do not show: an integer, and a string that may be the text of one.
 const (
 	intName = 1 << iota
 	digitName
 )
 
-// nameSum hashes the entry at b[p:q].
-func nameSum(b []byte, p, q int) (h uint64, kind int) {
-	c := b[p]
-	head, size := 1, int(c&0x3F)
-	if c&0xC0 != 0x80 {
-		if c&0xF0 != 0xE0 {
-			return dupset.QuickInt(intAt(b[p:q])), intName
+// isNumber reports whether b may be the text of an integer: a sign or a digit, then digits.
+func isNumber(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	for _, c := range b[1:] {
+		if c-'0' > 9 {
+			return false
 		}
-		head, size = 2, int(c&0x0F)<<8|int(b[p+1])
 	}
-	if c := b[p+head]; c <= '9' && c >= '-' { // of an empty string it is the backlen, which is none of these
-		kind = digitName
-	}
-	return dupset.QuickSum(b, p+head, size), kind
+	return true
 }
 
 // plainNumber reports whether the entry at p is an integer or text that begins as a finite number does.

@@ -163,7 +163,7 @@ func (n *Node) bytes() []byte {
 		return n.it.Str()
 	}
 	if cap(n.text)-len(n.text) < packed.MaxIntText {
-		n.text = make([]byte, 0, 4<<10)
+		n.text = make([]byte, 0, max(4<<10, min(2*cap(n.text), 1<<20))) // the old one is in use
 	}
 	from := len(n.text)
 	n.text = append(n.text, n.it.Text(n.scratch[:0])...)

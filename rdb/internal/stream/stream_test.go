@@ -155,5 +155,63 @@ func FuzzWalk(f *testing.F) {
 		if again != live || (err == nil) != (err2 == nil) {
 			t.Fatalf("%d, %v; again %d, %v", live, err, again, err2)
 		}
+		demandPlain(t, b)
 	})
+}
+
+// demandPlain demands that Plain accepts nothing that Walk does not, and returns whether it accepts.
+func demandPlain(t *testing.T, b []byte) bool {
+	t.Helper()
+	plain, ok := Plain(b)
+	if !ok {
+		return false
+	}
+	_, live, n, err := seen(b)
+	if err != nil || n.Miscount() != nil || live != plain {
+		t.Fatalf("%d, but %d, %v, %v: %q", plain, live, err, n.Miscount(), b)
+	}
+	var it listpack.Iter
+	it.Reset(b)
+	if _, err := n.Walk(&it, nil); err != nil {
+		t.Fatal(err)
+	}
+	if redis, valkey := it.Only(); redis >= 0 || valkey >= 0 {
+		t.Fatalf("only for one family: %d, %d", redis, valkey)
+	}
+	return true
+}
+
+func TestPlain(t *testing.T) {
+	sound := node(records...)
+	require.True(t, demandPlain(t, sound))
+	require.True(t, demandPlain(t, node(0, 0, 0, 0)))
+	require.False(t, demandPlain(t, node("0", 0, 0, 0)), "text for a number is for Walk to read")
+	accepted := 0
+	for i := range sound {
+		for bit := range 8 {
+			b := slices.Clone(sound)
+			b[i] ^= 1 << bit
+			if demandPlain(t, b) {
+				accepted++ // a letter
+			}
+		}
+	}
+	require.Less(t, accepted, 4*len(sound), "letters, ids and unknown flags may change")
+	for n := range sound {
+		require.False(t, demandPlain(t, sound[:n]))
+	}
+}
+
+func BenchmarkPlain(b *testing.B) {
+	all := []any{100, 0, 2, "field", "other", 0}
+	for i := range 100 {
+		all = append(all, FlagSameFields, i, 0, "value", i, 5)
+	}
+	blob := node(all...)
+	b.SetBytes(int64(len(blob)))
+	for b.Loop() {
+		if _, ok := Plain(blob); !ok {
+			b.Fatal("not plain")
+		}
+	}
 }

@@ -1,0 +1,402 @@
+package aof
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"runtime"
+
+	"github.com/kvfsck/kvfsck/internal/filemap"
+)
+
+// AdvanceOptions are settings of [Reader.Advance]; the zero value is the default.
+type AdvanceOptions struct {
+	// Workers is how many stretches are read at once; 0 means as many as there are processors.
+	Workers int
+	// Plain is asked about every command; where it is false the reader stops in front of it. It is called by several goroutines. The
+	// command, of which only Offset, Args and Argc are set, holds for the call.
+	Plain func(*Command) bool
+	// Progress, if set, is called now and then with how many bytes of the file have been passed.
+	Progress func(offset int64)
+
+	stretch int    // size in bytes, if not 0
+	whole   []byte // the input, as if it were mapped
+}
+
+// Advanced is what [Reader.Advance] passed.
+type Advanced struct{ Commands, Annotations int64 }
+
+// Advance passes records that are plainly sound, as many as there are, on all processors; [Reader.Next] goes on behind them. It is for
+// readers that skim from the start of their input, and passes nothing where that is not a large regular file on a system with memory maps.
+//
+// The input is cut into stretches of equal size. Each is read by itself, from the first place that looks like the beginning of a command to the
+// first command that begins in the next stretch. That place is right if the stretch before ends there; if not, the stretch is read again
+// from where the one before ends. Nothing is ever said about a record here: what is odd is left to Next.
+func (r *Reader) Advance(ctx context.Context, opt AdvanceOptions) (passed Advanced) {
+	if !r.opt.Skim || !r.opt.NoPreamble || r.started || r.w.end > 0 {
+		return
+	}
+	a := &advance{opt: opt, base: r.opt.Offset, whole: opt.whole}
+	if a.whole == nil {
+		m := filemap.Of(r.w.src, filemap.MinSize)
+		if m == nil {
+			return
+		}
+		defer m.Close()
+		a.whole, a.file = m.Bytes(), m
+	}
+	s := stretch{end: 0, depth: 0}
+	a.run(ctx, &s)
+	if s.end == 0 {
+		return
+	}
+	r.pass(&s)
+	rest := io.Reader(bytes.NewReader(a.whole[s.end:]))
+	if a.file != nil {
+		rest = a.file.From(s.end)
+	}
+	r.w.reset(rest, a.base+s.end, r.opt.Window)
+	return Advanced{s.commands, s.annotations}
+}
+
+// pass notes that a stretch from the start of the input was passed.
+func (r *Reader) pass(s *stretch) {
+	base := r.opt.Offset
+	p := &r.pos
+	p.Offset, p.Lines, p.Commands, p.LastCommand = base+s.end, s.lines, s.commands, base+s.lastCommand
+	if s.commands == 0 {
+		p.LastCommand = 0
+	}
+	if s.multi >= 0 {
+		r.multi, p.BeforeMulti = base+s.multi, base+s.beforeMulti
+		if s.beforeMulti == 0 {
+			p.BeforeMulti = 0
+		}
+	}
+	if p.Valid = p.Offset; s.depth == 1 {
+		r.depth, p.Valid = 1, r.multi
+	}
+	if s.selects {
+		p.DB = s.db
+	}
+	r.readStart, r.started = base+s.readStart, true
+}
+
+// stretch is some records in a row. Offsets count from the start of the input.
+type stretch struct {
+	start, end  int64
+	commands    int64
+	annotations int64
+	lines       int64
+	readStart   int64
+
+	lastCommand int64 // end of the last command
+	multi       int64 // the last MULTI, -1 if there is none
+	beforeMulti int64 // end of the last command before it; -1: that of an earlier stretch
+
+	depth   int // at the end: 1 in a transaction, 0 outside, unknown if nothing tells
+	needs   int // at the start, likewise
+	selects bool
+	db      int
+
+	more  bool // the limit was reached; otherwise something is not plain, or the input ends
+	found bool // a start was found
+	gone  bool // the map was not to be read
+}
+
+const unknown = -1
+
+// advance is a run of [Reader.Advance].
+type advance struct {
+	opt   AdvanceOptions
+	base  int64 // offset in the file of the input
+	whole []byte
+	file  *filemap.Map
+}
+
+// stretchSize is the size of stretches in bytes: two for each worker may count as resident memory.
+const stretchSize = 2 << 20
+
+// run reads from the start of the input as far as records are plain, and sums up in total.
+func (a *advance) run(ctx context.Context, total *stretch) {
+	size := int64(stretchSize)
+	if a.opt.stretch > 0 {
+		size = int64(a.opt.stretch)
+	}
+	workers := a.opt.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	*total = stretch{multi: -1}
+	length := int64(len(a.whole))
+	type slot struct{ s chan *stretch }
+	queue := make(chan slot, workers+1)
+	stop := make(chan struct{})
+	work := make(chan func(), workers+1)
+	for range workers {
+		go func() {
+			for f := range work {
+				f()
+			}
+		}()
+	}
+	go func() { // hands out the stretches, in order
+		defer close(queue)
+		defer close(work)
+		for from := int64(0); from < length; from += size {
+			out := slot{make(chan *stretch, 1)}
+			limit := min(from+size, length)
+			select {
+			case <-stop:
+				return
+			case queue <- out:
+			}
+			work <- func() {
+				s := new(stretch)
+				if filemap.Guard(func() { a.guess(s, from, limit) }) != nil {
+					s.gone = true
+				}
+				out.s <- s
+			}
+		}
+	}()
+	drain := func() {
+		close(stop)
+		for q := range queue {
+			<-q.s
+		}
+	}
+	from := int64(0)
+	for q := range queue {
+		s := <-q.s
+		limit := min(from+size, length)
+		from = limit
+		if s.gone || ctx.Err() != nil {
+			break
+		}
+		if total.end >= limit {
+			continue // in a large command
+		}
+		if !s.found || s.start != total.end || !total.fits(s) {
+			*s = stretch{start: total.end}
+			if filemap.Guard(func() { a.read(s, limit, total.depth) }) != nil {
+				break
+			}
+		}
+		total.add(s)
+		if !s.more {
+			break
+		}
+		if a.file != nil {
+			a.file.Release(total.end)
+		}
+		if a.opt.Progress != nil {
+			a.opt.Progress(a.base + total.end)
+		}
+	}
+	drain()
+}
+
+// fits reports whether s may follow, as far as transactions are concerned.
+func (total *stretch) fits(s *stretch) bool { return s.needs == unknown || s.needs == total.depth }
+
+// add appends a stretch that fits.
+func (total *stretch) add(s *stretch) {
+	if s.multi >= 0 {
+		total.multi, total.beforeMulti = s.multi, s.beforeMulti
+		if s.beforeMulti < 0 {
+			total.beforeMulti = total.lastCommand
+		}
+	}
+	if s.commands > 0 {
+		total.lastCommand = s.lastCommand
+	}
+	if s.commands+s.annotations > 0 {
+		total.readStart = s.readStart
+	}
+	if s.depth != unknown {
+		total.depth = s.depth
+	}
+	if s.selects {
+		total.selects, total.db = true, s.db
+	}
+	total.commands += s.commands
+	total.annotations += s.annotations
+	total.lines += s.lines
+	total.end = s.end
+}
+
+// guess reads the stretch from the first place that looks like the beginning of a record.
+func (a *advance) guess(s *stretch, from, limit int64) {
+	if from == 0 {
+		*s = stretch{found: true}
+		a.read(s, limit, 0)
+		return
+	}
+	const chain = 3
+	for tries := 0; tries < 64; tries++ {
+		i := bytes.Index(a.whole[from-1:limit], []byte("\n*"))
+		if i < 0 {
+			return
+		}
+		from += int64(i)
+		probe := stretch{start: from}
+		a.readN(&probe, limit, unknown, chain)
+		if probe.commands == chain || probe.more && probe.commands > 0 {
+			*s = stretch{start: from, found: true}
+			a.read(s, limit, unknown)
+			return
+		}
+		from++
+		if from >= limit {
+			return
+		}
+	}
+}
+
+// read reads records from s.start on, as long as they are plain and begin before the limit.
+func (a *advance) read(s *stretch, limit int64, depth int) { a.readN(s, limit, depth, -1) }
+
+func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
+	s.depth, s.needs, s.multi, s.beforeMulti = depth, unknown, -1, unknown
+	if depth != unknown {
+		s.needs = depth
+	}
+	b := a.whole
+	var args [skimArgs][]byte
+	var cmd Command
+	i := s.start
+	for ; i < limit; s.end = i {
+		if s.end = i; s.commands == most {
+			return
+		}
+		if b[i] == '#' {
+			n := bytes.IndexByte(b[i:min(i+maxAnnotation, int64(len(b)))], '\n')
+			if n < 0 {
+				return
+			}
+			s.readStart = i
+			i += int64(n) + 1
+			s.annotations++
+			continue
+		}
+		argc, body, end := plainCommand(b, int(i), &args)
+		if end == 0 {
+			return
+		}
+		special := Ordinary
+		if c := args[0][0] | 0x20; c == 'm' || c == 'e' || c == 's' {
+			special = specialOf(args[0], true)
+		}
+		if special != Ordinary && !s.special(special, args[0], args[1], argc, i) {
+			return
+		}
+		if a.opt.Plain != nil {
+			cmd = Command{Offset: a.base + i, Args: args[:min(argc, skimArgs)], Argc: int64(argc)}
+			for k := range cmd.Args {
+				cmd.Args[k] = cmd.Args[k][:min(len(cmd.Args[k]), skimKeep)]
+			}
+			if !a.opt.Plain(&cmd) {
+				return
+			}
+		}
+		s.commands++
+		s.lines += 1 + 2*int64(argc)
+		s.readStart, s.lastCommand = int64(body), int64(end)
+		i = int64(end)
+	}
+	s.more = true
+}
+
+// special takes a command on which the reading of others depends; false if it is not plainly in its place.
+func (s *stretch) special(special Special, name, arg []byte, argc int, at int64) bool {
+	switch special {
+	case Multi:
+		if len(name) != len("multi") || s.depth == 1 {
+			return false
+		}
+		if s.depth == unknown {
+			s.needs = 0
+		}
+		s.depth, s.multi, s.beforeMulti = 1, at, unknown
+		if s.commands > 0 {
+			s.beforeMulti = s.lastCommand
+		}
+	case Exec:
+		if len(name) != len("exec") || s.depth == 0 {
+			return false
+		}
+		if s.depth == unknown {
+			s.needs = 1
+		}
+		s.depth = 0
+	case Select:
+		if len(name) == len("select") && argc == 2 {
+			if db, ok := selected(arg); ok {
+				s.selects, s.db = true, db
+			}
+		}
+	}
+	return true
+}
+
+// plainCommand passes a command at b[i:] of the form that servers write, as [Reader.fastCommand] does; end is 0 for any other. It keeps the first
+// arguments and returns where the last one's body is.
+func plainCommand(b []byte, i int, args *[skimArgs][]byte) (argc, body, end int) {
+	if i >= len(b) || b[i] != '*' {
+		return 0, 0, 0
+	}
+	argc, i = plainHeader(b, i)
+	if argc == 0 {
+		return 0, 0, 0
+	}
+	for k := range argc {
+		if i >= len(b) || b[i] != '$' {
+			return 0, 0, 0
+		}
+		size, start := plainHeader(b, i)
+		if start == 0 || size > len(b)-start-2 {
+			return 0, 0, 0
+		}
+		if body, i = start, start+size+2; binary.LittleEndian.Uint16(b[i-2:]) != crlf {
+			return 0, 0, 0
+		}
+		if k < skimArgs {
+			args[k] = b[start : start+size : start+size]
+		}
+	}
+	if len(args[0]) == 0 {
+		return 0, 0, 0
+	}
+	return argc, body, i
+}
+
+const crlf = '\r' | '\n'<<8
+
+// plainHeader is [fastHeader] for the header that begins with its sigil at i. Up to three digits, which nearly all headers have, are taken from one word: how
+// many there are is for the processor to foresee, so that it need not wait for them to find the next header.
+func plainHeader(b []byte, i int) (v, next int) {
+	if i > len(b)-8 {
+		return fastHeader(b, i+1)
+	}
+	x := binary.LittleEndian.Uint64(b[i:])
+	d := int(x>>8&0xFF) - '0'
+	if uint(d) > 9 {
+		return 0, 0
+	}
+	if x>>16&0xFFFF == crlf {
+		return d, i + 4
+	}
+	e := int(x>>16&0xFF) - '0'
+	if uint(e) > 9 {
+		return 0, 0
+	}
+	if d = 10*d + e; x>>24&0xFFFF == crlf {
+		return d, i + 5
+	}
+	if e = int(x>>24&0xFF) - '0'; uint(e) <= 9 && x>>32&0xFFFF == crlf {
+		return 10*d + e, i + 6
+	}
+	return fastHeader(b, i+1)
+}

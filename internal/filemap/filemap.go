@@ -1,0 +1,118 @@
+// Package filemap reads files through memory maps, which saves the copy out of the page cache: on a cached file that copy takes three times as
+// long as the map's page faults.
+//
+// A map has two traps, and this package is the fence around them. Its pages count as resident memory of the process: [Map.Release] gives back
+// those that were read. And where the file has become shorter, or its disk fails, there is nothing to read: the access is a signal,
+// not an error. [Guard] makes an error of it; whoever gets that reads the same place through the file, and meets the reason.
+package filemap
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime/debug"
+)
+
+// MinSize is the size in bytes below which a file is not worth a map.
+const MinSize = 1 << 20
+
+// Map is a part of a file in memory, for reading. The file stays open, and is the caller's to close.
+type Map struct {
+	file     *os.File
+	offset   int64  // in the file, of data[0]
+	data     []byte // what is asked for
+	pages    []byte // data, from the beginning of its first page
+	released int    // bytes of pages
+}
+
+// Of returns the map of what src is going to read, if src is a regular file or an [io.SectionReader] of one, if that is at least min
+// bytes, and if the system has maps; otherwise it is nil. Nothing is read from src.
+func Of(src io.Reader, min int64) *Map {
+	f, offset, size := fileOf(src)
+	if f == nil || size < min || size != int64(int(size)) {
+		return nil
+	}
+	skip := int(offset % int64(os.Getpagesize()))
+	pages, err := mapFile(f, offset-int64(skip), int(size)+skip)
+	if err != nil {
+		return nil
+	}
+	return &Map{file: f, offset: offset, data: pages[skip:], pages: pages}
+}
+
+// fileOf is the regular file that src reads from, where it reads and how much there is.
+func fileOf(src io.Reader) (f *os.File, offset, size int64) {
+	size = -1
+	switch src := src.(type) {
+	case *os.File:
+		at, err := src.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, 0, 0
+		}
+		f, offset = src, at
+	case *io.SectionReader:
+		outer, at, n := src.Outer()
+		file, ok := outer.(*os.File)
+		read, err := src.Seek(0, io.SeekCurrent)
+		if !ok || err != nil {
+			return nil, 0, 0
+		}
+		f, offset, size = file, at+read, n-read
+	default:
+		return nil, 0, 0
+	}
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		return nil, 0, 0
+	}
+	if left := st.Size() - offset; size < 0 || size > left {
+		size = left
+	}
+	return f, offset, size
+}
+
+// Bytes is all of it. To touch it is safe within [Guard] only.
+func (m *Map) Bytes() []byte { return m.data }
+
+// From returns a reader of what is mapped from the offset on that does not go through the map.
+func (m *Map) From(offset int64) *io.SectionReader {
+	return io.NewSectionReader(m.file, m.offset+offset, int64(len(m.data))-offset)
+}
+
+// releaseStep is how much is released at a time, in bytes.
+const releaseStep = 4 << 20
+
+// Release says that what is before the offset will not be touched again for now.
+func (m *Map) Release(offset int64) {
+	end := int(offset) + len(m.pages) - len(m.data)
+	if end -= end % os.Getpagesize(); end-m.released >= releaseStep {
+		release(m.pages[m.released:end])
+		m.released = end
+	}
+}
+
+// Close ends the map; nothing of it may be touched any more.
+func (m *Map) Close() {
+	unmap(m.pages)
+	m.data, m.pages = nil, nil
+}
+
+// ErrFault says that a part of a map could not be read.
+var ErrFault = errors.New("a part of the mapped file cannot be read")
+
+// Guard calls f, which may touch maps, and returns [ErrFault] if a part of one could not be read. What f left half done is for the caller to
+// throw away.
+func Guard(f func()) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // that of a fault, but no nil pointer's
+			err = ErrFault
+		default:
+			panic(r)
+		}
+	}()
+	f()
+	return nil
+}

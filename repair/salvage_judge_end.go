@@ -1,0 +1,111 @@
+package repair
+
+import "github.com/kvfsck/kvfsck/rdb"
+
+// endsThere reports whether a record before a gap ends where it seems to.
+func (s *salvager) endsThere(f *record, g *gap) bool {
+	v := &s.probe.view
+	switch {
+	case f.what != isKey && f.what != isModuleAux:
+		return true
+	case s.oddName(f, g):
+		return false
+	case s.probe.elementsGoOn(f) || s.probe.startsInside(f):
+		return false
+	case f.verified:
+		return true
+	case s.oddStream(f):
+		return false
+	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
+		return true
+	case v.zeros(f.end, zeroEdge) == zeroEdge:
+		return v.zerosBefore(f.end, 1) == 0
+	case v.zeros(f.end, zeroFew) == zeroFew && v.zerosBefore(f.end, zeroFew) == zeroFew:
+		return false
+	case !g.found && s.probe.end-f.end <= tornTail:
+		return s.probe.runsOut(f.end)
+	}
+	if text, more := s.probe.textEnds(f); text {
+		return !more && !s.endsInKey(f) || more && s.probe.firstByteWrong(f.end)
+	}
+	if k := s.probe.headBehind(f.end); k > 0 {
+		return s.probe.putBefore(f.end, k)
+	}
+	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
+		return true
+	}
+	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end)
+}
+
+// endsInKey reports whether the string that a record holds is rather the key of the next one, whose value is what stands behind it, up to a record.
+func (s *salvager) endsInKey(f *record) bool {
+	p := &s.probe
+	b := p.view.at(f.start, int(min(f.end-f.start, viewSize)))
+	p.x.r.ResumeBytes(b, p.position(f.start))
+	var h record
+	if !p.x.head(&h) || int64(len(b)) < f.end-f.start {
+		return false
+	}
+	v := b[p.x.entry.ValueOffset-f.start : f.end-f.start]
+	_, n, _, _ := lengthForm(v)
+	need := float64(tailMin)
+	if c := s.census; c.keyText.likeness(c.valueText, v[n:], true) < unusualBits {
+		need = startBits
+	}
+	size := int64(stringSize(p.view.at(f.end, 1<<10)))
+	return size > 0 && p.soundHead(f.end, p.view.at(f.end, 1<<10)) < tailMin && p.soundHead(f.end+size, p.view.at(f.end+size, 1<<10)) >= need
+}
+
+// doubtEnd leaves out the record read last if that behind it, which is empty and unlike all others, is rather a part of its value.
+func (s *salvager) doubtEnd(f *record) {
+	n := len(s.recent)
+	if n == 0 || s.census.tested < oddLeast {
+		return
+	}
+	last := &s.recent[n-1]
+	if last.what != isKey || last.end != f.start || last.damaged || last.verified || packedTypes[last.typ] {
+		return
+	}
+	if text, more := s.probe.textEnds(last); !text || more {
+		last.damaged, last.doubt = true, DoubtEnd
+	}
+}
+
+// textEnds reports whether a string is printable text, and whether more of it follows. No record begins with a printable byte.
+func (p *prober) textEnds(f *record) (text, more bool) {
+	const least, most = 3, 512
+	if f.what != isKey || f.typ != rdb.TypeString {
+		return false, false
+	}
+	b := p.view.at(f.start, int(min(f.end-f.start+1, viewSize)))
+	var g record
+	p.x.r.ResumeBytes(b, p.position(f.start))
+	if !p.x.head(&g) || int64(len(b)) <= f.end-f.start {
+		return false, false
+	}
+	v := b[p.x.entry.ValueOffset-f.start : f.end-f.start]
+	_, n, enc, _ := lengthForm(v)
+	if v = v[n:]; enc {
+		return false, false
+	}
+	for _, c := range v[max(0, len(v)-most):] {
+		if !printable(c) {
+			return false, false
+		}
+	}
+	more = printable(b[f.end-f.start])
+	return more || len(v) >= least, more
+}
+
+func printable(c byte) bool { return c >= 0x20 && c < 0x7F }
+
+// runsOut reports whether reading at an offset meets the end of the file before anything wrong.
+func (p *prober) runsOut(at int64) bool {
+	b := p.view.at(at, tornTail)
+	p.x.r.ResumeBytes(b, p.position(at))
+	var f record
+	for p.x.head(&f) {
+	}
+	err := p.x.r.Err()
+	return err == nil || p.cut(err, at)
+}

@@ -1,0 +1,86 @@
+package repair
+
+// A key whose length is damaged swallows what stands behind it, and one into which bytes were put ends too early. What is read then is well-formed often
+// enough, but the key has in it what no other key has: the length of the value, or that of the key itself.
+
+// oddControl reports whether a key that was counted has control characters as hardly any other has.
+func (c *census) oddControl(key []byte) bool {
+	const rare = 64
+	return hasControl(key) && (max(c.binary, 1)-1)*rare < c.tested
+}
+
+// otherKey reports whether a key with control characters reads better in another way: it ends at one of them, and what follows is its value. Beside a gap
+// it may also begin behind one, or a record may begin inside it; elsewhere that is no reason, for keys can be made that look so.
+func (s *salvager) otherKey(f *record, besideGap bool) bool {
+	const most = 64 // bytes of a key
+	p := &s.probe
+	b := p.view.at(f.start, probeAhead)
+	at := afterModifiers(b)
+	if at < 0 || at+2 >= len(b) || f.what != isKey {
+		return false
+	}
+	size, n, enc, _ := lengthForm(b[at+1:])
+	key := at + 1 + n
+	if n == 0 || enc || size > uint64(len(b)-key) {
+		return false
+	}
+	for i := 0; i < min(int(size), most); i++ {
+		if b[key+i] >= 0x20 {
+			continue
+		}
+		head := append([]byte{b[at]}, appendLength(nil, uint64(i))...)
+		if i > 0 && s.readsWell(append(head, b[key:key+i]...), f, key+i) || besideGap && s.readsWell([]byte{b[at]}, f, key+i) {
+			return true
+		}
+		if besideGap && i > 0 && p.soundHead(f.start+int64(key+i), b[key+i:]) >= headMin {
+			return true
+		}
+		b = p.view.at(f.start, probeAhead)
+	}
+	return false
+}
+
+// readsWell reports whether a record with another head, and what stands at an index behind the start of f, is one, with a key like others, and leads to
+// the head of another.
+func (s *salvager) readsWell(head []byte, f *record, rest int) bool {
+	p := &s.probe
+	b := p.view.at(f.start+int64(rest), probeAhead)
+	p.trial = append(append(p.trial[:0], head...), b[:min(len(b), probeAhead)]...)
+	var h record
+	p.x.r.ResumeBytes(p.trial, p.position(0))
+	if !p.x.head(&h) || h.what != isKey || hasControl(p.x.key) || p.census.keyBits(p.x.key, p.trial[1:]) < headMin {
+		return false
+	}
+	if p.x.value(&h) != nil || h.damaged {
+		return false
+	}
+	end := f.start + int64(rest) + h.end - int64(len(head))
+	return p.soundHead(end, p.view.at(end, 1<<10)) >= tailMin
+}
+
+// startsInside reports whether what stands before a type, or announces a slot or a database, begins before the end of a record and leads to the head of
+// another: then its value has grown.
+func (p *prober) startsInside(f *record) bool {
+	const most = 12
+	for k := int64(1); k <= most && f.end-k > f.start; k++ {
+		at := f.end - k
+		b := p.view.at(at, 1<<10)
+		if len(b) == 0 {
+			return false
+		}
+		n := 0 // up to the type
+		switch b[0] {
+		case opExpireTimeMS, opIdle, opFreq:
+			n = max(0, afterModifiers(b))
+		case opSlotInfo, opSelectDB, opResizeDB:
+			if p.census.table[b[0]] == current {
+				n = operands(b)
+				at, b = at+int64(n), b[min(n, len(b)):]
+			}
+		}
+		if int64(n) >= k && p.soundHead(at, b) >= tailMin {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,198 @@
+package repair
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sort"
+)
+
+// reading is the best reading of records that begin at or behind a place, and what it is worth.
+type reading struct {
+	all   []*record // candidates in order
+	next  []int     // the record after each, len(all) for none
+	fresh []float64 // what the best rows from each record or a later one on are worth
+	first []int     // the record that they begin with
+}
+
+// from returns what is the best behind a gap that begins at an offset.
+func (r *reading) from(at int64) (worth float64, first int) {
+	i := sort.Search(len(r.all), func(k int) bool { return r.all[k].start >= at })
+	return r.fresh[i], r.first[i]
+}
+
+// best returns the best reading of what lies between w and the anchor. Records that led to the failure can stand at its beginning only, in
+// a row: where one of them was misread all that came after it was.
+func (g *gap) best() []*record {
+	old := g.old()
+	r := g.rows()
+	sum := 0.0
+	for _, f := range old {
+		sum += float64(f.score)
+	}
+	worth, at, keep := math.Inf(-1), len(r.all), len(old)
+	luck := 0.0 // evidence for what would have been read by luck alone
+	for i := len(old); i >= 0 && (luck <= luckMost || math.IsInf(worth, -1)); i-- {
+		v, first := g.behind(old[:i], r)
+		if i < len(old) {
+			v -= g.calm
+		}
+		if sum+v > worth {
+			worth, at, keep = sum+v, first, i
+		}
+		if i > 0 {
+			sum -= float64(old[i-1].score)
+			if i < len(old) {
+				luck += max(0, float64(old[i].score))
+			}
+		}
+	}
+	path, rest := slices.Clone(old[:keep]), old[keep:]
+	for ; at < len(r.all); at = r.next[at] {
+		rest = g.between(&path, rest, r.all[at].start)
+		path = append(path, r.all[at])
+	}
+	g.between(&path, rest, g.anchor)
+	return path
+}
+
+// old returns the records from w on that led to the failure, without those that are fields of a hash.
+func (g *gap) old() (old []*record) {
+	for at := g.w; g.stuck[at] && at < g.failed; {
+		f := g.s.probe.probe(at)
+		if f == nil || f.what == isEnd {
+			break
+		}
+		old = append(old, f)
+		at = f.end
+	}
+	for n := len(old); g.fields && n > 0 && old[n-1].likeField(); n-- {
+		old = old[:n-1]
+	}
+	return old
+}
+
+// behind returns the best behind records that are kept. The last of them counts for nothing where it will be left out.
+func (g *gap) behind(kept []*record, r *reading) (worth float64, first int) {
+	if len(kept) == 0 {
+		return r.from(g.w)
+	}
+	last := kept[len(kept)-1]
+	switch {
+	case last.end > g.anchor:
+		return math.Inf(-1), 0
+	case last.end == g.anchor:
+		return 0, len(r.all)
+	}
+	worth, first = r.from(last.end)
+	if (first == len(r.all) || r.all[first].start != last.end) && !last.damaged && !g.s.endsThere(last, g) {
+		worth -= float64(last.score)
+	}
+	return worth, first
+}
+
+// between adds to a reading, before the record that begins at an offset, those that led to the failure and that so many others confirm that
+// they were not read by luck: reading came back to the right places before it failed again.
+func (g *gap) between(path *[]*record, old []*record, before int64) (rest []*record) {
+	from := g.w
+	if n := len(*path); n > 0 {
+		from = (*path)[n-1].end
+	}
+	var run []*record
+	sum := 0.0
+	for len(old) > 0 && old[0].end <= before {
+		if f := old[0]; f.start > from && f.score >= solidBits {
+			run = append(run, f)
+			sum += float64(f.score)
+		} else if sum < anchorBits {
+			run, sum = run[:0], 0
+		} else {
+			break
+		}
+		old = old[1:]
+	}
+	if sum >= anchorBits && len(run) >= anchorCount {
+		*path = append(*path, run...)
+	}
+	return old
+}
+
+// rows computes the best rows of records from every place on.
+func (g *gap) rows() *reading {
+	r := &reading{}
+	for _, f := range g.s.probe.known {
+		if f.start >= g.w && f.end <= g.anchor && f.what != isEnd && !g.stuck[f.start] && !g.isSkipped(f) {
+			r.all = append(r.all, f)
+		}
+	}
+	slices.SortFunc(r.all, func(a, b *record) int { return cmp.Compare(a.start, b.start) })
+	r.all = g.outer(g.withoutFields(r.all))
+	n := len(r.all)
+	row := make([]float64, n) // the best from a record on
+	r.next, r.fresh, r.first = make([]int, n), make([]float64, n+1), make([]int, n+1)
+	r.first[n] = n
+	if g.found && !g.last {
+		r.fresh[n] = math.Inf(-1) // a reading must reach the anchor in a row
+	}
+	for i := n - 1; i >= 0; i-- {
+		f := r.all[i]
+		j := sort.Search(n, func(k int) bool { return r.all[k].start >= f.end })
+		worth, to := r.fresh[j]-gapBits, r.first[j]
+		if f.end == g.anchor && g.found {
+			worth, to = 0, n
+		} else if j < n && r.all[j].start == f.end && row[j]+follows(r.all[j]) > worth {
+			worth, to = row[j]+follows(r.all[j]), j
+		}
+		row[i], r.next[i] = float64(f.score)+worth, to
+		r.fresh[i], r.first[i] = r.fresh[i+1], r.first[i+1]
+		if v := row[i] - startBits; f.score > 0 && v > r.fresh[i] {
+			r.fresh[i], r.first[i] = v, i
+		}
+	}
+	return r
+}
+
+// follows is what it is worth beside its own evidence that a record begins just where another ended: something would be there, but mostly
+// nothing that can be read. A key unlike all others is no reason to believe that two records around it are damaged.
+func follows(f *record) float64 {
+	if f.score < hopelessBits {
+		return 0
+	}
+	return followBits + max(0, -float64(f.score))
+}
+
+// outer takes out records that lie inside a strong one which leads to the anchor in a row, unless they do so too: what a value holds may look
+// like records, but they come to nothing.
+func (g *gap) outer(all []*record) []*record {
+	if !g.found {
+		return all
+	}
+	leads := map[int64]bool{g.anchor: true}
+	for i := len(all) - 1; i >= 0; i-- {
+		if leads[all[i].end] {
+			leads[all[i].start] = true
+		}
+	}
+	end := int64(0) // of the strong record
+	return slices.DeleteFunc(all, func(f *record) bool {
+		inside := f.start < end && f.end <= end
+		if leads[f.start] && f.score >= strongBits {
+			end = max(end, f.end)
+		}
+		return inside && !leads[f.start]
+	})
+}
+
+// isSkipped reports whether a record lies in what is known to be something else.
+func (g *gap) isSkipped(f *record) bool {
+	at := f.start
+	if at > g.failed && at < g.closed {
+		return true
+	}
+	for _, sp := range g.skipped {
+		if at >= sp.start && at < sp.end {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,177 @@
+package repair
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// Before a key's type servers write at most one expiry, and behind that at most one idle time or access counter. These they write for all keys or
+// for none, as the eviction policy says. What stands there beside that does not belong to the key: it was put there, or is what damage left of
+// another. A server reads it all and lets the last one count; here the key is kept without it.
+
+// surplus finds out how much of what stands before the type of a key is not its own. carried tells of a key to which a server would give what stands
+// before the record before it.
+func (s *salvager) surplus(f *record, carried bool) {
+	const most = 64 // bytes before a type
+	b := s.probe.view.at(f.start, most)
+	n := afterModifiers(b)
+	if n < 0 || s.x.entry.Meta != nil {
+		f.damaged = f.damaged || carried
+		return
+	}
+	var at []int // where the modifiers begin
+	for i := 0; i < n; i += modifierSize(b[i:]) {
+		at = append(at, i)
+	}
+	own, expires := len(at), false
+	if own > 0 && !isExpiry(b[at[own-1]]) {
+		own--
+	}
+	if own > 0 && isExpiry(b[at[own-1]]) {
+		own--
+		expires = true
+	}
+	for _, i := range at[:own] {
+		if isExpiry(b[i]) && !expires { // which may be its own all the same
+			f.damaged, f.doubt = true, DoubtExpiry
+			return
+		}
+	}
+	switch {
+	case own < len(at):
+		f.extra = uint8(at[own])
+	case own > 0:
+		f.extra = uint8(n)
+	}
+	f.expires, f.modified = expires && s.x.entry.ExpireAt != rdb.NoExpire, own < len(at)
+	if expires {
+		f.form = shape(s.x.key)
+		f.oddTime = textTime(s.x.entry.ExpireAt)
+	}
+	if len(at) == 1 && !expires {
+		f.lone = uint8(n)
+	}
+}
+
+// keepSurplus takes over what was found out of a record when it was read in a row.
+func (f *record) keepSurplus(was *record) {
+	f.extra, f.lone, f.form, f.oddTime, f.expires = was.extra, was.lone, was.form, was.oddTime, was.expires
+}
+
+// modifierSize returns how many bytes an expiry, idle time or counter takes that begins b.
+func modifierSize(b []byte) int {
+	switch b[0] {
+	case opExpireTimeMS:
+		return 9
+	case opExpireTime:
+		return 5
+	case opFreq:
+		return 2
+	}
+	_, n, _, _ := lengthForm(b[1:])
+	return 1 + n
+}
+
+func isExpiry(op byte) bool { return op == opExpireTimeMS || op == opExpireTime }
+
+// takeSurplus takes from a key what is not its own.
+func (s *salvager) takeSurplus(f *record) {
+	if c := s.census; f.lone > 0 && 64*(c.idle+c.freqs-1)+oddLeast < c.keys {
+		f.extra = f.lone
+	}
+	at := f.start + int64(f.extra)
+	s.mark(f.start, at, RegionDoubt)
+	f.start = at
+}
+
+// expiringMost is how many keys that expire are noted.
+const expiringMost = 4
+
+// oddTimesMost is how many expiries that are text are rather damaged ones; in a file with more of them they are meant.
+const oddTimesMost = 2
+
+// textTime reports whether an expiry of an odd time is rather a piece of text.
+func textTime(at int64) bool {
+	const most = 6 // of the eight bytes
+	n := 0
+	for _, c := range binary.LittleEndian.AppendUint64(nil, uint64(at)) {
+		if printable(c) {
+			n++
+		}
+	}
+	return n >= most && oddTime(at)
+}
+
+// oddTime reports whether an expiry is of a time that nobody means.
+func oddTime(at int64) bool { return at <= 0 || at > year11476 }
+
+// noteExpiring notes keys that expire: the first ones, and those of whose form no other does.
+func (s *salvager) noteExpiring(f *record, g *segment) {
+	const many = 8
+	k := span{f.start, f.end}
+	if f.oddTime && len(s.oddTimes) <= oddTimesMost {
+		s.oddTimes = append(s.oddTimes, cut{k, len(s.segs) - 1})
+	}
+	if !g.hinted {
+		return
+	}
+	if len(g.expiring) <= expiringMost {
+		g.expiring = append(g.expiring, k)
+	}
+	if u := s.census.shapes[f.form]; u.keys >= many && u.expires <= 1 && len(g.odd) <= expiringMost {
+		g.odd = append(g.odd, k)
+	}
+}
+
+// cutSurplus leaves out keys that expire where the file says that fewer do: those unlike others of their form, or else all if they are few. An expiry
+// may have been put before a key, or be that of a key that was lost.
+func (s *salvager) cutSurplus() {
+	const few = 64
+	if s.out.Gaps > 0 && len(s.oddTimes) <= oddTimesMost {
+		for _, k := range s.oddTimes {
+			s.cutExpiring(k.segment, []span{k.span})
+		}
+	}
+	for i := range s.segs {
+		g := &s.segs[i]
+		surplus := g.expires - int64(g.hint[1])
+		none := g.hint[1] == 0
+		switch {
+		case !g.hinted || surplus <= 0 || !none && uint64(g.keys) != g.hint[0]:
+		case len(g.odd) > 0 && int64(len(g.odd)) <= surplus && !none:
+			s.cutExpiring(i, g.odd)
+		case surplus == 1 && g.expires <= expiringMost || none && g.expires <= expiringMost && few*g.expires <= g.keys:
+			s.cutExpiring(i, g.expiring)
+		}
+	}
+}
+
+// cutExpiring leaves out keys of a segment that should not expire.
+func (s *salvager) cutExpiring(segment int, keys []span) {
+	g := &s.segs[segment]
+	for _, k := range keys {
+		if slices.ContainsFunc(s.cuts, func(c cut) bool { return c.start == k.start }) {
+			continue
+		}
+		s.cuts = append(s.cuts, cut{k, segment})
+		g.keys--
+		g.expires--
+		s.out.DoubtfulKeys++
+		s.nameLost(k.start, k.end, LostKey{DB: g.db, Doubt: DoubtExpiry})
+		s.remark(k, RegionDoubt)
+	}
+}
+
+// remark changes the map of a range that lies in one region.
+func (s *salvager) remark(k span, kind RegionKind) {
+	i := slices.IndexFunc(s.out.Regions, func(r Region) bool { return r.Start <= k.start && r.End >= k.end })
+	if i < 0 {
+		return
+	}
+	r := s.out.Regions[i]
+	parts := []Region{{r.Start, k.start, r.Kind}, {k.start, k.end, kind}, {k.end, r.End, r.Kind}}
+	parts = slices.DeleteFunc(parts, func(r Region) bool { return r.Start == r.End })
+	s.out.Regions = slices.Replace(s.out.Regions, i, i+1, parts...)
+}

@@ -16,7 +16,7 @@ import (
 const blockSize = 256 << 10
 
 // mappedSize is that of blocks that need no memory of their own: large enough that handing them around costs little, small enough for a cache.
-const mappedSize = 512 << 10
+const mappedSize = 1 << 20
 
 // pipeline is a run of [Verify] with workers:
 //

@@ -116,7 +116,7 @@ type advance struct {
 }
 
 // stretchSize is the size of stretches in bytes: two for each worker may count as resident memory.
-const stretchSize = 2 << 20
+const stretchSize = 1 << 20
 
 // run reads from the start of the input as far as records are plain, and sums up in total.
 func (a *advance) run(ctx context.Context, total *stretch) {
@@ -236,20 +236,17 @@ func (a *advance) guess(s *stretch, from, limit int64) {
 	}
 	const chain = 3
 	for tries := 0; tries < 64; tries++ {
-		i := bytes.Index(a.whole[from-1:limit], []byte("\n*"))
+		// Not from the byte before: that may be released, and to touch it would map all around it again.
+		i := bytes.Index(a.whole[from:limit], []byte("\n*"))
 		if i < 0 {
 			return
 		}
-		from += int64(i)
+		from += int64(i) + 1
 		probe := stretch{start: from}
 		a.readN(&probe, limit, unknown, chain)
 		if probe.commands == chain || probe.more && probe.commands > 0 {
 			*s = stretch{start: from, found: true}
 			a.read(s, limit, unknown)
-			return
-		}
-		from++
-		if from >= limit {
 			return
 		}
 	}

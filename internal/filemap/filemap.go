@@ -79,13 +79,16 @@ func (m *Map) From(offset int64) *io.SectionReader {
 	return io.NewSectionReader(m.file, m.offset+offset, int64(len(m.data))-offset)
 }
 
-// releaseStep is how much is released at a time, in bytes.
-const releaseStep = 4 << 20
+// hugePage is what may be mapped at once, where the page cache has it in one piece. What is released ends with such a piece: a part of one would
+// come back with the next access to the rest of it, and stay.
+const hugePage = 2 << 20
 
 // Release says that what is before the offset will not be touched again for now.
 func (m *Map) Release(offset int64) {
-	end := int(offset) + len(m.pages) - len(m.data)
-	if end -= end % os.Getpagesize(); end-m.released >= releaseStep {
+	skip := len(m.pages) - len(m.data)
+	end := int(offset) + skip
+	end -= int((m.offset + offset) % hugePage)
+	if end > m.released {
 		release(m.pages[m.released:end])
 		m.released = end
 	}

@@ -37,7 +37,8 @@
 //
 // # Reading
 //
-//   - [Reader] reads one file, record by record, from any io.Reader.
+//   - [Reader] reads one file, record by record, from any io.Reader. One that only checks passes what is plainly sound by [Reader.Advance], on all
+//     processors.
 //   - [Set] is the files that a server would load; [Discover] finds them in a data directory, [Set.Replay] reads them as one stream,
 //     [Set.Check] says what is wrong with them, and what the servers would do: see [Verdict].
 //   - [ReadManifest] and [Manifest.AppendText] read and write manifests, [Writer] writes logs.

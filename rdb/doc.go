@@ -19,13 +19,14 @@
 // # Reading
 //
 // [Reader] yields records as [archive/tar] does. An [Entry]'s value is taken whole ([Entry.Value]), element by element
-// ([Entry.Elements]), as it stands ([Entry.Raw]), or not at all, which is cheap.
+// ([Entry.Elements], or [Entry.Visit], which allocates nothing), as it stands ([Entry.Raw]), or not at all, which is cheap.
 //
 // # Checking
 //
 // [Verify] applies every rule that the newest servers have (Redis 8.6 and Valkey 9.1 with sanitize-dump-payload yes). A file is judged
 // by the rules of its own [Family]; what only the other one refuses is a warning. Two verdicts come out: that of the servers' checker,
-// which stops at the first fault and does not mind some things, and that of the server itself.
+// which stops at the first fault and does not mind some things, and that of the server itself. Give it the file rather than a reader around
+// it: a regular file is read through a memory map, by all processors.
 //
 // # Writing
 //

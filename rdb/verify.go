@@ -104,8 +104,8 @@ func (r *Report) ServerFault() *FormatError { return r.refused }
 // it found. The error is the first fault of [Report.ServerFault], or [Report.CheckerFault] where only the checker minds, or else what kept
 // the input from being read.
 //
-// With workers, a regular file of 1 MiB or more, or an [io.SectionReader] of one, is read through a memory map where the system is Linux. A file that becomes
-// shorter meanwhile, or cannot be read, is no more than an error then too.
+// With workers, a regular file of 1 MiB or more, or an [io.SectionReader] of one, is read through a memory map where the system is Linux. Its own offset
+// stays where it was. A file that becomes shorter meanwhile, or cannot be read, is no more than an error then too.
 //
 // Memory is bounded whatever the input: by what the options say of duplicates, 40 MiB if they say nothing, and beside that by a few
 // MiB for every worker.

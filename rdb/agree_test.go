@@ -254,8 +254,9 @@ func TestMapped(t *testing.T) {
 		})
 	}
 	t.Run("shrinks", func(t *testing.T) {
+		long, _ := fuzz.RDB(8, fuzz.RDBOptions{Bytes: 16 << 20}) // more than all blocks in work
 		path := filepath.Join(t.TempDir(), "dump.rdb")
-		require.NoError(t, os.WriteFile(path, sound, 0o600))
+		require.NoError(t, os.WriteFile(path, long, 0o600))
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		require.NoError(t, err)
 		defer f.Close()
@@ -266,6 +267,6 @@ func TestMapped(t *testing.T) {
 		}
 		rep, err := rdb.Verify(context.Background(), f, o)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		require.LessOrEqual(t, rep.CheckerFault().Offset, int64(1<<20))
+		require.Less(t, rep.CheckerFault().Offset, int64(len(long)), "some blocks had been read")
 	})
 }

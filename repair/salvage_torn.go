@@ -40,7 +40,7 @@ func (g *gap) otherType(b []byte, at int) int64 {
 	was := b[at]
 	defer func() { b[at] = was }()
 	for t := range rdb.Type(opMeta) {
-		if p.census.table[t] != current || !packedTypes[t] || t == rdb.Type(was) {
+		if p.census.table[t] != current || t == rdb.Type(was) || !packedTypes[t] && !streamTypes[t] && t != rdb.TypeModule2 {
 			continue
 		}
 		b[at] = byte(t)
@@ -49,9 +49,20 @@ func (g *gap) otherType(b []byte, at int) int64 {
 		if !p.x.head(&f) || p.x.value(&f) != nil || f.damaged || f.start != g.failed {
 			continue
 		}
-		return f.end
+		if packedTypes[t] || p.census.toldBy(b[p.x.entry.ValueOffset-g.failed:], t) && p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
+			return f.end
+		}
 	}
 	return 0
+}
+
+// toldBy reports whether a stream or a value of a module, which begins b, is one as far as its beginning tells.
+func (c *census) toldBy(b []byte, t rdb.Type) bool {
+	v, _, enc, _ := lengthForm(b)
+	if streamTypes[t] {
+		return !enc && v > 0
+	}
+	return c.modules[rdb.ModuleID(v)]
 }
 
 // countFields returns the end of a hash with expiring fields by its count of fields, of which one is supposed to be damaged: that which

@@ -13,7 +13,7 @@ type census struct {
 	expires, idle, freqs uint32
 	tested, novel        uint32 // keys looked at while learning, and those of them that were unlike those before
 	binary, ints, long   uint32 // and those with control characters; keys written as integers; long keys
-	willExpire           bool   // keys do that were learnt ahead
+	willExpire           bool   // keys do that were learnt ahead, or the file says so
 	longForms            bool   // lengths are longer than need be: no server wrote the file
 	anyText              *textModel
 	modules              map[rdb.ModuleID]bool

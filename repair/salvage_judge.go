@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -74,7 +75,7 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 		}
 	}
 	row = s.judgeBehindDamage(s.judgeBeforeDamage(row, g), g)
-	if n := len(row); n == 0 || row[n-1].end == g.anchor {
+	if n := len(row); n == 0 || row[n-1].end == g.anchor && g.found {
 		return row
 	}
 	if !g.stuck[row[0].start] && !proved(row) {
@@ -84,7 +85,12 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 		return nil
 	}
 	for n := len(row); n > 0; n-- {
-		if f := row[n-1]; f.damaged && f.score >= 0 || !f.damaged && s.endsThere(f, g) {
+		f := row[n-1]
+		if n > 1 && f.what == isSelect && row[n-2].what == isKey && s.probe.startsInside(row[n-2]) { // it is rather a part of what begins there
+			row = row[:n-1]
+			continue
+		}
+		if f.damaged && f.score >= 0 || !f.damaged && s.endsThere(f, g) {
 			break
 		}
 		s.doubt(row[n-1], DoubtEnd)
@@ -145,7 +151,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
-	if s.oddName(f, g) {
+	if s.oddName(f, g) || s.fieldsName(f) {
 		return DoubtBeginning
 	}
 	torn := g.tornStrings()
@@ -156,7 +162,13 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	if sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1))) {
 		return DoubtBeginning
 	}
-	if f.expires || from == f.start {
+	if f.expires {
+		return ""
+	}
+	if s.census.expiring() && s.endsExpiry(f.start, from) {
+		return DoubtExpiry
+	}
+	if from == f.start {
 		return ""
 	}
 	zeros := int64(s.probe.view.zerosBefore(f.start, 2*viewSize/1024))
@@ -182,6 +194,9 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 	if key == nil {
 		return false
 	}
+	if zeros := make([]byte, zeroFew); len(key) > zeroFew && bytes.HasSuffix(key, zeros) && s.probe.view.zerosBefore(f.end, zeroFew) == zeroFew {
+		return true
+	}
 	c := s.census
 	others := c.binary
 	if others > 0 && g.stuck[f.start] && f.score < startBits {
@@ -191,6 +206,20 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 		return false
 	}
 	return !f.verified && c.tested >= oddLeast && others == 0 || c.oddControl(key) && s.otherKey(f, true)
+}
+
+// fieldsName reports whether a key before the first database has the name of a field: it is one whose opcode is lost.
+func (s *salvager) fieldsName(f *record) bool {
+	selected := slices.ContainsFunc(s.segs, func(g segment) bool { return g.selected }) ||
+		slices.ContainsFunc(s.recent, func(r record) bool { return r.what == isSelect && r.start < f.start })
+	return f.likeField() && !selected && knownFields[string(s.keyOf(f))]
+}
+
+// endsExpiry reports whether what stands before an offset, of which the record before the gap that begins at from may have taken a part, ends like an
+// expiry of this time: a damaged value can have swallowed its beginning.
+func (s *salvager) endsExpiry(at, from int64) bool {
+	i := slices.IndexFunc(s.doubts, func(d doubtful) bool { return d.end == from && d.why == DoubtEnd })
+	return i >= 0 && s.probe.timeEnds(at)
 }
 
 // gapBefore returns where the gap before a record began: behind the last record known of.
@@ -255,6 +284,14 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 	}
 	b = b[:n]
 	tail := b[max(0, n-8):]
+	if n >= 9 && b[n-9] == opExpireTimeMS && b[n-1] < 0x80 && s.census.expires > 0 {
+		return true
+	}
+	if n >= 9 && n <= longest && b[0] == opExpireTimeMS {
+		if t := int64(binary.LittleEndian.Uint64(b[1:])); t > year2000 && t < year10000 {
+			return true
+		}
+	}
 	if len(tail) == 8 && (s.census.expires > 0 || n <= 9 || zerosThen(b) || s.census.willExpire && [4]byte(tail) == [4]byte{}) {
 		if t := int64(binary.LittleEndian.Uint64(tail)); t > year2000 && t < year10000 {
 			return true

@@ -1,5 +1,7 @@
 package repair
 
+import "github.com/kvfsck/kvfsck/rdb"
+
 // A key whose length is damaged swallows what stands behind it, and one into which bytes were put ends too early. What is read then is well-formed often
 // enough, but the key has in it what no other key has: the length of the value, or that of the key itself.
 
@@ -62,6 +64,7 @@ func (s *salvager) readsWell(head []byte, f *record, rest int) bool {
 // another: then its value has grown.
 func (p *prober) startsInside(f *record) bool {
 	const most = 12
+	from, to := p.textOf(f)
 	for k := int64(1); k <= most && f.end-k > f.start; k++ {
 		at := f.end - k
 		b := p.view.at(at, 1<<10)
@@ -69,6 +72,9 @@ func (p *prober) startsInside(f *record) bool {
 			return false
 		}
 		n := 0 // up to the type
+		if at > from && at <= to && b[0] < opMeta && p.soundHead(at, b) >= headMin {
+			return true
+		}
 		switch b[0] {
 		case opExpireTimeMS, opIdle, opFreq:
 			n = max(0, afterModifiers(b))
@@ -83,4 +89,39 @@ func (p *prober) startsInside(f *record) bool {
 		}
 	}
 	return false
+}
+
+// textOf returns where the text lies with which the string of a key begins, if it is text.
+func (p *prober) textOf(f *record) (from, to int64) {
+	const least = 3
+	b := p.view.at(f.start, int(min(f.end-f.start, viewSize)))
+	v := p.plainString(f, b)
+	text := 0
+	for text < len(v) && printable(v[text]) {
+		text++
+	}
+	if text < least {
+		return 0, 0
+	}
+	from = f.end - int64(len(v))
+	return from, from + int64(text)
+}
+
+// plainString returns what a string holds that is written as such and lies in b, which begins with its record; nil if it is none.
+func (p *prober) plainString(f *record, b []byte) []byte {
+	if f.what != isKey || f.typ != rdb.TypeString || int64(len(b)) < f.end-f.start {
+		return nil
+	}
+	var h record
+	p.x.r.ResumeBytes(b, p.position(f.start))
+	if !p.x.head(&h) || h.what != isKey {
+		return nil
+	}
+	b = b[:f.end-f.start]
+	v := b[min(int(p.x.entry.ValueOffset-f.start), len(b)):]
+	_, n, enc, _ := lengthForm(v)
+	if n == 0 || enc {
+		return nil
+	}
+	return v[n:]
 }

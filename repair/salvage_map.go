@@ -170,6 +170,9 @@ func (s *salvager) enterKey(f *record) {
 		g.expires++
 		s.noteExpiring(f, g)
 	}
+	if f.tail && len(s.tails) < openRecords {
+		s.tails = append(s.tails, tail{cut{span{f.start, f.end}, len(s.segs) - 1}, f.expires})
+	}
 	s.keys.add(inDB(f.sum, g.db), f.start)
 }
 

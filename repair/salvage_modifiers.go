@@ -15,14 +15,21 @@ import (
 // takeBack gives a key back what the string before it ends with, and takes out that string.
 func (s *salvager) takeBack(f *record) {
 	n := len(s.recent)
-	if n == 0 || f.damaged || s.census.expires+s.census.idle+s.census.freqs == 0 {
+	if n == 0 || f.damaged || s.census.idle+s.census.freqs == 0 && !s.census.expiring() {
 		return
 	}
 	last := &s.recent[n-1]
+	if last.damaged && last.nameless && last.end == f.start && !f.expires && s.census.expiring() && s.probe.timeEnds(f.start) {
+		f.damaged, f.doubt = true, DoubtExpiry
+		return
+	}
 	if last.typ != rdb.TypeString || last.what != isKey || last.end != f.start || last.damaged || f.expires {
 		return
 	}
 	k := s.swallowed(f)
+	if k == 0 && s.tailOfTime(last, f) {
+		f.tail, last.tail = true, true
+	}
 	if k == 0 || f.start-k < last.start+4 {
 		if s.bare(f) {
 			f.damaged, f.doubt = true, DoubtExpiry
@@ -76,3 +83,28 @@ func (c *census) often(n uint32) bool { return c.keys >= 16 && float64(n) > most
 func (s *salvager) bare(f *record) bool {
 	return !f.modified && (s.census.often(s.census.freqs) || s.census.often(s.census.idle))
 }
+
+// tailOfTime reports whether the text of the string before a key ends with what is rather the end of that key's expiry: other bytes took the place of its
+// beginning.
+func (s *salvager) tailOfTime(last, f *record) bool {
+	const fewest, most = 3, 8 // bytes of the end
+	if !s.census.expiring() || !s.probe.timeEnds(f.start) {
+		return false
+	}
+	v := s.probe.plainString(last, s.probe.view.at(last.start, int(min(last.end-last.start, viewSize))))
+	text := 0
+	for text < len(v) && printable(v[text]) {
+		text++
+	}
+	return text > 0 && len(v)-text >= fewest && len(v)-text <= most
+}
+
+// timeEnds reports whether the bytes before an offset are the last ones of a time of these years, in milliseconds.
+func (p *prober) timeEnds(at int64) bool {
+	const n = 3
+	b := p.view.at(at-n, n)
+	return at >= n && len(b) >= n && b[0] > 0 && b[0] < 0x10 && b[1] == 0 && b[2] == 0
+}
+
+// expiring reports whether keys of the file are known to expire.
+func (c *census) expiring() bool { return c.expires > 0 || c.willExpire }

@@ -58,6 +58,10 @@ func (s *salvager) surplus(f *record, carried bool) {
 // keepSurplus takes over what was found out of a record when it was read in a row.
 func (f *record) keepSurplus(was *record) {
 	f.extra, f.lone, f.form, f.oddTime, f.expires = was.extra, was.lone, was.form, was.oddTime, was.expires
+	f.tail = was.tail
+	if was.damaged && was.doubt != "" && !f.damaged {
+		f.damaged, f.doubt = true, was.doubt
+	}
 }
 
 // modifierSize returns how many bytes an expiry, idle time or counter takes that begins b.
@@ -134,6 +138,7 @@ func (s *salvager) cutSurplus() {
 			s.cutExpiring(k.segment, []span{k.span})
 		}
 	}
+	s.cutTails()
 	for i := range s.segs {
 		g := &s.segs[i]
 		surplus := g.expires - int64(g.hint[1])
@@ -150,17 +155,42 @@ func (s *salvager) cutSurplus() {
 
 // cutExpiring leaves out keys of a segment that should not expire.
 func (s *salvager) cutExpiring(segment int, keys []span) {
-	g := &s.segs[segment]
 	for _, k := range keys {
-		if slices.ContainsFunc(s.cuts, func(c cut) bool { return c.start == k.start }) {
+		s.cutDoubtful(cut{k, segment}, true)
+	}
+}
+
+// cutDoubtful leaves out a key of whose expiry there is doubt.
+func (s *salvager) cutDoubtful(k cut, expires bool) {
+	if slices.ContainsFunc(s.cuts, func(c cut) bool { return c.start == k.start }) {
+		return
+	}
+	g := &s.segs[k.segment]
+	s.cuts = append(s.cuts, k)
+	g.keys--
+	if expires {
+		g.expires--
+	}
+	s.out.DoubtfulKeys++
+	s.nameLost(k.start, k.end, LostKey{DB: g.db, Doubt: DoubtExpiry})
+	s.remark(k.span, RegionDoubt)
+}
+
+// tail is a key that may have lost its expiry, or whose value may end with that of the next one.
+type tail struct {
+	cut
+	expires bool
+}
+
+// cutTails leaves out keys that seem to have lost their expiry to the value before, and the keys of these values, if the file is known to be damaged:
+// values may end like that.
+func (s *salvager) cutTails() {
+	for _, k := range s.tails {
+		g := &s.segs[k.segment]
+		if s.out.Gaps == 0 && (!g.hinted || g.expires >= int64(g.hint[1])) {
 			continue
 		}
-		s.cuts = append(s.cuts, cut{k, segment})
-		g.keys--
-		g.expires--
-		s.out.DoubtfulKeys++
-		s.nameLost(k.start, k.end, LostKey{DB: g.db, Doubt: DoubtExpiry})
-		s.remark(k, RegionDoubt)
+		s.cutDoubtful(k.cut, k.expires)
 	}
 }
 

@@ -25,6 +25,7 @@ type salvager struct {
 	done     int64    // behind what is settled
 	ended    bool
 	oddTimes []cut // keys with odd expiries, the first ones
+	tails    []tail
 	guessed  bool  // the version, of which nothing in the file tells
 	again    bool  // duplicates are to be looked for anew
 	unsure   bool  // all since the last gap may be fields of a hash
@@ -182,6 +183,9 @@ func (s *salvager) walk() (failed int64, err error) {
 		if learn {
 			like = s.census.learnKey(key)
 			s.census.learnShape(key, f.expires)
+		}
+		if f.what == isResize && f.numbers[1] > 0 {
+			s.census.willExpire = true
 		}
 		if f.what == isSlot || f.what == isSlotField {
 			s.x.slots, s.probe.x.slots = true, true

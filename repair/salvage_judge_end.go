@@ -10,11 +10,16 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 		return true
 	case s.oddName(f, g):
 		return false
-	case s.probe.elementsGoOn(f) || s.probe.startsInside(f):
+	case s.probe.elementsGoOn(f) || s.probe.startsInside(f) || s.probe.brokenCounter(f) || s.longCount(f):
 		return false
+	case f.verified && f.typ == rdb.TypeString:
+		b := v.at(f.end, 1)
+		return len(b) == 0 || b[0] >= opMeta || s.probe.headBehind(f.end) == 0
 	case f.verified:
 		return true
 	case s.oddStream(f):
+		return false
+	case f.end >= s.probe.end && s.endMarkInside(f):
 		return false
 	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
 		return true
@@ -108,4 +113,24 @@ func (p *prober) runsOut(at int64) bool {
 	}
 	err := p.x.r.Err()
 	return err == nil || p.cut(err, at)
+}
+
+// endMarkInside reports whether the last bytes of a record, with which the file ends, are rather the end mark and its checksum: a file that was cut short
+// hardly ever ends where a record does, and with what looks like that.
+func (s *salvager) endMarkInside(f *record) bool {
+	at := s.probe.end - headerSize
+	b := s.probe.view.at(at, 1)
+	return s.probe.end == s.size && s.out.Version >= firstChecked && at > f.start && len(b) > 0 && b[0] == opEOF
+}
+
+// longCount reports whether the length with which a value begins takes more bytes than it needs, as no server writes it.
+func (s *salvager) longCount(f *record) bool {
+	b := s.probe.view.at(f.start, probeAhead)
+	s.probe.x.r.ResumeBytes(b, s.probe.position(f.start))
+	var h record
+	if s.census.longForms || f.what != isKey || !s.probe.x.head(&h) || h.what != isKey || f.typ == rdb.TypeHashTTL || f.typ == rdb.TypeHashListpackTTL {
+		return false
+	}
+	_, n, _, shortest := lengthForm(b[min(int(s.probe.x.entry.ValueOffset-f.start), len(b)):])
+	return n > 0 && !shortest
 }

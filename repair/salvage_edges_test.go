@@ -1,0 +1,104 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/internal/corpus"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// TestSalvageEdges damages files of the corpus so that what stands beside the damage can be read and is not what it seems to be. Nothing wrong may come out,
+// and of the untouched keys no more than the one beside the damage may be left out.
+func TestSalvageEdges(t *testing.T) {
+	files := map[string]string{}
+	for _, f := range corpus.RDBs(t) {
+		files[f.ID] = f.Path
+	}
+	for _, c := range []struct {
+		name, file string
+		at, cut    int // cut -1: to the end
+		put        string
+	}{
+		{"elements of a sorted set where the file is cut short", "rdb/redis-8.6/random2.rdb", 6850, -1, ""},
+		{"string that takes a counter's opcode, what is left reads as a database", "rdb/redis-5.0/lfu.rdb", 581, 1, ""},
+		{"string that takes the end mark and the checksum", "rdb/redis-7.0/misc.rdb", 8593, 1, "0a"},
+		{"fields of a value of a module whose type is wrong", "rdb/redis-8.6/vectors.rdb", 6123, 1, "17"},
+		{"string that takes the beginning of an expiry", "rdb/redis-6.2/lfu.rdb", 744, 8, ""},
+		{"expiry with a byte put into it, before any other", "rdb/redis-7.0/lfu.rdb", 94, 0, "00"},
+		{"field without its opcode", "rdb/redis-7.4/modules.rdb", 10, 0, "00"},
+		{"key that ends with zeros", "rdb/valkey-9.1/scripts.rdb", 270, 16, "00000000000000001c317bfadabbbe68"},
+		{"count longer than need be", "rdb/valkey-9.1/hashes.rdb", 12980, 1, "8000000001"},
+		{"compressed string with bytes put into it", "rdb/redis-8.0/misc.rdb", 3602, 0, "d124"},
+		{"HyperLogLog with a byte put into its name", "rdb/valkey-unstable/misc.rdb", 8082, 0, "01"},
+		{"HyperLogLog with a byte put before most of its name", "rdb/redis-7.4/misc.rdb", 931, 0, "ff"},
+	} {
+		require.Contains(t, files, c.file)
+		b, err := os.ReadFile(files[c.file])
+		require.NoError(t, err)
+		put, err := hex.DecodeString(c.put)
+		require.NoError(t, err)
+		d := newDamaged(newOriginal(t, c.file, b), c.name)
+		end := c.at + c.cut
+		if c.cut < 0 {
+			end = len(d.bytes)
+		}
+		d.splice(c.at, end, put)
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.bad, c.name)
+		assert.LessOrEqual(t, len(sc.lost), 1, "%s: %v", c.name, sc.lost)
+	}
+}
+
+// TestSalvageSwappedEdges exchanges two blocks of a file, so that a value ends with the type of the next key, or with the end of its expiry.
+func TestSalvageSwappedEdges(t *testing.T) {
+	files := map[string]string{}
+	for _, f := range corpus.RDBs(t) {
+		files[f.ID] = f.Path
+	}
+	for _, c := range []struct {
+		file          string
+		first, second int
+	}{
+		{"rdb/redis-6.2/dbs.rdb", 2143, 2516},
+		{"rdb/redis-8.6/lfu.rdb", 244, 653},
+		{"rdb/redis-7.4/lru.rdb", 193, 421},
+	} {
+		const size = 64
+		require.Contains(t, files, c.file)
+		b, err := os.ReadFile(files[c.file])
+		require.NoError(t, err)
+		d := newDamaged(newOriginal(t, c.file, b), "swapped")
+		d.applyEdits([]corpus.Edit{{Op: "swap", N: []int{c.first, size, c.second, size}}})
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.bad)
+	}
+}
+
+// TestSalvageValuesLikeTimes: a sound file of which values end as expiries do keeps all of its keys.
+func TestSalvageValuesLikeTimes(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	const keys = 40
+	require.NoError(t, w.SelectDB(0))
+	require.NoError(t, w.ResizeDB(keys, keys/2))
+	for i := range keys {
+		e := rdb.NewEntry(0, fmt.Appendf(nil, "page:%d", i))
+		if i%2 == 0 {
+			e.ExpireAt = 1900000000123 + int64(i)*77777
+		}
+		require.NoError(t, w.WriteEntry(e, rdb.String("text\x01\x02\x03\x05\x00\x00")))
+	}
+	require.NoError(t, w.Close())
+	s, err := Salvage(context.Background(), bytes.NewReader(b.Bytes()), int64(b.Len()), SalvageOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, keys, s.Keys)
+	require.Zero(t, s.DoubtfulKeys)
+}

@@ -37,6 +37,7 @@ func TestSalvageEdges(t *testing.T) {
 		{"key that ends with zeros", "rdb/valkey-9.1/scripts.rdb", 270, 16, "00000000000000001c317bfadabbbe68"},
 		{"count longer than need be", "rdb/valkey-9.1/hashes.rdb", 12980, 1, "8000000001"},
 		{"compressed string with bytes put into it", "rdb/redis-8.0/misc.rdb", 3602, 0, "d124"},
+		{"stream whose type is that of a set, which ends before it", "rdb/valkey-8.0/streams.rdb", 85, 1, "0b"},
 		{"HyperLogLog with a byte put into its name", "rdb/valkey-unstable/misc.rdb", 8082, 0, "01"},
 		{"HyperLogLog with a byte put before most of its name", "rdb/redis-7.4/misc.rdb", 931, 0, "ff"},
 	} {

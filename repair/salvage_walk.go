@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -197,7 +198,7 @@ func (s *salvager) walk() (failed int64, err error) {
 			}
 			return s.pos, err
 		}
-		if s.truncate && f.damaged || f.damaged && f.what == isKey && s.hopeless(&f) || s.unheardOf(&f) {
+		if s.truncate && f.damaged || f.damaged && f.what == isKey && (s.hopeless(&f) || s.longerType(&f)) || s.unheardOf(&f) {
 			return s.pos, nil
 		}
 		if learn {
@@ -246,6 +247,20 @@ func (s *salvager) zeroed(f *record) bool {
 // hopeless reports whether what was read as a damaged record is rather none.
 func (s *salvager) hopeless(f *record) bool {
 	return s.census.keys > openRecords/4 && s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < hopelessBits
+}
+
+// longerType reports whether a damaged record is rather one of another type, which reads without faults and ends behind this one, before another record:
+// what stands between the two ends is no record then.
+func (s *salvager) longerType(f *record) bool {
+	p := &s.probe
+	b := p.view.at(f.start, probeAhead)
+	b = bytes.Clone(b[:max(0, min(int64(len(b)), p.end-f.start))]) // its type will be changed
+	at := afterModifiers(b)
+	if at < 0 || at+16 > len(b) {
+		return false
+	}
+	end := (&gap{s: s, failed: f.start}).otherType(b, at)
+	return end > f.end && p.soundHead(end, p.view.at(end, 1<<10)) >= tailMin
 }
 
 // spelled reports whether a key that is written as an integer is the beginning of a text like other keys, of which none is an integer: then it

@@ -3,7 +3,6 @@ package aof
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"io"
 	"runtime"
 
@@ -261,7 +260,7 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 		s.needs = depth
 	}
 	b := a.whole
-	var args [skimArgs][]byte
+	args := make([][]byte, 0, skimArgs)
 	var cmd Command
 	i := s.start
 	for ; i < limit; s.end = i {
@@ -278,19 +277,19 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 			s.annotations++
 			continue
 		}
-		argc, body, end := plainCommand(b, int(i), &args)
-		if end == 0 {
+		var argc, body, end int
+		if args, argc, body, end = plainCommand(b, int(i), args[:0], skimArgs); end == 0 {
 			return
 		}
 		special := Ordinary
 		if c := args[0][0] | 0x20; c == 'm' || c == 'e' || c == 's' {
 			special = specialOf(args[0], true)
 		}
-		if special != Ordinary && !s.special(special, args[0], args[1], argc, i) {
+		if special != Ordinary && !s.special(special, args, argc, i) {
 			return
 		}
 		if a.opt.Plain != nil {
-			cmd = Command{Offset: a.base + i, Args: args[:min(argc, skimArgs)], Argc: int64(argc)}
+			cmd = Command{Offset: a.base + i, Args: args, Argc: int64(argc)}
 			for k := range cmd.Args {
 				cmd.Args[k] = cmd.Args[k][:min(len(cmd.Args[k]), skimKeep)]
 			}
@@ -307,7 +306,8 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 }
 
 // special takes a command on which the reading of others depends; false if it is not plainly in its place.
-func (s *stretch) special(special Special, name, arg []byte, argc int, at int64) bool {
+func (s *stretch) special(special Special, args [][]byte, argc int, at int64) bool {
+	name := args[0]
 	switch special {
 	case Multi:
 		if len(name) != len("multi") || s.depth == 1 {
@@ -330,70 +330,10 @@ func (s *stretch) special(special Special, name, arg []byte, argc int, at int64)
 		s.depth = 0
 	case Select:
 		if len(name) == len("select") && argc == 2 {
-			if db, ok := selected(arg); ok {
+			if db, ok := selected(args[1]); ok {
 				s.selects, s.db = true, db
 			}
 		}
 	}
 	return true
-}
-
-// plainCommand passes a command at b[i:] of the form that servers write, as [Reader.fastCommand] does; end is 0 for any other. It keeps the first
-// arguments and returns where the last one's body is.
-func plainCommand(b []byte, i int, args *[skimArgs][]byte) (argc, body, end int) {
-	if i >= len(b) || b[i] != '*' {
-		return 0, 0, 0
-	}
-	argc, i = plainHeader(b, i)
-	if argc == 0 {
-		return 0, 0, 0
-	}
-	for k := range argc {
-		if i >= len(b) || b[i] != '$' {
-			return 0, 0, 0
-		}
-		size, start := plainHeader(b, i)
-		if start == 0 || size > len(b)-start-2 {
-			return 0, 0, 0
-		}
-		if body, i = start, start+size+2; binary.LittleEndian.Uint16(b[i-2:]) != crlf {
-			return 0, 0, 0
-		}
-		if k < skimArgs {
-			args[k] = b[start : start+size : start+size]
-		}
-	}
-	if len(args[0]) == 0 {
-		return 0, 0, 0
-	}
-	return argc, body, i
-}
-
-const crlf = '\r' | '\n'<<8
-
-// plainHeader is [fastHeader] for the header that begins with its sigil at i. Up to three digits, which nearly all headers have, are taken from one word: how
-// many there are is for the processor to foresee, so that it need not wait for them to find the next header.
-func plainHeader(b []byte, i int) (v, next int) {
-	if i > len(b)-8 {
-		return fastHeader(b, i+1)
-	}
-	x := binary.LittleEndian.Uint64(b[i:])
-	d := int(x>>8&0xFF) - '0'
-	if uint(d) > 9 {
-		return 0, 0
-	}
-	if x>>16&0xFFFF == crlf {
-		return d, i + 4
-	}
-	e := int(x>>16&0xFF) - '0'
-	if uint(e) > 9 {
-		return 0, 0
-	}
-	if d = 10*d + e; x>>24&0xFFFF == crlf {
-		return d, i + 5
-	}
-	if e = int(x>>24&0xFF) - '0'; uint(e) <= 9 && x>>32&0xFFFF == crlf {
-		return 10*d + e, i + 6
-	}
-	return fastHeader(b, i+1)
 }

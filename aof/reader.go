@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"math"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -214,37 +215,16 @@ func (r *Reader) finishPreamble() bool {
 	return true
 }
 
-// fastCommand reads a command that is whole in the window and has the form that servers write:
-//
-//	*3\r\n $3\r\nSET\r\n $1\r\nk\r\n $5\r\nvalue\r\n
-//
-// It is false, and has changed nothing, for any other; there may be more to the input, then. Checker and server agree on what it reads.
+// fastCommand reads a command that is plain and whole in the window. It is false, and has changed nothing, for any other; there may be more to
+// the input, then.
 func (r *Reader) fastCommand() bool {
-	b := r.w.buf[r.w.pos:r.w.end]
-	if len(b) == 0 || b[0] != '*' {
-		return false
+	most := math.MaxInt
+	if r.opt.Skim {
+		most = skimArgs
 	}
-	argc, i := fastHeader(b, 1)
-	if argc == 0 {
+	args, argc, body, end := plainCommand(r.w.buf[r.w.pos:r.w.end], 0, r.args[:0], most)
+	if end == 0 {
 		return false
-	}
-	args, body := r.args[:0], 0
-	for k := range argc {
-		if i >= len(b) || b[i] != '$' {
-			return false
-		}
-		size, start := fastHeader(b, i+1)
-		if start == 0 || size > len(b)-start {
-			return false
-		}
-		end := start + size
-		if end+2 > len(b) || b[end] != '\r' || b[end+1] != '\n' {
-			return false
-		}
-		if k < skimArgs || !r.opt.Skim {
-			args = append(args, b[start:end:end])
-		}
-		i, body = end+2, start
 	}
 	r.args = args
 	special := specialOf(args[0], true)
@@ -262,27 +242,9 @@ func (r *Reader) fastCommand() bool {
 	start := r.w.offset()
 	r.readStart = start + int64(body)
 	r.pos.Lines += 1 + 2*int64(argc)
-	r.w.pos += i
+	r.w.pos += end
 	r.give(special, start, int64(argc))
 	return true
-}
-
-// fastHeader reads digits and CR LF at b[i:]. next is 0 if it is not that, or of more than 9 digits.
-func fastHeader(b []byte, i int) (v, next int) {
-	for first := i; i < len(b); i++ {
-		d := b[i] - '0'
-		if d > 9 {
-			if i == first || i-first > 9 || b[i] != '\r' || i+1 >= len(b) || b[i+1] != '\n' {
-				return 0, 0
-			}
-			return v, i + 2
-		}
-		v = 10*v + int(d)
-		if i-first > 9 {
-			return 0, 0
-		}
-	}
-	return 0, 0
 }
 
 // give makes the command that was read the current record, and moves on what depends on it.

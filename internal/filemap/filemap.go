@@ -83,7 +83,7 @@ func (m *Map) From(offset int64) *io.SectionReader {
 // come back with the next access to the rest of it, and stay.
 const hugePage = 2 << 20
 
-// Release says that what is before the offset will not be touched again for now.
+// Release gives back what is before the offset, which is not to be touched again: that would map it anew, and nothing would release it.
 func (m *Map) Release(offset int64) {
 	skip := len(m.pages) - len(m.data)
 	end := int(offset) + skip

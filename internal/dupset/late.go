@@ -130,6 +130,7 @@ func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
 		return nil, 0, l.err
 	}
 	workers = max(workers, 1)
+	most := cmp.Or(l.opt.MaxDups, DefaultMaxDups)
 	var (
 		next  atomic.Int64
 		wait  sync.WaitGroup
@@ -152,7 +153,9 @@ func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
 					continue
 				}
 				mutex.Lock()
-				dups, seen = append(dups, found...), seen+n
+				if dups, seen = append(dups, found...), seen+n; len(dups) >= 2*most {
+					dups = firstDups(dups, most)
+				}
 				if err == nil {
 					err = e
 				}
@@ -161,8 +164,13 @@ func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
 		})
 	}
 	wait.Wait()
+	return firstDups(dups, most), seen, err
+}
+
+// firstDups returns the first of some duplicates, sorted, at most so many.
+func firstDups(dups []Dup, most int) []Dup {
 	slices.SortFunc(dups, compareDups)
-	return dups[:min(len(dups), cmp.Or(opt.MaxDups, DefaultMaxDups))], seen, err
+	return dups[:min(len(dups), most)]
 }
 
 // lateWorker looks for duplicates in one partition after the other.

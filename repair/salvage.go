@@ -41,7 +41,7 @@ type SalvageOptions struct {
 	LostDB *uint64
 	// MaxNames is how many keys each list of the account names; the counts go on. 0 means 1000.
 	MaxNames int
-	// MaxMemory bounds the tables that find duplicates, in bytes; what does not fit goes to temporary files. 0 means 64 MiB.
+	// MaxMemory bounds the tables that find duplicates, in bytes; what does not fit goes to temporary files. 0 means 128 MiB.
 	MaxMemory int64
 	// TempDir is where those are made; empty means [os.TempDir].
 	TempDir string

@@ -58,8 +58,12 @@ type readRecord struct {
 	sum               dupset.Sum
 	key, keyEnd       uint32 // in the keys of the batch
 	other             int32  // if not negative it is another one, of that index
+	form              uint32 // of the key, if it expires and the record is calm
 	freq              int16
 	typ               rdb.Type
+	first             byte // of the key
+	calm              bool // see passCalm
+	number            bool // a key that a server writes as an integer
 }
 
 // otherRecord is any other record that was read ahead.
@@ -72,12 +76,17 @@ type otherRecord struct {
 	err   error // what ended the reading in the value
 }
 
+// readers is how many workers read ahead.
+func (o *SalvageOptions) readers() int {
+	if o.workers == 0 {
+		return min(runtime.GOMAXPROCS(0), aheadWorkers)
+	}
+	return o.workers
+}
+
 // newReadAhead reads what src has, from a place in the file on; nil is its beginning.
 func newReadAhead(src io.Reader, from *rdb.Position, o SalvageOptions, checked *checkedPart) *readAhead {
-	n := o.workers
-	if n == 0 {
-		n = min(runtime.GOMAXPROCS(0), aheadWorkers)
-	}
+	n := o.readers()
 	a := &readAhead{opt: o, checked: checked, stop: make(chan struct{})}
 	a.work, a.queue, a.free = make(chan *batch, n+aheadPieces), make(chan *batch, n+aheadPieces), make(chan *batch, n+aheadPieces)
 	a.split = rdb.NewSplitterOptions(src, rdb.SplitterOptions{Size: o.piece, From: from})
@@ -151,7 +160,7 @@ func (x *recordReader) stopAhead() {
 }
 
 func (a *readAhead) newReader() *recordReader {
-	x := &recordReader{checked: a.checked, quick: true}
+	x := &recordReader{checked: a.checked, quick: true, seeds: dupset.Process()}
 	opt := x.options(a.opt)
 	opt.Window = 4 << 10 // pieces are in memory
 	x.r = rdb.NewReaderOptions(nil, opt)
@@ -192,23 +201,28 @@ func (b *batch) read(x *recordReader, stop <-chan struct{}) {
 
 // next reads a record; false if none follows.
 func (b *batch) next(x *recordReader) bool {
+	x.fault = nil
+	if !x.next() {
+		return false
+	}
+	if x.passed {
+		b.add(x.r.Record().(*rdb.Entry), x.seeds)
+		return true
+	}
 	var f record
-	if !x.head(&f) {
+	if !x.take(&f) {
 		return false
 	}
 	head := f
-	from := len(b.keys)
-	b.keys = append(b.keys, x.key...)
 	err := x.value(&f)
 	if e := x.entry; e != nil && err == nil && x.fault == nil && e.Meta == nil {
-		b.records = append(b.records, readRecord{
-			start: head.start, value: e.ValueOffset, end: f.end, expireAt: e.ExpireAt, idle: e.Idle, freq: int16(e.Freq), typ: e.Type,
-			sum: head.sum, key: uint32(from), keyEnd: uint32(len(b.keys)), other: -1,
-		})
+		b.add(e, x.seeds)
 		return true
 	}
 	o := otherRecord{head: head, end: f.end, fault: x.fault, err: err}
 	if x.entry != nil {
+		from := len(b.keys)
+		b.keys = append(b.keys, x.key...)
 		o.entry = *x.entry
 		o.entry.Key = b.keys[from:len(b.keys):len(b.keys)]
 	} else if e, ok := x.other.(*rdb.EOF); ok {
@@ -218,6 +232,18 @@ func (b *batch) next(x *recordReader) bool {
 	b.others = append(b.others, o)
 	b.records = append(b.records, readRecord{other: int32(len(b.others) - 1)})
 	return err == nil
+}
+
+// add adds a key with a sound value, of which that was passed.
+func (b *batch) add(e *rdb.Entry, seeds *dupset.Seeded) {
+	from := len(b.keys)
+	b.keys = append(b.keys, e.Key...)
+	n := len(b.records)
+	b.records = append(b.records, readRecord{
+		start: e.Offset, value: e.ValueOffset, end: e.End(), expireAt: e.ExpireAt, idle: e.Idle, freq: int16(e.Freq), typ: e.Type,
+		sum: seeds.Sum(e.Key), key: uint32(from), keyEnd: uint32(len(b.keys)), other: -1,
+	})
+	b.records[n].look(e, &b.piece)
 }
 
 // next returns the next record, nil if there is none: then err says why.

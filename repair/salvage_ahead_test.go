@@ -3,6 +3,7 @@ package repair
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand"
@@ -95,5 +96,44 @@ func TestReadAheadOfMutations(t *testing.T) {
 		d := newDamaged(o, m.name)
 		m.damage(rand.New(rand.NewSource(int64(i))), d)
 		demandAgreement(t, d.bytes, 2000, 2, m.name)
+	}
+}
+
+// TestReadAheadOfSmallKeys is the same where most records are calm, so that they are passed in runs: whether databases change, keys stand twice, some
+// expire, or damage comes between.
+func TestReadAheadOfSmallKeys(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version12, rdb.WriterOptions{})
+	expiry := binary.LittleEndian.AppendUint64([]byte{opExpireTimeMS}, 1_700_000_000_000)
+	for db := range uint64(2) {
+		for i := range 1500 {
+			value := fmt.Appendf(nil, "value %d", i*i)
+			e := rdb.NewEntry(db, fmt.Appendf(nil, "user:%d:name", i%1490))
+			switch {
+			case i%10 == 7 || i > 1000 && i < 1010:
+				e.ExpireAt, e.Key = 1_700_000_000_000+int64(i), fmt.Appendf(nil, "session:%d", i)
+			case i%100 == 50:
+				e.Key = fmt.Append(nil, 1000+i)
+			case i%300 == 9:
+				e.Key = fmt.Append(nil, 0x41414141) // text, as bytes
+			case i%300 == 31:
+				value = append(value, expiry...) // as if that of the next key
+			case i%300 == 51:
+				e.Key[0] = '\n'
+			}
+			require.NoError(t, w.WriteEntry(e, rdb.String(value)))
+		}
+	}
+	require.NoError(t, w.Close())
+	r := rand.New(rand.NewSource(1))
+	for damages := range 4 {
+		for _, piece := range []int{3000, 0} {
+			bad := bytes.Clone(b.Bytes())
+			for range damages {
+				at := r.Intn(len(bad))
+				r.Read(bad[at:min(len(bad), at+1+r.Intn(20))])
+			}
+			demandAgreement(t, bad, piece, 1+damages%2, fmt.Sprint(damages, " damages"))
+		}
 	}
 }

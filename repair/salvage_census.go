@@ -26,24 +26,21 @@ func newCensus(t [256]standing) *census {
 	return &census{modules: map[rdb.ModuleID]bool{}, shapes: map[uint32]shapeUse{}, keyText: newTextModel(0.9), valueText: newTextModel(0.55), anyText: newTextModel(0.98), table: t}
 }
 
-// sampling is how many keys are learnt from: every one up to this many, then one in as many again.
+// How many keys are learnt from: every one up to learnAll, one in learnSome up to learnMuch, then one in learnFew.
 const (
-	learnAll  = 4096
-	learnThen = 64
+	learnAll  = 1 << 12
+	learnSome = 1 << 6
+	learnMuch = 1 << 19
+	learnFew  = 1 << 9
 )
 
 // count takes note of a key. It reports whether its text is wanted too.
 func (c *census) count(f *record, e *rdb.Entry) (learn bool) {
-	c.keys++
 	if len(e.Key) > 0 {
 		c.first[e.Key[0]]++
 	}
 	if intWidth(e.Key) > 0 {
 		c.ints++
-	}
-	c.types[f.typ]++
-	if f.expires {
-		c.expires++
 	}
 	if e.Idle >= 0 {
 		c.idle++
@@ -51,7 +48,25 @@ func (c *census) count(f *record, e *rdb.Entry) (learn bool) {
 	if e.Freq >= 0 {
 		c.freqs++
 	}
-	return c.keys < learnAll || c.keys%learnThen == 0
+	return c.countKey(f.typ, f.expires)
+}
+
+// countKey is the part of count that goes by the type and the expiry.
+func (c *census) countKey(t rdb.Type, expires bool) (learn bool) {
+	c.keys++
+	c.types[t]++
+	if expires {
+		c.expires++
+	}
+	return c.keys%learnFew == 0 || c.keys < learnAll || c.keys%learnSome == 0 && c.keys < learnMuch
+}
+
+// usual reports whether there are so many keys of a type, and such that begin with a byte, that one more is nothing to wonder about. counted is 1
+// if it was counted, else 0.
+func (c *census) usual(t rdb.Type, first byte, counted uint32) bool {
+	const few, some, rare = 4, 16, 512 // few and some keys say nothing of what is usual
+	keys := uint64(c.keys + 1 - counted)
+	return keys < few || uint64(c.types[t]-counted)*rare > keys && (keys < some || uint64(c.first[first]-counted)*rare > keys)
 }
 
 // share is the logarithm of how frequent something is among the keys, beside one byte in 256.

@@ -6,6 +6,7 @@ import "github.com/kvfsck/kvfsck/rdb"
 // which it found no fault.
 type checkedPart struct {
 	end    int64
+	first  int64          // faulty record
 	faulty map[int64]bool // records
 }
 
@@ -14,9 +15,10 @@ func partChecked(rep *rdb.Report) *checkedPart {
 	if rep == nil {
 		return nil
 	}
-	c := &checkedPart{end: rep.Size, faulty: map[int64]bool{}}
+	c := &checkedPart{end: rep.Size, first: rep.Size, faulty: map[int64]bool{}}
 	for _, f := range rep.Faults {
 		c.faulty[f.Record] = true
+		c.first = min(c.first, f.Record)
 	}
 	if rep.Total > int64(len(rep.Faults)) { // behind the last one that was kept there are more
 		c.end = 0
@@ -28,4 +30,6 @@ func partChecked(rep *rdb.Report) *checkedPart {
 }
 
 // sound reports whether the value of the record that begins at an offset is known to be.
-func (c *checkedPart) sound(at int64) bool { return c != nil && at < c.end && !c.faulty[at] }
+func (c *checkedPart) sound(at int64) bool {
+	return c != nil && at < c.end && (at < c.first || !c.faulty[at])
+}

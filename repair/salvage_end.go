@@ -133,18 +133,15 @@ func (s *salvager) lookInside() {
 
 // unusual reports whether a key that was read is unlike those before, at a first look and at a second one.
 func (s *salvager) unusual(f *record, key []byte) bool {
-	const few, some = 4, 16 // keys that say nothing of what is usual
 	c := s.census
-	if f.nameless {
+	switch {
+	case f.nameless:
 		return true
-	}
-	if c.keys < few || f.verified {
+	case c.keys < 4 || f.verified:
 		return false
-	}
-	if c.oddControl(key) {
+	case c.oddControl(key):
 		return true
-	}
-	if (c.types[f.typ]-1)*512 > c.keys && (c.keys < some || (c.first[key[0]]-1)*512 > c.keys) {
+	case c.usual(f.typ, key[0], 1):
 		return false
 	}
 	s.probe.forgetAll()

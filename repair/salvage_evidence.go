@@ -160,7 +160,14 @@ const controlBits = 6
 
 // hasControl reports whether there is a control character at the beginning of a key.
 func hasControl(key []byte) bool {
-	for _, b := range key[:min(len(key), 64)] {
+	const most, ones = 64, 0x0101010101010101
+	key = key[:min(len(key), most)]
+	for ; len(key) >= 8; key = key[8:] {
+		if v := binary.LittleEndian.Uint64(key); (v-0x20*ones)&^v&(0x80*ones) != 0 {
+			return true
+		}
+	}
+	for _, b := range key {
 		if b < 0x20 {
 			return true
 		}

@@ -2,14 +2,16 @@ package repair
 
 import "github.com/kvfsck/kvfsck/internal/dupset"
 
-// keySet finds keys that stand twice. With many keys each is a wait for memory, so they are looked for beside the walk, in the order in which they
-// come.
+// keySet finds keys that stand twice. They are dealt out beside the walk, in the order in which they come, and compared at its end.
 type keySet struct {
-	set   *dupset.Set
-	keys  []keyPlace // not looked for yet
-	work  chan []keyPlace
-	free  chan []keyPlace
-	ended chan struct{}
+	opt     dupset.Options
+	workers int        // that compare
+	keys    []keyPlace // not handed over yet
+	set     *dupset.Late
+	work    chan []keyPlace // nil as long as none were handed over
+	free    chan []keyPlace
+	ended   chan struct{}
+	err     error // of the set
 }
 
 // keyPlace is a key and where its record begins.
@@ -18,24 +20,26 @@ type keyPlace struct {
 	at  int64
 }
 
-// keysAtOnce is how many keys are handed over at once, touchAtOnce how many waits are let pass side by side.
-const (
-	keysAtOnce  = 2048
-	touchAtOnce = 32
-)
+// keysAtOnce is how many keys are handed over at once.
+const keysAtOnce = 2048
 
 func newKeySet(o SalvageOptions) *keySet {
-	return &keySet{set: dupset.New(dupset.Options{MemoryLimit: o.MaxMemory / 2, TempDir: o.TempDir, MaxDups: maxDuplicates})}
+	return &keySet{opt: dupset.Options{MemoryLimit: o.MaxMemory, TempDir: o.TempDir, MaxDups: maxDuplicates}, workers: o.readers()}
 }
 
 func (k *keySet) add(sum dupset.Sum, at int64) {
-	if k.keys = append(k.keys, keyPlace{sum, at}); len(k.keys) < keysAtOnce {
-		return
+	if k.keys = append(k.keys, keyPlace{sum, at}); len(k.keys) >= keysAtOnce {
+		k.handOver()
 	}
+}
+
+// handOver has the keys so far dealt out beside the walk.
+func (k *keySet) handOver() {
 	if k.work == nil {
 		const waiting = 4
+		k.set = dupset.NewLate(k.opt)
 		k.work, k.free, k.ended = make(chan []keyPlace, waiting), make(chan []keyPlace, waiting), make(chan struct{})
-		go k.look()
+		go k.deal()
 	}
 	k.work <- k.keys
 	select {
@@ -45,11 +49,18 @@ func (k *keySet) add(sum dupset.Sum, at int64) {
 	}
 }
 
-// look looks for keys as they come.
-func (k *keySet) look() {
+// deal deals out keys as they come.
+func (k *keySet) deal() {
 	defer close(k.ended)
+	var notes []dupset.Note
 	for keys := range k.work {
-		k.lookFor(keys)
+		notes = notes[:0]
+		for i := range keys {
+			notes = append(notes, dupset.NoteOf(keys[i].sum, keys[i].at))
+		}
+		if k.err == nil {
+			k.err = k.set.Add(notes)
+		}
 		select {
 		case k.free <- keys[:0]:
 		default:
@@ -57,21 +68,7 @@ func (k *keySet) look() {
 	}
 }
 
-// lookFor looks for some keys. An error stays with the set.
-func (k *keySet) lookFor(keys []keyPlace) {
-	for len(keys) > 0 {
-		n := min(len(keys), touchAtOnce)
-		for i := range keys[:n] {
-			k.set.Touch(keys[i].sum)
-		}
-		for i := range keys[:n] {
-			k.set.Add(keys[i].sum, keys[i].at)
-		}
-		keys = keys[n:]
-	}
-}
-
-// wait ends the looking beside.
+// wait ends the dealing beside.
 func (k *keySet) wait() {
 	if k.work != nil {
 		close(k.work)
@@ -80,16 +77,36 @@ func (k *keySet) wait() {
 	}
 }
 
-// finish returns every duplicate, as [dupset.Set.Finish] does, and how many there are.
+// finish returns every duplicate, as [dupset.Late.Finish] does, and how many there are.
 func (k *keySet) finish() (dups []dupset.Dup, seen int64, err error) {
+	if k.set == nil {
+		return k.few()
+	}
+	k.handOver()
 	k.wait()
-	k.lookFor(k.keys)
-	k.keys = nil
-	dups, err = k.set.Finish()
-	return dups, k.set.Seen(), err
+	if k.err != nil {
+		return nil, 0, k.err
+	}
+	return k.set.Finish(k.workers)
+}
+
+// few is finish where there are few keys.
+func (k *keySet) few() (dups []dupset.Dup, seen int64, err error) {
+	set := dupset.New(k.opt)
+	defer set.Close()
+	for _, p := range k.keys {
+		if _, err := set.Add(p.sum, p.at); err != nil {
+			return nil, 0, err
+		}
+	}
+	dups, err = set.Finish()
+	return dups, set.Seen(), err
 }
 
 func (k *keySet) close() {
 	k.wait()
-	k.set.Close()
+	if k.set != nil {
+		k.set.Close()
+		k.set = nil
+	}
 }

@@ -168,7 +168,7 @@ func (s *salvager) enterKey(f *record) {
 	g.keys++
 	if f.expires {
 		g.expires++
-		s.noteExpiring(f, g)
+		s.noteExpiring(span{f.start, f.end}, f.form, f.oddTime, g)
 	}
 	if f.tail && len(s.tails) < openRecords {
 		s.tails = append(s.tails, tail{cut{span{f.start, f.end}, len(s.segs) - 1}, f.expires})

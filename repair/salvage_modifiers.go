@@ -1,10 +1,6 @@
 package repair
 
-import (
-	"encoding/binary"
-
-	"github.com/kvfsck/kvfsck/rdb"
-)
+import "github.com/kvfsck/kvfsck/rdb"
 
 // An expiry, idle time or access counter before a key can be missing without anything being wrong. So a string whose length grew by just so
 // much swallows it unseen, and the next key seems to have none:
@@ -46,7 +42,7 @@ func (s *salvager) takeBack(f *record) {
 
 // swallowed returns how many bytes before a key look like what should stand before its type.
 func (s *salvager) swallowed(f *record) int64 {
-	const most = 12
+	const most = beforeType
 	b := s.probe.view.at(f.start-most, most)
 	if f.start < most || len(b) < most {
 		return 0
@@ -54,11 +50,8 @@ func (s *salvager) swallowed(f *record) int64 {
 	c := s.census
 	b = b[:most]
 	if c.expires > 0 {
-		for _, k := range []int{9, 11, 12} {
-			at := int64(binary.LittleEndian.Uint64(b[most-k+1:]))
-			if b[most-k] == opExpireTimeMS && at > year2000 && at < year10000 && (k == 9 || b[most-k+9] == opIdle || b[most-k+9] == opFreq) {
-				return int64(k)
-			}
+		if k := swallowedTime(b); k > 0 {
+			return k
 		}
 	}
 	switch {
@@ -103,7 +96,7 @@ func (s *salvager) tailOfTime(last, f *record) bool {
 func (p *prober) timeEnds(at int64) bool {
 	const n = 3
 	b := p.view.at(at-n, n)
-	return at >= n && len(b) >= n && b[0] > 0 && b[0] < 0x10 && b[1] == 0 && b[2] == 0
+	return at >= n && len(b) >= n && endsOfTime(b)
 }
 
 // expiring reports whether keys of the file are known to expire.

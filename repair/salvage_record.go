@@ -55,6 +55,7 @@ type recordReader struct {
 	other rdb.Record       // likewise
 	slots bool             // keys' slots are wanted
 
+	seeds    *dupset.Seeded
 	quick    bool         // values may be passed with their heads, of pieces
 	passed   bool         // that of the current record was
 	checked  *checkedPart // values that need not be looked at
@@ -71,7 +72,7 @@ func newRecordReader(o SalvageOptions) *recordReader {
 }
 
 func (x *recordReader) options(o SalvageOptions) rdb.ReaderOptions {
-	return rdb.ReaderOptions{OnFault: x.note, DuplicateMemory: o.MaxMemory / 8, TempDir: o.TempDir, MaxString: longestKey}
+	return rdb.ReaderOptions{OnFault: x.note, DuplicateMemory: o.MaxMemory / 16, TempDir: o.TempDir, MaxString: longestKey}
 }
 
 // longestKey is the length of a key, a field or a library, in bytes, beyond which it is taken for damage: half of the memory that is to be used.
@@ -90,9 +91,12 @@ func (x *recordReader) head(f *record) (ok bool) {
 	if x.ahead != nil {
 		return x.headAhead(f)
 	}
-	if !x.next() {
-		return false
-	}
+	return x.next() && x.take(f)
+}
+
+// take takes over the head that was read.
+func (x *recordReader) take(f *record) (ok bool) {
+	x.entry, x.key, x.other = nil, nil, nil
 	*f = record{}
 	switch rec := x.r.Record().(type) {
 	case *rdb.Entry:
@@ -235,9 +239,14 @@ func (x *recordReader) value(f *record) (err error) {
 		f.damaged, f.code = true, x.fault.Code
 	}
 	if f.what == isKey && err == nil {
-		f.verified = !f.damaged && packedTypes[f.typ] && f.typ != rdb.TypeListQuicklist2 // which can hold plain items
+		f.verified = !f.damaged && verifiedType(f.typ)
 	}
 	return err
+}
+
+// verifiedType reports whether values of a type tell their end in two ways.
+func verifiedType(t rdb.Type) bool {
+	return packedTypes[t] && t != rdb.TypeListQuicklist2 // which can hold plain items
 }
 
 // packedTypes are the types whose values are blobs with their own sizes in them.

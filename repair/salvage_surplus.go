@@ -1,7 +1,6 @@
 package repair
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -99,23 +98,25 @@ const oddTimesMost = 2
 // textTime reports whether an expiry of an odd time is rather a piece of text.
 func textTime(at int64) bool {
 	const most = 6 // of the eight bytes
+	if !oddTime(at) {
+		return false
+	}
 	n := 0
-	for _, c := range binary.LittleEndian.AppendUint64(nil, uint64(at)) {
-		if printable(c) {
+	for i := range 8 {
+		if printable(byte(at >> (8 * i))) {
 			n++
 		}
 	}
-	return n >= most && oddTime(at)
+	return n >= most
 }
 
 // oddTime reports whether an expiry is of a time that nobody means.
 func oddTime(at int64) bool { return at <= 0 || at > year11476 }
 
 // noteExpiring notes keys that expire: the first ones, and those of whose form no other does.
-func (s *salvager) noteExpiring(f *record, g *segment) {
+func (s *salvager) noteExpiring(k span, form uint32, oddTime bool, g *segment) {
 	const many = 8
-	k := span{f.start, f.end}
-	if f.oddTime && len(s.oddTimes) <= oddTimesMost {
+	if oddTime && len(s.oddTimes) <= oddTimesMost {
 		s.oddTimes = append(s.oddTimes, cut{k, len(s.segs) - 1})
 	}
 	if !g.hinted {
@@ -124,7 +125,10 @@ func (s *salvager) noteExpiring(f *record, g *segment) {
 	if len(g.expiring) <= expiringMost {
 		g.expiring = append(g.expiring, k)
 	}
-	if u := s.census.shapes[f.form]; u.keys >= many && u.expires <= 1 && len(g.odd) <= expiringMost {
+	if len(g.odd) > expiringMost {
+		return
+	}
+	if u := s.census.shapes[form]; u.keys >= many && u.expires <= 1 {
 		g.odd = append(g.odd, k)
 	}
 }

@@ -50,7 +50,7 @@ func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOp
 		opt.MaxNames = 1000
 	}
 	if opt.MaxMemory == 0 {
-		opt.MaxMemory = 64 << 20
+		opt.MaxMemory = 128 << 20
 	}
 	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, libs: map[dupset.Sum]span{}, sample: make([]byte, 96)}
 	s.out.Size, s.out.src, s.out.opt = size, src, opt
@@ -153,6 +153,11 @@ func (s *salvager) walk() (failed int64, err error) {
 		}
 		if s.x.ahead == nil && s.pos-s.alone >= s.aheadFrom() && f.what == isKey {
 			s.goAhead()
+		}
+		if s.passCalm() {
+			if err := s.tick(s.pos); err != nil {
+				return 0, err
+			}
 		}
 		if !s.x.head(&f) {
 			fe, err := framing(s.x.err())

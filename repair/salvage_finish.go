@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/kvfsck/kvfsck/internal/dupset"
 )
 
 // maxDuplicates is how many duplicate keys are told apart.
@@ -155,30 +157,41 @@ func (s *salvager) cutDuplicates() error {
 	if seen > int64(len(dups)) {
 		return fmt.Errorf("%w: %d", ErrDuplicates, seen)
 	}
-	groups := map[int64][]int64{}
-	for _, d := range dups {
-		groups[d.First] = append(groups[d.First], d.Second)
-	}
-	for first, rest := range groups {
-		s.keepOne(append(rest, first))
+	s.keys.close()
+	slices.SortFunc(dups, func(a, b dupset.Dup) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Second, b.Second)) })
+	s.cuts = slices.Grow(s.cuts, len(dups))
+	x := newSmallReader()
+	defer x.r.Close()
+	for len(dups) > 0 {
+		n := 1
+		for n < len(dups) && dups[n].First == dups[0].First {
+			n++
+		}
+		s.keepOne(dups[:n], x)
+		dups = dups[n:]
 	}
 	return nil
 }
 
-// keepOne leaves out all keys but the last of those, given by the offsets of their records, that share a name. One that is whole is
+// keepOne leaves out all keys but the last of those that share a name: the first one, and dups of it in file order. One that is whole is
 // preferred to one that is kept in part.
-func (s *salvager) keepOne(at []int64) {
-	slices.Sort(at)
-	keep := len(at) - 1
-	for i := len(at) - 1; i >= 0; i-- {
-		if s.partialAt(at[i]) < 0 {
+func (s *salvager) keepOne(dups []dupset.Dup, x *recordReader) {
+	at := func(i int) int64 { // where the record of the i-th of them begins
+		if i == 0 {
+			return dups[0].First
+		}
+		return dups[i-1].Second
+	}
+	keep := len(dups)
+	for i := len(dups); i >= 0; i-- {
+		if s.partialAt(at(i)) < 0 {
 			keep = i
 			break
 		}
 	}
-	for i, offset := range at {
+	for i := range len(dups) + 1 {
 		if i != keep {
-			s.cutKey(offset)
+			s.cutKey(at(i), x)
 			s.out.DuplicateKeys++
 		}
 	}
@@ -193,8 +206,8 @@ func (s *salvager) partialAt(at int64) int {
 	return i
 }
 
-// cutKey leaves out the key whose record begins at an offset.
-func (s *salvager) cutKey(at int64) {
+// cutKey leaves out the key whose record begins at an offset; x is to read it.
+func (s *salvager) cutKey(at int64, x *recordReader) {
 	if k := s.partialAt(at); k >= 0 {
 		p := s.out.partials[k]
 		s.out.partials = slices.Delete(s.out.partials, k, k+1)
@@ -206,7 +219,6 @@ func (s *salvager) cutKey(at int64) {
 		return
 	}
 	i := s.segmentAt(at)
-	x := newSmallReader()
 	x.r.Resume(io.NewSectionReader(s.src, at, s.size-at), s.probe.position(at))
 	var f record
 	if !x.head(&f) {
@@ -226,10 +238,20 @@ func (s *salvager) cutKey(at int64) {
 // applyCuts takes the cuts out of the pieces.
 func (s *salvager) applyCuts() {
 	slices.SortFunc(s.cuts, func(a, b cut) int { return cmp.Compare(a.start, b.start) })
+	if len(s.cuts) == 0 {
+		return
+	}
 	k := 0
 	for i := range s.segs {
 		g := &s.segs[i]
-		var pieces []span
+		n := len(g.pieces) // at most, when all is cut
+		for _, c := range s.cuts[k:] {
+			if n == 0 || c.start >= g.pieces[len(g.pieces)-1].end {
+				break
+			}
+			n++
+		}
+		pieces := make([]span, 0, n)
 		for _, p := range g.pieces {
 			for k < len(s.cuts) && s.cuts[k].start < p.end {
 				if c := s.cuts[k]; c.start >= p.start {

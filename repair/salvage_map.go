@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"slices"
+	"sort"
 
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/rdb"
@@ -138,13 +139,9 @@ func (s *salvager) library(f *record) {
 	s.out.Libraries++
 }
 
+// segmentAt returns the index of the segment that a record at an offset is of.
 func (s *salvager) segmentAt(at int64) int {
-	for i := len(s.segs) - 1; i > 0; i-- {
-		if s.segs[i].start <= at {
-			return i
-		}
-	}
-	return 0
+	return max(0, sort.Search(len(s.segs), func(i int) bool { return s.segs[i].start > at })-1)
 }
 
 func (s *salvager) enterKey(f *record) {

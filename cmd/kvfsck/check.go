@@ -127,7 +127,7 @@ func check(ctx context.Context, e *env, paths []string, opt *checkOptions) error
 	if err := opt.ready(); err != nil {
 		return err
 	}
-	defer boundMemory(opt.jobs)()
+	defer boundMemory(checkMemory, opt.jobs)()
 	var doc report.Document
 	code := status(exitClean)
 	for _, path := range paths {
@@ -156,16 +156,22 @@ func check(ctx context.Context, e *env, paths []string, opt *checkOptions) error
 	return nil
 }
 
-// boundMemory has the garbage collected before it adds to what a check needs, which is 40 MiB of tables and a few for each worker. A limit
-// that the user has set stays. The result undoes it.
-func boundMemory(jobs int) func() {
+// checkMemory and repairMemory are what a check and a repair need with two workers, in bytes: mostly tables that find duplicate keys.
+const (
+	checkMemory  = 50 << 20
+	repairMemory = 180 << 20
+)
+
+// boundMemory has the garbage collected before it adds to what is needed: base, and a few for each further worker. A limit that the user has set stays.
+// The result undoes it.
+func boundMemory(base int64, jobs int) func() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
 	if jobs == 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
-	const base, each = 50 << 20, 4 << 20 // the first two workers are in base
+	const each = 4 << 20
 	before := debug.SetMemoryLimit(base + each*int64(max(jobs-2, 0)))
 	return func() { debug.SetMemoryLimit(before) }
 }

@@ -180,6 +180,7 @@ func runRepair(ctx context.Context, e *env, path string, opt *repairOptions) err
 	if err := opt.ready(); err != nil {
 		return err
 	}
+	defer boundMemory(repairMemory, 0)()
 	if path == input.Stdin {
 		return errors.New("repair reads its input several times: give it by its path")
 	}

@@ -61,9 +61,10 @@ type readRecord struct {
 	form              uint32 // of the key, if it expires and the record is calm
 	freq              int16
 	typ               rdb.Type
-	first             byte // of the key
-	calm              bool // see passCalm
-	number            bool // a key that a server writes as an integer
+	first             byte  // of the key
+	lone              uint8 // bytes of an idle time or counter that is all there is before the type of a calm one
+	calm              bool  // see passCalm
+	number            bool  // a key that a server writes as an integer
 }
 
 // otherRecord is any other record that was read ahead.

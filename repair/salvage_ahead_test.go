@@ -102,13 +102,24 @@ func TestReadAheadOfMutations(t *testing.T) {
 // TestReadAheadOfSmallKeys is the same where most records are calm, so that they are passed in runs: whether databases change, keys stand twice, some
 // expire, or damage comes between.
 func TestReadAheadOfSmallKeys(t *testing.T) {
+	for name, idle := range map[string]func(e *rdb.Entry, i int){
+		"no eviction": func(*rdb.Entry, int) {},
+		"idle times":  func(e *rdb.Entry, i int) { e.Idle = int64(i * i % 100_000) },
+		"counters":    func(e *rdb.Entry, i int) { e.Freq = i % 256 },
+		"some":        func(e *rdb.Entry, i int) { e.Freq = max(-1, i%20-10) },
+	} {
+		t.Run(name, func(t *testing.T) { demandAgreementOfSmallKeys(t, idle) })
+	}
+}
+
+func demandAgreementOfSmallKeys(t *testing.T, idle func(e *rdb.Entry, i int)) {
 	var b bytes.Buffer
 	w := rdb.NewWriter(&b, rdb.Version12, rdb.WriterOptions{})
 	expiry := binary.LittleEndian.AppendUint64([]byte{opExpireTimeMS}, 1_700_000_000_000)
 	for db := range uint64(2) {
-		for i := range 1500 {
+		for i := range 2600 {
 			value := fmt.Appendf(nil, "value %d", i*i)
-			e := rdb.NewEntry(db, fmt.Appendf(nil, "user:%d:name", i%1490))
+			e := rdb.NewEntry(db, fmt.Appendf(nil, "user:%d:name", i%2590))
 			switch {
 			case i%10 == 7 || i > 1000 && i < 1010:
 				e.ExpireAt, e.Key = 1_700_000_000_000+int64(i), fmt.Appendf(nil, "session:%d", i)
@@ -121,6 +132,7 @@ func TestReadAheadOfSmallKeys(t *testing.T) {
 			case i%300 == 51:
 				e.Key[0] = '\n'
 			}
+			idle(e, i)
 			require.NoError(t, w.WriteEntry(e, rdb.String(value)))
 		}
 	}

@@ -39,26 +39,26 @@ func (c *census) count(f *record, e *rdb.Entry) (learn bool) {
 	if len(e.Key) > 0 {
 		c.first[e.Key[0]]++
 	}
-	if intWidth(e.Key) > 0 {
-		c.ints++
-	}
-	if e.Idle >= 0 {
-		c.idle++
-	}
-	if e.Freq >= 0 {
-		c.freqs++
-	}
-	return c.countKey(f.typ, f.expires)
+	return c.countKey(f.typ, intWidth(e.Key) > 0, f.expires, e.Idle >= 0, e.Freq >= 0)
 }
 
-// countKey is the part of count that goes by the type and the expiry.
-func (c *census) countKey(t rdb.Type, expires bool) (learn bool) {
+// countKey is count for all but the first byte. number says that the key is written as an integer.
+func (c *census) countKey(t rdb.Type, number, expires, idle, freq bool) (learn bool) {
 	c.keys++
 	c.types[t]++
-	if expires {
-		c.expires++
-	}
+	c.ints += one(number)
+	c.expires += one(expires)
+	c.idle += one(idle)
+	c.freqs += one(freq)
 	return c.keys%learnFew == 0 || c.keys < learnAll || c.keys%learnSome == 0 && c.keys < learnMuch
+}
+
+// one is 1 if something is so, else 0.
+func one(is bool) (n uint32) {
+	if is {
+		n = 1
+	}
+	return n
 }
 
 // usual reports whether there are so many keys of a type, and such that begin with a byte, that one more is nothing to wonder about. counted is 1

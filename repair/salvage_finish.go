@@ -158,7 +158,9 @@ func (s *salvager) cutDuplicates() error {
 		return fmt.Errorf("%w: %d", ErrDuplicates, seen)
 	}
 	s.keys.close()
-	slices.SortFunc(dups, func(a, b dupset.Dup) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Second, b.Second)) })
+	slices.SortFunc(dups, func(a, b dupset.Dup) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Second, b.Second))
+	})
 	s.cuts = slices.Grow(s.cuts, len(dups))
 	x := newSmallReader()
 	defer x.r.Close()

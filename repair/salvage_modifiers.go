@@ -74,8 +74,11 @@ func (c *census) often(n uint32) bool { return c.keys >= 16 && float64(n) > most
 
 // bare reports whether a key is without what nearly all others have.
 func (s *salvager) bare(f *record) bool {
-	return !f.modified && (s.census.often(s.census.freqs) || s.census.often(s.census.idle))
+	return !f.modified && s.census.idling()
 }
+
+// idling reports whether nearly all keys have an idle time, or a counter.
+func (c *census) idling() bool { return c.often(c.freqs) || c.often(c.idle) }
 
 // tailOfTime reports whether the text of the string before a key ends with what is rather the end of that key's expiry: other bytes took the place of its
 // beginning.

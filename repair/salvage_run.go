@@ -27,26 +27,46 @@ func (k *readRecord) look(e *rdb.Entry, p *rdb.Piece) {
 	}
 	i := int(e.Offset - at)
 	k.first, k.number = e.Key[0], intWidth(e.Key) > 0
-	if typ := afterModifiers(b[i:]); typ >= 0 {
-		k.calm = calm(e, b, i, i+typ)
+	typ := afterModifiers(b[i:])
+	if k.calm = typ >= 0 && calm(e, b, i, i+typ); !k.calm {
+		return
 	}
-	if k.calm && k.expires() {
+	if k.expires() {
 		k.form = shape(e.Key)
+	} else {
+		k.lone = uint8(typ)
 	}
 }
 
 // calm reports whether a key with a sound value gives no cause for doubt by itself. b is the piece that it stands in, i and typ are where it and its
 // type begin there.
 func calm(e *rdb.Entry, b []byte, i, typ int) bool {
-	switch {
-	case i < beforeType || len(e.Key) == 0 || hasControl(e.Key) || e.Type == rdb.TypeModule2 || e.Idle >= 0 || e.Freq >= 0:
+	if i < beforeType || hasControl(e.Key) || e.Type == rdb.TypeModule2 {
 		return false
-	case typ != i && (typ != i+9 || b[i] != opExpireTimeMS || e.ExpireAt == rdb.NoExpire || textTime(e.ExpireAt)):
+	}
+	if n := expirySize(e, b[i:]); typ != i+n && typ != i+n+idleSize(b[i+n:]) {
 		return false
-	case b[typ+1] == 0xC2 && intIsText(b[typ+2:]):
+	}
+	if e.ExpireAt != rdb.NoExpire && textTime(e.ExpireAt) || b[typ+1] == 0xC2 && intIsText(b[typ+2:]) {
 		return false
 	}
 	return !endsOfTime(b[i-3:i]) && swallowedTime(b[i-beforeType:i]) == 0
+}
+
+// expirySize returns how many bytes the expiry takes that b begins with, if it is one in milliseconds, else 0.
+func expirySize(e *rdb.Entry, b []byte) int {
+	if e.ExpireAt != rdb.NoExpire && b[0] == opExpireTimeMS {
+		return 9
+	}
+	return 0
+}
+
+// idleSize returns how many bytes an idle time or access counter takes that b begins with, else 0.
+func idleSize(b []byte) int {
+	if b[0] == opIdle || b[0] == opFreq {
+		return modifierSize(b)
+	}
+	return 0
 }
 
 // swallowedTime returns how many bytes at the end of b, which are beforeType, look like an expiry and what may follow it.
@@ -87,10 +107,14 @@ func (s *salvager) passCalm() (any bool) {
 		return false
 	}
 	a.show(&s.probe.view)
+	all, none := s.census.idling(), s.census.idle+s.census.freqs == 0
 	open, entered := len(s.recent), 0 // records not entered in the account; those of rest that are
 	for n := range rest {
 		k := &rest[n]
 		if !k.calm || k.start != s.pos || s.census.table[k.typ] == unknown || !verifiedType(k.typ) && !s.census.usual(k.typ, k.first, 0) {
+			break
+		}
+		if idles := k.idle >= 0 || k.freq >= 0; idles && !all || !idles && !none {
 			break
 		}
 		s.countCalm(k)
@@ -116,7 +140,7 @@ func (s *salvager) passCalm() (any bool) {
 
 // calmNow reports whether calm records give no cause for doubt where the walk is.
 func (s *salvager) calmNow() bool {
-	if s.weak > 0 || s.unsure || s.truncate || s.opt.plain || s.x.slots || s.slots.known || s.census.idle+s.census.freqs > 0 {
+	if s.weak > 0 || s.unsure || s.truncate || s.opt.plain || s.x.slots || s.slots.known {
 		return false
 	}
 	n := len(s.recent)
@@ -127,10 +151,7 @@ func (s *salvager) calmNow() bool {
 func (s *salvager) countCalm(k *readRecord) {
 	c := s.census
 	c.first[k.first]++
-	if k.number {
-		c.ints++
-	}
-	if !c.countKey(k.typ, k.expires()) {
+	if !c.countKey(k.typ, k.number, k.expires(), k.idle >= 0, k.freq >= 0) {
 		return
 	}
 	key := s.x.ahead.now.keys[k.key:k.keyEnd]
@@ -172,7 +193,7 @@ func (k *readRecord) expires() bool { return k.expireAt != rdb.NoExpire }
 // record is a calm record as the walk makes one of it.
 func (k *readRecord) record() record {
 	return record{
-		start: k.start, end: k.end, what: isKey, typ: k.typ, sum: k.sum, expires: k.expires(), modified: k.expires(), form: k.form,
-		verified: verifiedType(k.typ),
+		start: k.start, end: k.end, what: isKey, typ: k.typ, sum: k.sum, verified: verifiedType(k.typ),
+		expires: k.expires(), modified: k.expires() || k.lone > 0, form: k.form, lone: k.lone,
 	}
 }

@@ -81,7 +81,8 @@ func isExpiry(op byte) bool { return op == opExpireTimeMS || op == opExpireTime 
 
 // takeSurplus takes from a key what is not its own.
 func (s *salvager) takeSurplus(f *record) {
-	if c := s.census; f.lone > 0 && 64*(c.idle+c.freqs-1)+oddLeast < c.keys {
+	const rare = 64
+	if c := s.census; f.lone > 0 && rare*(uint64(c.idle+c.freqs)-1)+oddLeast < uint64(c.keys) {
 		f.extra = f.lone
 	}
 	at := f.start + int64(f.extra)

@@ -103,3 +103,27 @@ func TestSalvageValuesLikeTimes(t *testing.T) {
 	require.EqualValues(t, keys, s.Keys)
 	require.Zero(t, s.DoubtfulKeys)
 }
+
+// TestSalvageFirstExpiry: of the first key's expiry, together with what selects its database, only the end is left. Other keys expire, so this one is not
+// kept as one that never does.
+func TestSalvageFirstExpiry(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 40 {
+		e := rdb.NewEntry(0, fmt.Appendf(nil, "page:%d", i))
+		if i%3 == 0 {
+			e.ExpireAt = 4712345678901 + int64(i)*77777
+		}
+		require.NoError(t, w.WriteEntry(e, rdb.String(fmt.Appendf(nil, "text of page %d", i))))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "first expiry", b.Bytes())
+	d := newDamaged(o, "its beginning lost")
+	at := int(o.keys[0].start)
+	d.splice(at-2, at+4, []byte{0x22, 0, 0x51, 0xa9, 0xbc, 0x74})
+	sc, s := rate(t, d)
+	assert.Empty(t, sc.bad)
+	assert.Empty(t, sc.lost)
+	assert.EqualValues(t, 39, s.Keys)
+}

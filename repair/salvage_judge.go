@@ -292,7 +292,8 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 			return true
 		}
 	}
-	if len(tail) == 8 && (s.census.expires > 0 || n <= 9 || zerosThen(b) || s.census.willExpire && [4]byte(tail) == [4]byte{}) {
+	known := s.census.expires > 0 || s.census.willExpire && (n <= longest || len(tail) == 8 && [4]byte(tail) == [4]byte{})
+	if len(tail) == 8 && (known || n <= 9 || zerosThen(b)) {
 		if t := int64(binary.LittleEndian.Uint64(tail)); t > year2000 && t < year10000 {
 			return true
 		}

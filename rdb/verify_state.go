@@ -361,18 +361,24 @@ func (v *verifier) insertDuplicates(dups []dupset.Dup) {
 		if len(all) >= v.opt.MaxFaults {
 			break
 		}
-		for len(others) > 0 && others[0].Record < d.Second {
+		for len(others) > 0 && beforeDuplicate(others[0], d.Second) {
 			all, others = append(all, others[0]), others[1:]
 		}
 		db := v.dbAt(d.Second)
 		e := v.duplicate(d.Second, db, v.entryFar(d.Second, db))
 		all = append(all, e)
-		if rep.refused == nil || rep.refused.Record >= d.Second {
+		if rep.refused == nil || !beforeDuplicate(rep.refused, d.Second) {
 			rep.refused = e
 		}
 	}
 	all = append(all, others...)
 	rep.Faults = all[:min(len(all), v.opt.MaxFaults)]
+}
+
+// beforeDuplicate reports whether a fault stands before that of the key at an offset being a duplicate: in a record before, or in what stands
+// before the value.
+func beforeDuplicate(e *FormatError, record int64) bool {
+	return e.Record < record || e.Record == record && e.Phase != PhaseValue
 }
 
 // dbAt is the database that is selected at an offset.

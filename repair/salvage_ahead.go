@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"errors"
 	"io"
 	"runtime"
 	"sync"
@@ -21,7 +22,11 @@ const (
 	aheadWorkers = 8       // at most
 	aheadPieces  = 12      // in memory beside those in work, so that there is something to do while the walk has doubts
 	aheadRecords = 1 << 14 // of a piece, until the walk has come to it
+	aheadOthers  = 1 << 12 // of a piece that are no sound keys; where there are more, reading ahead is not worth its memory
 )
+
+// errDense ends the reading ahead where records are too many for it.
+var errDense = errors.New("too many records")
 
 // readAhead reads records ahead.
 type readAhead struct {
@@ -184,7 +189,7 @@ func (b *batch) read(x *recordReader, stop <-chan struct{}) {
 	for again := false; ; again = true {
 		b.records, b.others, b.keys = b.records[:0], b.others[:0], b.keys[:0]
 		x.r.OpenPass(&b.piece, again)
-		for b.next(x) {
+		for len(b.others) < aheadOthers && b.next(x) {
 			if len(b.records) != aheadRecords {
 				continue
 			}
@@ -194,7 +199,10 @@ func (b *batch) read(x *recordReader, stop <-chan struct{}) {
 				return
 			}
 		}
-		if b.err = x.r.Err(); x.r.Settle() {
+		if b.err = x.r.Err(); len(b.others) == aheadOthers {
+			b.err = errDense
+		}
+		if x.r.Settle() {
 			return
 		}
 	}

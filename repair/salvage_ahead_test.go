@@ -83,6 +83,20 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
+// TestReadAheadOfManyDatabases is the same where there are too many records of which readers ahead keep more.
+func TestReadAheadOfManyDatabases(t *testing.T) {
+	b := []byte("REDIS0011")
+	for i := range 9000 {
+		b = append(b, opSelectDB, byte(i%3))
+		if i%10 == 0 {
+			b = fmt.Appendf(b, "\x00\x08key:%04d\x05value", i)
+		}
+	}
+	b = append(b, opEOF, 0, 0, 0, 0, 0, 0, 0, 0)
+	demandAgreement(t, b, 0, 2, "sound")
+	demandAgreement(t, append(b[:30_000], b[30_007:]...), 0, 2, "damaged")
+}
+
 // TestReadAheadOfMutations is the same for every way in which the mutators damage a file.
 func TestReadAheadOfMutations(t *testing.T) {
 	o, some := generated(t, rdb.Version12, 100, 8), 4

@@ -23,6 +23,9 @@ func (s *salvager) otherRow() bool {
 		i--
 	}
 	w, p := s.recent[i].start, &s.probe
+	if end-w > solveMost {
+		return false
+	}
 	v := &p.view
 	lent := w >= v.lentAt && end <= v.lentAt+int64(len(v.lent))
 	var row []span // records that end at end, or where another of them begins; from the back

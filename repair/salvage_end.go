@@ -44,12 +44,8 @@ func (s *salvager) allKeysSeen() bool {
 			hints += f.numbers[0]
 		}
 	}
-	for i := range s.segs {
-		keys += s.segs[i].keys + s.segs[i].lost
-		if s.segs[i].hinted {
-			hints += s.segs[i].hint[0]
-		}
-	}
+	t := s.sum()
+	keys, hints = keys+t.keys, hints+t.hints
 	return hints > 0 && uint64(keys) >= hints
 }
 
@@ -78,11 +74,7 @@ func (s *salvager) endsForeign(f *record) bool {
 		return false
 	}
 	s.settle(0)
-	s.segs = s.segs[:min(s.behind, len(s.segs))]
-	s.forgetParts(len(s.segs))
-	if len(s.segs) == 0 {
-		s.segs = []segment{{}}
-	}
+	s.dropSegments(s.behind)
 	s.skips = append(s.skips, span{at, f.end})
 	s.done, s.pos, s.again = s.gapAt, f.end, true
 	r := s.out.Regions
@@ -169,11 +161,13 @@ func (s *salvager) reconsider() {
 // hopelessBits is the evidence below which a key is no reason to believe in what stands around it.
 const hopelessBits = -18
 
+// solveMost is how many bytes are read anew where nothing failed.
+const solveMost = 64 << 20
+
 // solve reads anew what was read from an offset on, up to another. calm is the evidence that there must be for damage beside that for the
 // records found.
 func (s *salvager) solve(w, end int64, calm float64) {
-	const most = 64 << 20
-	if end-w > most {
+	if end-w > solveMost {
 		return
 	}
 	g := &gap{s: s, w: w, failed: end, anchor: end, found: true, stuck: map[int64]bool{}, calm: calm}

@@ -31,6 +31,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 		return nil, err
 	}
 	s.cutSurplus()
+	s.enterSurplusCuts()
 	s.applyCuts()
 	out := &s.out
 	s.sumUp()
@@ -50,73 +51,86 @@ func (s *salvager) finish() (*Salvaged, error) {
 // once, so they lie between that before the gap and the next one that is selected; counts can rule out the first. It reports whether
 // any key was moved.
 func (s *salvager) placeDBs() (moved bool) {
+	next := s.nextSelected()
+	room := dbRoom{db: s.segs[0].db}
 	for i := range s.segs {
-		g := &s.segs[i]
-		if !g.gap || g.selected || i == 0 {
-			continue
-		}
-		before := g.db
-		g.low, g.top = s.segs[i-1].db, s.nextDB(i)
-		g.db = g.low
-		if s.full(i) && g.low < g.top {
-			g.low++
+		if g := &s.segs[i]; g.gap && !g.selected && i > 0 {
+			before := g.db
+			full := room.full(g.keys)
+			g.low, g.top = room.db, s.topDB(next[i], room.db, full)
 			g.db = g.low
+			if full && g.low < g.top {
+				g.low++
+				g.db = g.low
+			}
+			if g.low >= g.top {
+				g.certain = true
+			} else if s.opt.LostDB != nil {
+				g.db = *s.opt.LostDB
+			}
+			moved = moved || g.db != before && g.keys > 0
 		}
-		if g.low >= g.top {
-			g.certain = true
-		} else if s.opt.LostDB != nil {
-			g.db = *s.opt.LostDB
-		}
-		moved = moved || g.db != before && g.keys > 0
+		room.add(&s.segs[i])
 	}
 	return moved
+}
+
+// nextSelected returns for each segment the index of the next one behind it that is selected, 0 for none.
+func (s *salvager) nextSelected() []int32 {
+	next := make([]int32, len(s.segs))
+	at := int32(0)
+	for i := len(s.segs) - 1; i >= 0; i-- {
+		if next[i] = at; s.segs[i].selected {
+			at = int32(i)
+		}
+	}
+	return next
 }
 
 // anyDB is the top of what a database may be where nothing bounds it.
 const anyDB = 1<<64 - 1
 
-// nextDB returns the highest database that segment i can be of.
-func (s *salvager) nextDB(i int) uint64 {
-	for j := i + 1; j < len(s.segs); j++ {
-		if g := &s.segs[j]; g.selected {
-			if g.db > s.segs[i-1].db {
-				return g.db - 1
-			}
-			return s.segs[i-1].db
-		}
-	}
-	if !s.manyDBs() && !s.full(i) {
-		return s.segs[i-1].db
+// topDB returns the highest database that a segment can be of: next is the index of the next one that is selected, before is the database before it, which
+// may be full.
+func (s *salvager) topDB(next int32, before uint64, full bool) uint64 {
+	switch {
+	case next > 0 && s.segs[next].db > before:
+		return s.segs[next].db - 1
+	case next > 0:
+		return before
+	case !s.manyDBs() && !full:
+		return before
 	}
 	return anyDB
 }
 
 // manyDBs reports whether the file has more than one database, or the only one known is not the first.
 func (s *salvager) manyDBs() bool {
-	selected := 0
-	for i := range s.segs {
-		if s.segs[i].selected {
-			selected++
-		}
-	}
-	return selected != 1 || s.segs[0].selected && s.segs[0].db > 0
+	return s.selected != 1 || s.segs[0].selected && s.segs[0].db > 0
 }
 
-// full reports whether the database before segment i has no room for most of the keys of it; a few too many may stand there twice.
-func (s *salvager) full(i int) bool {
-	db := s.segs[i-1].db
-	keys := s.segs[i].keys
-	for j := i - 1; j >= 0; j-- {
-		g := &s.segs[j]
-		if g.db != db {
-			break
-		}
-		keys += g.keys
-		if g.hinted {
-			return uint64(keys) > g.hint[0] && 2*(uint64(keys)-g.hint[0]) > uint64(s.segs[i].keys)
-		}
+// dbRoom is what is known of the room in a database.
+type dbRoom struct {
+	db     uint64
+	hinted bool
+	hint   uint64 // keys that it has, as the file says
+	keys   int64  // that there are, since the file said so
+}
+
+func (r *dbRoom) add(g *segment) {
+	if g.db != r.db {
+		*r = dbRoom{db: g.db}
 	}
-	return false
+	if g.hinted {
+		r.hinted, r.hint, r.keys = true, g.hint[0], 0
+	}
+	r.keys += g.keys
+}
+
+// full reports whether there is no room for most of some more keys; a few too many may stand there twice.
+func (r *dbRoom) full(keys int64) bool {
+	n := uint64(r.keys + keys)
+	return r.hinted && n > r.hint && 2*(n-r.hint) > uint64(keys)
 }
 
 // countAgain looks for duplicates anew, over what is in the output, in the databases that were decided.
@@ -172,6 +186,7 @@ func (s *salvager) cutDuplicates() error {
 		s.keepOne(dups[:n], x)
 		dups = dups[n:]
 	}
+	slices.SortFunc(s.cuts, compareCuts)
 	return nil
 }
 
@@ -239,7 +254,7 @@ func (s *salvager) cutKey(at int64, x *recordReader) {
 
 // applyCuts takes the cuts out of the pieces.
 func (s *salvager) applyCuts() {
-	slices.SortFunc(s.cuts, func(a, b cut) int { return cmp.Compare(a.start, b.start) })
+	slices.SortFunc(s.cuts, compareCuts)
 	if len(s.cuts) == 0 {
 		return
 	}

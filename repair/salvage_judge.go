@@ -210,8 +210,7 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 
 // fieldsName reports whether a key before the first database has the name of a field: it is one whose opcode is lost.
 func (s *salvager) fieldsName(f *record) bool {
-	selected := slices.ContainsFunc(s.segs, func(g segment) bool { return g.selected }) ||
-		slices.ContainsFunc(s.recent, func(r record) bool { return r.what == isSelect && r.start < f.start })
+	selected := s.selected > 0 || slices.ContainsFunc(s.recent, func(r record) bool { return r.what == isSelect && r.start < f.start })
 	return f.likeField() && !selected && knownFields[string(s.keyOf(f))]
 }
 

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"slices"
 	"sort"
@@ -50,14 +51,76 @@ func (s *salvager) mark(start, end int64, kind RegionKind) {
 // seg returns the current segment.
 func (s *salvager) seg() *segment { return &s.segs[len(s.segs)-1] }
 
-// begin begins a segment.
+// segmentsMost is how many segments are kept apart.
+const segmentsMost = 1 << 19
+
+// ErrTooManyParts is the error of a file that is damaged, or selects another database, at more places than are kept apart.
+var ErrTooManyParts = errors.New("repair: damage, or another database, at too many places")
+
+// begin begins a segment, in the place of the last one if there is nothing in that.
 func (s *salvager) begin(g segment) {
-	if n := len(s.segs); len(s.segs[n-1].pieces) == 0 && s.segs[n-1].keys == 0 && !s.segs[n-1].hinted && !s.segs[n-1].selected && s.segs[n-1].lost == 0 {
-		g.gap = g.gap || s.segs[n-1].gap && !g.selected
-		s.segs[n-1] = g
+	n := len(s.segs)
+	last := &s.segs[n-1]
+	empty := len(last.pieces) == 0 && last.keys == 0 && !last.hinted && last.lost == 0
+	switch {
+	case empty && !last.selected:
+		g.gap = g.gap || last.gap && !g.selected
+		*last = g
+	case empty && g.selected && n >= segmentsMost/2: // which servers do not write
+		*last = g
+		s.selected--
+	case n >= segmentsMost:
+		s.crowded = true
 		return
+	default:
+		s.segs = append(s.segs, g)
 	}
-	s.segs = append(s.segs, g)
+	if g.selected {
+		s.selected++
+	}
+}
+
+// dropSegments takes out all but the first n segments.
+func (s *salvager) dropSegments(n int) {
+	s.segs = s.segs[:min(n, len(s.segs))]
+	s.forgetParts(len(s.segs))
+	if len(s.segs) == 0 {
+		s.segs = []segment{{}}
+	}
+	s.selected, s.hinted, s.sums = 0, 0, segmentSums{}
+	for i := range s.segs {
+		if s.segs[i].selected {
+			s.selected++
+		}
+		if s.segs[i].hinted {
+			s.hinted++
+		}
+	}
+}
+
+// segmentSums are the keys known of in the first segments, and how many the file says that these have.
+type segmentSums struct {
+	segments int
+	keys     int64
+	hints    uint64
+}
+
+func (t *segmentSums) add(g *segment) {
+	t.segments++
+	t.keys += g.keys + g.lost
+	if g.hinted {
+		t.hints += g.hint[0]
+	}
+}
+
+// sum returns the sums of all segments. Of those before the last one nothing changes any more.
+func (s *salvager) sum() segmentSums {
+	for s.sums.segments < len(s.segs)-1 {
+		s.sums.add(&s.segs[s.sums.segments])
+	}
+	t := s.sums
+	t.add(s.seg())
+	return t
 }
 
 // commit enters a record in the account; rest begins with it.
@@ -89,6 +152,7 @@ func (s *salvager) commit(f *record, rest []record) {
 		s.mark(f.start, f.end, RegionIntact)
 		if g := s.seg(); !f.damaged && !g.hinted && g.selected {
 			g.hinted, g.hint = true, [2]uint64{f.numbers[0], f.numbers[1]}
+			s.hinted++
 		}
 		return
 	case isFunction:
@@ -121,7 +185,7 @@ func (s *salvager) strayed(f *record, rest []record) bool {
 	if s.out.Version < firstHinted || len(rest) < 2 || rest[1].start != f.end || rest[1].what == isResize {
 		return false
 	}
-	return slices.ContainsFunc(s.segs, func(g segment) bool { return g.hinted })
+	return s.hinted > 0
 }
 
 // library notes a function library. Of two with one name the later one counts, as with keys.
@@ -194,6 +258,7 @@ func (s *salvager) doubt(f *record, why Doubt) {
 func (s *salvager) lose(start, end int64) {
 	s.out.Gaps++
 	s.slots.reset()
+	s.skips = slices.DeleteFunc(s.skips, func(k span) bool { return k.end <= s.gapAt }) // nothing goes back behind the gap before
 	s.behind, s.gapAt = len(s.segs), start
 	g := s.seg()
 	s.nameTorn(start, end, g.db)

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -167,18 +168,21 @@ func (s *salvager) cutExpiring(segment int, keys []span) {
 
 // cutDoubtful leaves out a key of whose expiry there is doubt.
 func (s *salvager) cutDoubtful(k cut, expires bool) {
-	if slices.ContainsFunc(s.cuts, func(c cut) bool { return c.start == k.start }) {
+	if _, found := slices.BinarySearchFunc(s.cuts, k, compareCuts); found || s.expiryCuts[k.start] {
 		return
 	}
+	if s.expiryCuts == nil {
+		s.expiryCuts = map[int64]bool{}
+	}
+	s.expiryCuts[k.start] = true
 	g := &s.segs[k.segment]
-	s.cuts = append(s.cuts, k)
+	s.surplusCuts = append(s.surplusCuts, k)
 	g.keys--
 	if expires {
 		g.expires--
 	}
 	s.out.DoubtfulKeys++
 	s.nameLost(k.start, k.end, LostKey{DB: g.db, Doubt: DoubtExpiry})
-	s.remark(k.span, RegionDoubt)
 }
 
 // tail is a key that may have lost its expiry, or whose value may end with that of the next one.
@@ -199,14 +203,33 @@ func (s *salvager) cutTails() {
 	}
 }
 
-// remark changes the map of a range that lies in one region.
-func (s *salvager) remark(k span, kind RegionKind) {
-	i := slices.IndexFunc(s.out.Regions, func(r Region) bool { return r.Start <= k.start && r.End >= k.end })
-	if i < 0 {
+// enterSurplusCuts has the keys of whose expiries there is doubt left out, and changes the map where they lie.
+func (s *salvager) enterSurplusCuts() {
+	if len(s.surplusCuts) == 0 {
 		return
 	}
-	r := s.out.Regions[i]
-	parts := []Region{{r.Start, k.start, r.Kind}, {k.start, k.end, kind}, {k.end, r.End, r.Kind}}
-	parts = slices.DeleteFunc(parts, func(r Region) bool { return r.Start == r.End })
-	s.out.Regions = slices.Replace(s.out.Regions, i, i+1, parts...)
+	slices.SortFunc(s.surplusCuts, compareCuts)
+	regions := make([]Region, 0, len(s.out.Regions)+2*len(s.surplusCuts))
+	left := s.surplusCuts
+	for _, r := range s.out.Regions {
+		for ; len(left) > 0 && left[0].start < r.End; left = left[1:] {
+			c := left[0]
+			if c.start < r.Start || c.end > r.End {
+				continue
+			}
+			if r.Start < c.start {
+				regions = append(regions, Region{r.Start, c.start, r.Kind})
+			}
+			regions = append(regions, Region{c.start, c.end, RegionDoubt})
+			r.Start = c.end
+		}
+		if r.Start < r.End {
+			regions = append(regions, r)
+		}
+	}
+	s.out.Regions = regions
+	s.cuts = append(s.cuts, s.surplusCuts...)
 }
+
+// compareCuts orders cuts as they lie in the file.
+func compareCuts(a, b cut) int { return cmp.Compare(a.start, b.start) }

@@ -33,16 +33,22 @@ type salvager struct {
 	weak     int64 // where records begin that have little evidence, 0 if there are none
 	alone    int64 // where x began to read without reading ahead
 
-	segs   []segment
-	behind int // the first segment behind the last gap
-	gapAt  int64
-	skips  []span // embedded dumps, for the map
-	keys   *keySet
-	libs   map[dupset.Sum]span
-	cuts   []cut
-	slots  slotCheck
-	doubts []doubtful // not settled yet
-	sample []byte
+	segs        []segment
+	selected    int  // segments that are
+	hinted      int  // likewise
+	crowded     bool // there were more
+	sums        segmentSums
+	behind      int // the first segment behind the last gap
+	gapAt       int64
+	skips       []span // embedded dumps, for the map
+	keys        *keySet
+	libs        map[dupset.Sum]span
+	cuts        []cut
+	surplusCuts []cut          // of keys of whose expiries there is doubt
+	expiryCuts  map[int64]bool // likewise, where they begin
+	slots       slotCheck
+	doubts      []doubtful // not settled yet
+	sample      []byte
 }
 
 func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) *salvager {
@@ -73,6 +79,9 @@ func (s *salvager) close() {
 func (s *salvager) tick(at int64) error {
 	if s.opt.Progress != nil {
 		s.opt.Progress(at)
+	}
+	if s.crowded {
+		return ErrTooManyParts
 	}
 	return s.ctx.Err()
 }
@@ -118,6 +127,9 @@ func (s *salvager) run() error {
 	if s.probe.end < s.size && !s.ended {
 		s.mark(s.probe.end, s.size, RegionForeign)
 	}
+	if s.crowded {
+		return ErrTooManyParts
+	}
 	return s.probe.view.err
 }
 
@@ -160,6 +172,10 @@ func (s *salvager) walk() (failed int64, err error) {
 			}
 		}
 		if !s.x.head(&f) {
+			if s.x.err() == errDense {
+				s.resume()
+				continue
+			}
 			fe, err := framing(s.x.err())
 			if fe == nil && err == nil && s.out.Version < firstChecked {
 				s.ended = true

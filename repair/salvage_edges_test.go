@@ -39,6 +39,9 @@ func TestSalvageEdges(t *testing.T) {
 		{"compressed string with bytes put into it", "rdb/redis-8.0/misc.rdb", 3602, 0, "d124"},
 		{"stream whose type is that of a set, which ends before it", "rdb/valkey-8.0/streams.rdb", 85, 1, "0b"},
 		{"HyperLogLog with a byte put into its name", "rdb/valkey-unstable/misc.rdb", 8082, 0, "01"},
+		{"ziplist of numbers that has lost its beginning", "rdb/redis-4.0/lists.rdb", 61168, 512, ""},
+		{"hash with fields that could expire, in a file cut short", "rdb/redis-8.6/random2.rdb", 14599, -1, ""},
+		{"hash with fields that could expire, with a byte put into it", "rdb/redis-8.6/random2.rdb", 16138, 0, "00"},
 		{"HyperLogLog with a byte put before most of its name", "rdb/redis-7.4/misc.rdb", 931, 0, "ff"},
 	} {
 		require.Contains(t, files, c.file)

@@ -112,6 +112,9 @@ func (p *prober) read(at int64, b []byte) *record {
 	}
 	if f.what == isKey {
 		f.score = float32(p.census.weighKey(&f, p.x.entry, b, head))
+		if f.rote = p.byRote(&f, p.x.key); f.rote {
+			f.score = min(f.score, roteBits)
+		}
 	} else {
 		f.score = float32(p.census.weighOther(&f, p.x, b, p.end))
 	}

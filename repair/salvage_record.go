@@ -35,6 +35,7 @@ type record struct {
 	doubt      Doubt  // of one that is damaged in our opinion only
 	verified   bool   // its value tells its end in two ways that agree
 	nameless   bool   // an empty key
+	rote       bool   // it only counts on from the one before; see byRote
 	extra      uint8  // bytes before the type that are not its own
 	oddTime    bool   // its expiry is of a time that nobody means
 	tail       bool   // it may have lost its expiry to the value before, or have taken it

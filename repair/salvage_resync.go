@@ -95,7 +95,7 @@ func (g *gap) openFrom(failed int64) int64 {
 			g.fields = true
 		}
 		fields = false
-		if f.end != w && w != failed || n > lookBackMin && (n > lookBack && !f.nameless || failed-f.start > lookBackMax) {
+		if f.end != w && w != failed || n > lookBackMin && (n > lookBack && !f.nameless && !f.rote || failed-f.start > lookBackMax) {
 			break
 		}
 		w = f.start

@@ -17,6 +17,14 @@ const (
 
 // torn returns where the record that failed ends at the latest, 0 if that is not known.
 func (g *gap) torn() (end int64) {
+	if end := g.ownFields(); end > 0 {
+		return max(end, g.tornEnd())
+	}
+	return g.tornEnd()
+}
+
+// tornEnd returns that by what the record says of itself, if its key is one.
+func (g *gap) tornEnd() (end int64) {
 	p := &g.s.probe
 	b := p.view.at(g.failed, tornMost)
 	if int64(len(b)) > p.end-g.failed {

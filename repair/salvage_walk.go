@@ -230,6 +230,7 @@ func (s *salvager) walk() (failed int64, err error) {
 				f.damaged, f.doubt = true, DoubtBeginning
 			}
 			s.takeBack(&f)
+			f.rote = s.probe.byRote(&f, key)
 		}
 		if f.code == rdb.CodeEmpty && like < hopelessBits && !s.truncate {
 			s.doubtEnd(&f)

@@ -61,6 +61,13 @@ func operands(b []byte) int {
 		lengths = 2
 	case opSlotInfo:
 		lengths = 3
+	case opFunction, opFunctionOld:
+		if n := stringSize(b[1:]); n > 0 {
+			return 1 + n
+		}
+		return 0
+	case opModuleAux:
+		return moduleSize(b, 1)
 	case opAux:
 		n := stringSize(b[1:])
 		if m := stringSize(b[min(1+n, len(b)):]); n > 0 && m > 0 {

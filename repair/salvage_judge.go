@@ -56,6 +56,11 @@ func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
 		if k := len(kept); k > 0 {
 			g.gapStart = kept[k-1].end
 		}
+		if g.next = 0; n < len(path) {
+			g.next = path[n].start
+		} else if g.found && path[n-1].end < g.anchor {
+			g.next = g.anchor
+		}
 		kept = append(kept, s.judgeRow(path[:n], g)...)
 		path = path[n:]
 	}
@@ -154,12 +159,16 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	if s.oddName(f, g) || s.fieldsName(f) {
 		return DoubtBeginning
 	}
+	ok, exact := g.explained(from, f.start)
+	if exact {
+		return ""
+	}
 	torn := g.tornStrings()
 	if first := sum == max(0, float64(f.score)); first && f.likeField() && torn >= 0 && torn < f.start &&
 		(g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) {
 		return DoubtBeginning
 	}
-	if sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1))) {
+	if !ok && sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1))) {
 		return DoubtBeginning
 	}
 	if f.expires {

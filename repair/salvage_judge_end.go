@@ -39,7 +39,8 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
 		return true
 	}
-	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end)
+	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
+		g.leadsTo(f.end, g.next)
 }
 
 // endsInKey reports whether the string that a record holds is rather the key of the next one, whose value is what stands behind it, up to a record.

@@ -10,16 +10,17 @@ import (
 
 // prober tries whether records begin at places of the file, and remembers those that do.
 type prober struct {
-	view    view
-	x       *recordReader
-	census  *census
-	family  rdb.Family
-	version int
-	known   map[int64]*record // by start
-	end     int64             // of what belongs to the file
-	trial   []byte
-	reach   int64 // how far a record that does not fit into memory is followed; 0: to the end
-	wasted  int64 // bytes read of dumps and large records that came to nothing
+	view     view
+	x        *recordReader
+	census   *census
+	family   rdb.Family
+	version  int
+	known    map[int64]*record // by start
+	end      int64             // of what belongs to the file
+	trial    []byte
+	gapBytes []byte // of explained
+	reach    int64  // how far a record that does not fit into memory is followed; 0: to the end
+	wasted   int64  // bytes read of dumps and large records that came to nothing
 }
 
 // Limits of what is tried.

@@ -46,6 +46,8 @@ type gap struct {
 	skipped  []span         // embedded dumps
 	fieldRun map[int64]int  // places where strings end that may be fields: how many of them
 	gapStart int64          // where records are missing before the row that is judged
+	next     int64          // where the row behind the one that is judged begins, 0 if there is none
+	asked    int            // how often it was tried to explain it
 	closed   int64          // behind the rest of the record that failed, if that is known
 	anchor   int64          // where the trusted chain is left to the ordinary reading; the end if there is none
 	fields   bool           // what was read since the last gap is fields of a hash

@@ -1,0 +1,171 @@
+package repair
+
+import (
+	"encoding/binary"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// A gap is explained if one damage of the usual kinds turns the bytes in it into a record that ends just where the next one begins, or if nothing but
+// opcodes was put there. Then both records beside it are where they seem to be.
+const (
+	explainMost  = 16 << 10 // bytes of a gap
+	explainOften = 16       // attempts on one gap
+	explainPlain = 256      // bytes of one that does not tell its own end: reading strings comes back to their boundaries by itself
+	explainKey   = 4        // evidence for a key of which another byte is supposed wrong
+	explainText  = 12       // evidence for a key whose length is supposed
+)
+
+// explained reports whether the gap between two offsets is.
+//
+// exact says that nothing is missing before the second record.
+func (g *gap) explained(from, to int64) (ok, exact bool) {
+	p, n := &g.s.probe, to-from
+	if n <= 0 || n > explainMost || to > p.end || g.asked == explainOften {
+		return false, false
+	}
+	g.asked++
+	b := p.view.at(from, int(n))
+	if int64(len(b)) < n {
+		return false, false
+	}
+	if onlyOpcodes(b[:n]) {
+		return true, true
+	}
+	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
+	b = p.gapBytes
+	at := afterModifiers(b)
+	if at < 0 || at+4 > len(b) {
+		return false, false
+	}
+	if p.typeExplains(b, at) || p.keyExplains(b, at) {
+		return true, true
+	}
+	return p.valueExplains(b, at), false
+}
+
+// onlyOpcodes reports whether b is opcodes with what belongs to them.
+func onlyOpcodes(b []byte) bool {
+	for len(b) > 0 {
+		n := operands(b)
+		switch b[0] {
+		case opExpireTime, opExpireTimeMS, opFreq, opIdle: // which may be what is left of the next record's
+			return false
+		case opEOF, opMeta:
+			n = 1
+		}
+		if n == 0 || n > len(b) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+// fits reads trial as a record without faults that takes all of it.
+func (p *prober) fits(trial []byte) (f record, ok bool) {
+	p.x.r.ResumeBytes(trial, p.position(0))
+	if !p.x.head(&f) || f.what != isKey || p.x.value(&f) != nil || f.damaged || f.nameless {
+		return f, false
+	}
+	return f, f.end == int64(len(trial))
+}
+
+// typeExplains supposes that the type at an index is wrong.
+func (p *prober) typeExplains(b []byte, at int) bool {
+	if p.keyText(b[at+1:]) < explainKey {
+		return false
+	}
+	for t := range rdb.Type(opMeta) {
+		if p.census.table[t] != current || byte(t) == b[at] {
+			continue
+		}
+		p.trial = append(append(p.trial[:0], byte(t)), b[at+1:]...)
+		if f, ok := p.fits(p.trial); ok && (f.verified || len(b) <= explainPlain) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyExplains supposes that the length of the key is wrong.
+func (p *prober) keyExplains(b []byte, at int) bool {
+	t := rdb.Type(b[at])
+	if p.census.table[t] != current || t >= opMeta {
+		return false
+	}
+	_, size, _, _ := lengthForm(b[at+1:])
+	for _, m := range []int{1, size} {
+		key := at + 1 + m
+		for n := 1; m > 0 && n <= longKey && key+n < len(b); n++ {
+			p.trial = append(append(p.trial[:0], byte(t)), appendLength(nil, uint64(n))...)
+			p.trial = append(p.trial, b[key:]...)
+			if f, ok := p.fits(p.trial); ok && (f.verified || len(b) <= explainPlain && p.keyText(p.trial[1:]) >= explainText) {
+				return true
+			}
+		}
+		if size == 1 {
+			break
+		}
+	}
+	return false
+}
+
+// valueExplains supposes that the length or the count with which the value begins is wrong, or that a string has lost a byte or has one too many.
+func (p *prober) valueExplains(b []byte, at int) bool {
+	if p.keyText(b[at+1:]) < tailMin || b[at] >= opMeta || p.census.table[b[at]] != current {
+		return false
+	}
+	key, t := at+1, rdb.Type(b[at])
+	value := key + stringSize(b[key:])
+	if value == key || value >= len(b) {
+		return false
+	}
+	v, size, enc, _ := lengthForm(b[value:])
+	if t == rdb.TypeString && size > 0 && !enc {
+		if off := int64(value+size) + int64(v) - int64(len(b)); off == 1 || off == -1 {
+			return true
+		}
+	}
+	for _, m := range []int{1, size} {
+		if rest := b[min(value+m, len(b)):]; m > 0 && p.valueRest(t, rest) {
+			return true
+		}
+	}
+	return false
+}
+
+// valueRest reports whether rest is all that a value has behind its length or count.
+func (p *prober) valueRest(t rdb.Type, rest []byte) bool {
+	const least = 4
+	switch {
+	case len(rest) < least:
+		return false
+	case t == rdb.TypeString:
+		for _, c := range rest {
+			if !printable(c) {
+				return false
+			}
+		}
+		return true
+	case t == rdb.TypeHashListpack || t == rdb.TypeZsetListpack || t == rdb.TypeSetListpack || t == rdb.TypeZsetZiplist || t == rdb.TypeHashZiplist ||
+		t == rdb.TypeListZiplist:
+		return uint64(binary.LittleEndian.Uint32(rest)) == uint64(len(rest)) && rest[len(rest)-1] == 0xFF
+	case elementSize[t] == nil || len(rest) > explainPlain:
+		return false
+	}
+	for len(rest) > 0 {
+		n := elementSize[t](rest)
+		if n == 0 || n > len(rest) {
+			return false
+		}
+		rest = rest[n:]
+	}
+	return true
+}
+
+// leadsTo reports whether a gap is explained, if a record is known behind it.
+func (g *gap) leadsTo(from, to int64) bool {
+	ok, _ := g.explained(from, to)
+	return ok
+}

@@ -200,12 +200,13 @@ func (s *salvager) solve(w, end int64, calm float64) {
 			p.probe(at)
 		}
 	}
+	pos, doubts, was := s.pos, len(s.doubts), s.recent[:len(s.recent)-len(behind)]
 	path := g.best()
-	if same(path, s.recent[:len(s.recent)-len(behind)], w) {
+	if !same(path, was, w) {
+		path = s.judge(path, g)
+	} else if path = s.buried(g); path == nil {
 		return
 	}
-	pos, doubts := s.pos, len(s.doubts)
-	path = s.judge(path, g)
 	if calm > 0 && g.gained(path) < calm {
 		s.doubts = s.doubts[:doubts]
 		return

@@ -11,10 +11,8 @@ func (s *salvager) tellsEnd(f *record) bool {
 	switch {
 	case f.what != isKey || f.damaged:
 		return false
-	case f.typ == rdb.TypeStream || streamTypes[f.typ]: // whose groups hold anything
+	case f.typ == rdb.TypeStream || streamTypes[f.typ] || f.typ == rdb.TypeModule2: // whose groups or parts hold anything
 		return false
-	case f.typ == rdb.TypeModule2:
-		return f.score >= moduleBits
 	case f.typ != rdb.TypeString:
 		return f.score >= strongBits && !s.probe.elementsFollow(f)
 	}

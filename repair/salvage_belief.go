@@ -1,0 +1,109 @@
+package repair
+
+import (
+	"bytes"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// Not every record that can be read is believed. What follows is asked of each while the walk has read nothing but the record itself.
+
+// odd is unusual, which looks at nothing but the record.
+func (s *salvager) odd(f *record, key []byte) bool {
+	v := &s.probe.view
+	if f.start >= v.lentAt && f.end <= v.lentAt+int64(len(v.lent)) {
+		v.whole = f.start
+		defer func() { v.whole = 0 }()
+	}
+	return s.unusual(f, key)
+}
+
+// zeroed reports whether a key without a name is rather a part of a block of zeros, or what follows one.
+func (s *salvager) zeroed(f *record) bool {
+	v := &s.probe.view
+	return v.zeros(f.start, zeroEdge) == zeroEdge || f.typ == rdb.TypeString && v.zerosBefore(f.start, zeroEdge) == zeroEdge
+}
+
+// hopeless reports whether what was read as a damaged record is rather none.
+func (s *salvager) hopeless(f *record) bool {
+	return s.census.keys > openRecords/4 && s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < hopelessBits
+}
+
+// longerType reports whether a damaged record is rather one of another type, which reads without faults and ends behind this one, before another record:
+// what stands between the two ends is no record then.
+func (s *salvager) longerType(f *record) bool {
+	p := &s.probe
+	b := p.view.at(f.start, probeAhead)
+	b = bytes.Clone(b[:max(0, min(int64(len(b)), p.end-f.start))]) // its type will be changed
+	at := afterModifiers(b)
+	if at < 0 || at+16 > len(b) {
+		return false
+	}
+	end := (&gap{s: s, failed: f.start}).otherType(b, at)
+	return end > f.end && p.soundHead(end, p.view.at(end, 1<<10)) >= tailMin
+}
+
+// spelled reports whether a key that is written as an integer is the beginning of a text like other keys, of which none is an integer: then it
+// is its length that is damaged.
+func (s *salvager) spelled(f *record) bool {
+	if s.census.ints > 0 || s.census.tested < oddLeast || intWidth(s.x.key) != 4 {
+		return false
+	}
+	b := s.probe.view.at(f.start, 64)
+	at := afterModifiers(b)
+	if at < 0 || at+6 > len(b) || b[at+1] != 0xC2 {
+		return false
+	}
+	for _, c := range b[at+2 : at+6] {
+		if !printable(c) {
+			return false
+		}
+	}
+	return s.census.keyText.likeness(s.census.valueText, b[at+2:at+6], false) >= ofStrings
+}
+
+// unheardOf reports whether a key without a name has an empty string of a form in which servers write none.
+func (s *salvager) unheardOf(f *record) bool {
+	if !f.nameless || f.typ != rdb.TypeString || s.truncate {
+		return false
+	}
+	b := s.probe.view.at(s.x.entry.ValueOffset, 16)
+	v, n, _, shortest := lengthForm(b)
+	return n > 0 && v == 0 && !shortest && !s.census.longForms
+}
+
+// incredible reports whether a record is not to be believed though it can be read.
+func (s *salvager) incredible(f *record) bool {
+	switch f.what {
+	case isKey:
+		if s.census.table[f.typ] == unknown {
+			return true
+		}
+		if f.expires && s.census.table[opExpireTime] != current {
+			if b := s.probe.view.at(f.start, 1); len(b) > 0 && b[0] == opExpireTime {
+				return true
+			}
+		}
+		if f.typ == rdb.TypeModule2 {
+			if id, _, _, _ := lengthForm(s.probe.view.at(s.x.entry.ValueOffset, 9)); id < leastModule {
+				return true
+			}
+		}
+		if f.nameless && s.zeroed(f) || s.spelled(f) {
+			return true
+		}
+	case isSelect:
+		return f.numbers[0] > maxPlausibleDB
+	case isSlot:
+		return s.census.table[opSlotInfo] == unknown
+	case isFunction:
+		return s.census.table[opFunction] == unknown
+	case isModuleAux:
+		return s.census.table[opModuleAux] == unknown
+	case isImport:
+		return s.census.table[opMeta] == unknown
+	case isAux, isSlotField, isResize:
+		return s.census.table[opAux] == unknown
+	}
+	return false
+}

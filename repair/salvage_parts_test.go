@@ -33,6 +33,9 @@ func TestSalvageOfManyParts(t *testing.T) {
 	require.InDelta(t, keys, s.Keys, 40)
 	require.InDelta(t, keys, len(s.DBs), 40)
 
+	if testing.Short() {
+		return
+	}
 	b = manyParts(segmentsMost+10, 2)
 	_, err = Salvage(context.Background(), bytes.NewReader(b), int64(len(b)), SalvageOptions{})
 	require.ErrorIs(t, err, ErrTooManyParts)

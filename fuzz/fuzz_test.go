@@ -141,7 +141,7 @@ func mindedByReader(rep *rdb.Report) bool {
 // outcome is what a walk came to.
 type outcome struct {
 	keys  string
-	fault bool // in a value
+	fault bool // in a value, or in a module's data
 	end   string
 }
 
@@ -149,10 +149,14 @@ func walk(src io.Reader, window int, ask func(*rdb.Entry) error) (o outcome) {
 	r := rdb.NewReaderOptions(src, rdb.ReaderOptions{Window: window})
 	defer r.Close()
 	for r.Next() {
-		if e, ok := r.Record().(*rdb.Entry); ok {
-			key := fmt.Sprintf("%d %q", e.Offset, e.Key)
-			err := ask(e)
+		switch rec := r.Record().(type) {
+		case *rdb.Entry:
+			key := fmt.Sprintf("%d %q", rec.Offset, rec.Key)
+			err := ask(rec)
 			o.keys += fmt.Sprintln(key, err)
+			o.fault = o.fault || err != nil
+		case *rdb.ModuleAux:
+			_, err := rec.Items()
 			o.fault = o.fault || err != nil
 		}
 	}

@@ -146,8 +146,17 @@ const (
 // provenOdds is the most that the odds of a proven candidate are.
 const provenOdds = 1.0 / 1024
 
-// plausibleOdds is the most that the odds of damage to the checksum are for it to be weighed against other candidates.
+// plausibleOdds is the most that the odds of damage to the checksum are for it to be weighed against other candidates, and for it to be proven: what
+// lies inside of strings has nothing else to speak for it, and six of its bytes are more than a small damage.
 const plausibleOdds = 1.0 / (1 << 20)
+
+// mostOdds is the most that the odds of a candidate may be for it to be proven.
+func (c *Candidate) mostOdds() float64 {
+	if c.Kind == DamageChecksum {
+		return plausibleOdds
+	}
+	return provenOdds
+}
 
 // Best returns the candidate that is proven: the only one that passes the verifier, and unlikely to be a coincidence. It is nil where there
 // is none or more than one.

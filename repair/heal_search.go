@@ -248,7 +248,7 @@ func (s *search) conclude() {
 		return
 	case verified > 1:
 		h.Outcome = HealAmbiguous
-	case h.Candidates[0].Odds > provenOdds:
+	case h.Candidates[0].Odds > h.Candidates[0].mostOdds():
 		h.Outcome = HealUnproven
 	default:
 		h.Outcome = Healed

@@ -173,3 +173,17 @@ func concat[T any](parts ...[]T) (all []T) {
 func appendChecksum(b []byte) []byte {
 	return binary.LittleEndian.AppendUint64(nil, crc64.Checksum(b))
 }
+
+// corpusOriginals returns the files of the corpus by their names.
+func corpusOriginals(t *testing.T) func(id string) *original {
+	files := map[string]string{}
+	for _, f := range corpus.RDBs(t) {
+		files[f.ID] = f.Path
+	}
+	return func(id string) *original {
+		require.Contains(t, files, id)
+		b, err := os.ReadFile(files[id])
+		require.NoError(t, err)
+		return newOriginal(t, id, b)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,10 +17,7 @@ import (
 // TestSalvageEdges damages files of the corpus so that what stands beside the damage can be read and is not what it seems to be. Nothing wrong may come out,
 // and of the untouched keys no more than the one beside the damage may be left out.
 func TestSalvageEdges(t *testing.T) {
-	files := map[string]string{}
-	for _, f := range corpus.RDBs(t) {
-		files[f.ID] = f.Path
-	}
+	original := corpusOriginals(t)
 	for _, c := range []struct {
 		name, file string
 		at, cut    int // cut -1: to the end
@@ -44,12 +40,9 @@ func TestSalvageEdges(t *testing.T) {
 		{"hash with fields that could expire, with a byte put into it", "rdb/redis-8.6/random2.rdb", 16138, 0, "00"},
 		{"HyperLogLog with a byte put before most of its name", "rdb/redis-7.4/misc.rdb", 931, 0, "ff"},
 	} {
-		require.Contains(t, files, c.file)
-		b, err := os.ReadFile(files[c.file])
-		require.NoError(t, err)
 		put, err := hex.DecodeString(c.put)
 		require.NoError(t, err)
-		d := newDamaged(newOriginal(t, c.file, b), c.name)
+		d := newDamaged(original(c.file), c.name)
 		end := c.at + c.cut
 		if c.cut < 0 {
 			end = len(d.bytes)
@@ -63,10 +56,7 @@ func TestSalvageEdges(t *testing.T) {
 
 // TestSalvageSwappedEdges exchanges two blocks of a file, so that a value ends with the type of the next key, or with the end of its expiry.
 func TestSalvageSwappedEdges(t *testing.T) {
-	files := map[string]string{}
-	for _, f := range corpus.RDBs(t) {
-		files[f.ID] = f.Path
-	}
+	original := corpusOriginals(t)
 	for _, c := range []struct {
 		file          string
 		first, second int
@@ -76,10 +66,7 @@ func TestSalvageSwappedEdges(t *testing.T) {
 		{"rdb/redis-7.4/lru.rdb", 193, 421},
 	} {
 		const size = 64
-		require.Contains(t, files, c.file)
-		b, err := os.ReadFile(files[c.file])
-		require.NoError(t, err)
-		d := newDamaged(newOriginal(t, c.file, b), "swapped")
+		d := newDamaged(original(c.file), "swapped")
 		d.applyEdits([]corpus.Edit{{Op: "swap", N: []int{c.first, size, c.second, size}}})
 		sc, _ := rate(t, d)
 		assert.Empty(t, sc.bad)

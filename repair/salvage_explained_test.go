@@ -2,22 +2,16 @@ package repair
 
 import (
 	"encoding/hex"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/kvfsck/kvfsck/internal/corpus"
 )
 
 // TestSalvageExplained damages files of the corpus so that the bytes of the gap tell what became of them. The untouched records on both sides of it come
 // back.
 func TestSalvageExplained(t *testing.T) {
-	files := map[string]string{}
-	for _, f := range corpus.RDBs(t) {
-		files[f.ID] = f.Path
-	}
+	original := corpusOriginals(t)
 	for _, c := range []struct {
 		name, file string
 		at, cut    int
@@ -33,12 +27,9 @@ func TestSalvageExplained(t *testing.T) {
 		{"zeros over the head behind a sorted set", "rdb/redis-7.4/zsets.rdb", 1995, 16, "00000000000000000000000000000000"},
 		{"head behind an integer", "rdb/redis-5.0/dbs.rdb", 1390, 2, "a77e"},
 	} {
-		require.Contains(t, files, c.file)
-		b, err := os.ReadFile(files[c.file])
-		require.NoError(t, err)
 		put, err := hex.DecodeString(c.put)
 		require.NoError(t, err)
-		d := newDamaged(newOriginal(t, c.file, b), c.name)
+		d := newDamaged(original(c.file), c.name)
 		d.splice(c.at, c.at+c.cut, put)
 		sc, _ := rate(t, d)
 		assert.Empty(t, sc.bad, c.name)

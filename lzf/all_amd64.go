@@ -19,9 +19,10 @@ const (
 	maxWhole = maxLane / MaxRatio
 )
 
-// validateAll passes the blocks that lanes can walk to them, the others are left to Validate.
+// validateAll passes the blocks that can be walked side by side to the kernel that does so, the others are left to Validate.
 func validateAll(b []byte, blocks []Block) bool {
-	if len(blocks) < 2 || len(b) >= maxLane || !cpu.X86().AVX512F {
+	walk, least := sideBySide()
+	if walk == nil || len(blocks) < least || len(b) >= maxLane {
 		return validateEach(b, blocks)
 	}
 	for len(blocks) > 0 {
@@ -29,7 +30,11 @@ func validateAll(b []byte, blocks []Block) bool {
 		for n < len(blocks) && laneable(b, &blocks[n]) {
 			n++
 		}
-		if n > 0 && !walkLanes(&b[0], &blocks[0], n) {
+		if n >= least {
+			if !walk(&b[0], &blocks[0], n) {
+				return false
+			}
+		} else if !validateEach(b, blocks[:n]) {
 			return false
 		}
 		if n < len(blocks) {
@@ -43,6 +48,20 @@ func validateAll(b []byte, blocks []Block) bool {
 	return true
 }
 
+// sideBySide returns the kernel for this processor, if there is one, and how many blocks it needs at least.
+func sideBySide() (walk func(b *byte, blocks *Block, n int) bool, least int) {
+	switch has := cpu.X86(); {
+	case has.AVX512F:
+		return walkLanes, 2
+	case has.BMI2:
+		return walkInFour, 4
+	}
+	return nil, 0
+}
+
+func walkInFour(b *byte, blocks *Block, n int) bool { return walkFour(b, blocks, n, operations()) }
+
+// laneable reports whether a block is one for lanes; one of no bytes is not worth it.
 func laneable(b []byte, k *Block) bool {
-	return 0 <= k.Start && k.Start <= k.End && k.End <= len(b)-maxHeader && k.End-k.Start < maxWhole && uint64(k.Length) < maxLane
+	return 0 <= k.Start && k.Start < k.End && k.End <= len(b)-maxHeader && k.End-k.Start < maxWhole && uint64(k.Length) < maxLane
 }

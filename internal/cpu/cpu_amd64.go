@@ -10,6 +10,7 @@ type Features struct {
 	PCLMULQDQ  bool // with SSSE3
 	VPCLMULQDQ bool // of 512 bits, with AVX512F
 	AVX512F    bool
+	BMI2       bool
 }
 
 // X86 returns the features of this machine. It asks once; after that it costs one atomic load.
@@ -29,6 +30,7 @@ const (
 	leaf1ECXPCLMULQDQ  = 1 << 1
 	leaf1ECXSSSE3      = 1 << 9
 	leaf1ECXOSXSAVE    = 1 << 27
+	leaf7EBXBMI2       = 1 << 8
 	leaf7EBXAVX512F    = 1 << 16
 	leaf7ECXVPCLMULQDQ = 1 << 10
 	xcr0AVX512         = 1<<1 | 1<<2 | 1<<5 | 1<<6 | 1<<7 // SSE, AVX, and the three parts of AVX-512
@@ -42,11 +44,15 @@ func (f *Features) detect() {
 	_, _, ecx1, _ := cpuid(1, 0)
 	const narrow = leaf1ECXPCLMULQDQ | leaf1ECXSSSE3
 	f.PCLMULQDQ = ecx1&narrow == narrow
-	if ecx1&leaf1ECXOSXSAVE == 0 || maxLeaf < 7 {
+	if maxLeaf < 7 {
+		return
+	}
+	_, ebx7, ecx7, _ := cpuid(7, 0)
+	f.BMI2 = ebx7&leaf7EBXBMI2 != 0
+	if ecx1&leaf1ECXOSXSAVE == 0 {
 		return
 	}
 	xcr0, _ := xgetbv()
-	_, ebx7, ecx7, _ := cpuid(7, 0)
 	f.AVX512F = xcr0&xcr0AVX512 == xcr0AVX512 && ebx7&leaf7EBXAVX512F != 0
 	f.VPCLMULQDQ = f.AVX512F && f.PCLMULQDQ && ecx7&leaf7ECXVPCLMULQDQ != 0
 }

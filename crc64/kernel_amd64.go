@@ -52,6 +52,8 @@ const (
 	laneSize = 16      // bytes: the least that foldPCLMUL takes
 	wideRow  = 16 * 16 // bytes: foldVPCLMUL takes multiples of this
 	wideFrom = 512     // bytes: from here the wide kernel was measured to pay
+
+	wide256From = 1024 // likewise, with registers of 256 bits
 )
 
 // foldPCLMUL returns the register after the n bytes at p. n must be at least
@@ -67,16 +69,21 @@ func foldPCLMUL(crc uint64, p *byte, n int) uint64
 //go:noescape
 func foldVPCLMUL(crc uint64, p *byte, n int, lane *[laneSize]byte)
 
+// foldVPCLMUL256 is foldVPCLMUL with registers of 256 bits. It needs AVX2 and VPCLMULQDQ.
+//
+//go:noescape
+func foldVPCLMUL256(crc uint64, p *byte, n int, lane *[laneSize]byte)
+
 func update(crc uint64, p []byte) uint64 {
+	has := cpu.X86()
+	switch {
+	case has.VPCLMULQDQ && len(p) >= wideFrom:
+		crc, p = updateWide(crc, p)
+	case has.VPCLMULQDQ256 && len(p) >= wide256From:
+		crc, p = updateWide256(crc, p)
+	}
 	if len(p) < laneSize {
 		return updateGeneric(crc, p)
-	}
-	has := cpu.X86()
-	if has.VPCLMULQDQ && len(p) >= wideFrom {
-		crc, p = updateWide(crc, p)
-		if len(p) < laneSize {
-			return updateGeneric(crc, p)
-		}
 	}
 	if has.PCLMULQDQ {
 		return foldPCLMUL(crc, &p[0], len(p))
@@ -90,5 +97,13 @@ func updateWide(crc uint64, p []byte) (uint64, []byte) {
 	var lane [laneSize]byte
 	rows := len(p) &^ (wideRow - 1)
 	foldVPCLMUL(crc, &p[0], rows, &lane)
+	return foldPCLMUL(0, &lane[0], laneSize), p[rows:]
+}
+
+// updateWide256 is updateWide with the kernel for 256 bits.
+func updateWide256(crc uint64, p []byte) (uint64, []byte) {
+	var lane [laneSize]byte
+	rows := len(p) &^ (wideRow - 1)
+	foldVPCLMUL256(crc, &p[0], rows, &lane)
 	return foldPCLMUL(0, &lane[0], laneSize), p[rows:]
 }

@@ -28,6 +28,14 @@ func asmKernels() []kernel {
 			return updateGeneric(crc, p)
 		}})
 	}
+	if cpu.X86().VPCLMULQDQ256 {
+		list = append(list, kernel{"VPCLMULQDQ256", func(crc uint64, p []byte) uint64 {
+			if len(p) >= wideRow {
+				crc, p = updateWide256(crc, p)
+			}
+			return updateGeneric(crc, p)
+		}})
+	}
 	return list
 }
 

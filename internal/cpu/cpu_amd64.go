@@ -7,10 +7,11 @@ import "sync"
 
 // Features are what the processor has and the operating system allows.
 type Features struct {
-	PCLMULQDQ  bool // with SSSE3
-	VPCLMULQDQ bool // of 512 bits, with AVX512F
-	AVX512F    bool
-	BMI2       bool
+	PCLMULQDQ     bool // with SSSE3
+	VPCLMULQDQ    bool // of 512 bits, with AVX512F
+	VPCLMULQDQ256 bool // of 256 bits, with AVX2
+	AVX512F       bool
+	BMI2          bool
 }
 
 // X86 returns the features of this machine. It asks once; after that it costs one atomic load.
@@ -30,9 +31,11 @@ const (
 	leaf1ECXPCLMULQDQ  = 1 << 1
 	leaf1ECXSSSE3      = 1 << 9
 	leaf1ECXOSXSAVE    = 1 << 27
+	leaf7EBXAVX2       = 1 << 5
 	leaf7EBXBMI2       = 1 << 8
 	leaf7EBXAVX512F    = 1 << 16
 	leaf7ECXVPCLMULQDQ = 1 << 10
+	xcr0AVX            = 1<<1 | 1<<2                      // SSE and AVX
 	xcr0AVX512         = 1<<1 | 1<<2 | 1<<5 | 1<<6 | 1<<7 // SSE, AVX, and the three parts of AVX-512
 )
 
@@ -54,7 +57,9 @@ func (f *Features) detect() {
 	}
 	xcr0, _ := xgetbv()
 	f.AVX512F = xcr0&xcr0AVX512 == xcr0AVX512 && ebx7&leaf7EBXAVX512F != 0
-	f.VPCLMULQDQ = f.AVX512F && f.PCLMULQDQ && ecx7&leaf7ECXVPCLMULQDQ != 0
+	wide := f.PCLMULQDQ && ecx7&leaf7ECXVPCLMULQDQ != 0
+	f.VPCLMULQDQ = f.AVX512F && wide
+	f.VPCLMULQDQ256 = wide && xcr0&xcr0AVX == xcr0AVX && ebx7&leaf7EBXAVX2 != 0
 }
 
 // cpuid runs CPUID with the given EAX and ECX.

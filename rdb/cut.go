@@ -95,7 +95,7 @@ const (
 // or end; so where two chains that begin apart from each other agree on where the last record ends, that is very likely
 // right. It reports false where it has no guess. What it cannot see is another database being selected on the way.
 func (c *cutter) guess(b *block) bool {
-	if c.whole == nil || b.first || c.rerr != nil {
+	if b.first || c.rerr != nil {
 		return false
 	}
 	room := min(guessRoom, b.n)
@@ -104,6 +104,7 @@ func (c *cutter) guess(b *block) bool {
 	if end == 0 || c.chain(b, b.n-room/2, guessChain/2, &tries) != end {
 		return false
 	}
+	c.keep(b, end)
 	b.n = end
 	c.at, c.pend = Position{b.at.Offset + int64(end), b.at.Family, b.at.Version, b.at.DB}, pending{}
 	return true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -73,6 +74,53 @@ func demandSplit(t *testing.T, b []byte, size int, what any) {
 	}
 }
 
+// demandGuesses reads b whole and in pieces whose ends are guessed, from the middle on too. Which database a key is of the latter do not know.
+func demandGuesses(t *testing.T, b []byte, size int, what any) {
+	t.Helper()
+	noDB := regexp.MustCompile(`(?m)^(\d+) db \d+|DB:\d+`)
+	var want strings.Builder
+	r := rdb.NewReader(bytes.NewReader(b))
+	writeDown(&want, r)
+
+	opt := rdb.SplitterOptions{Size: size, Guess: true}
+	var got strings.Builder
+	guessed, wrong := 0, 0
+	for wary, src := 1, b; ; wary *= 2 {
+		s := rdb.NewSplitterOptions(iotest.HalfReader(bytes.NewReader(src)), opt)
+		var again *rdb.Piece
+		for {
+			p := &rdb.Piece{}
+			if !s.Next(p) {
+				again = s.Unproven()
+				break
+			}
+			var piece strings.Builder
+			r.Open(p)
+			writeDown(&piece, r)
+			if p.Guessed() {
+				guessed++
+			}
+			if !p.Ended(r) {
+				again = p
+				break
+			}
+			if got.WriteString(piece.String()); r.Err() != nil {
+				break
+			}
+		}
+		if again == nil {
+			break
+		}
+		wrong++
+		src = b[again.Start():]
+		opt.Again, opt.Sure = again, wary
+	}
+	a, c := noDB.ReplaceAllString(want.String(), "$1"), noDB.ReplaceAllString(got.String(), "$1")
+	if a != c {
+		t.Fatalf("%v, pieces of %d, %d of them guessed, %d times wrong: %s", what, size, guessed, wrong, firstDifference(a, c))
+	}
+}
+
 func TestSplitter(t *testing.T) {
 	targets, files := rdb.Targets(), uint64(12)
 	if testing.Short() {
@@ -82,10 +130,12 @@ func TestSplitter(t *testing.T) {
 		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 60, Idle: 10, Freq: 10, Loose: 20})
 		for _, size := range []int{16, 100, 1000, 256 << 10} {
 			demandSplit(t, b, size, seed)
+			demandGuesses(t, b, size, seed)
 			demandSplit(t, append(bytes.Clone(b), "*1\r\n$4\r\nPING\r\n"...), size, seed)
 			for damage := range uint64(6) {
 				bad, m := fuzz.Mutate(damage, b)
 				demandSplit(t, bad, size, m)
+				demandGuesses(t, bad, size, m)
 			}
 		}
 	}
@@ -96,6 +146,7 @@ func TestSplitterOfCorpus(t *testing.T) {
 		b, err := os.ReadFile(corpus.Path(t, f.ID))
 		require.NoError(t, err)
 		demandSplit(t, b, 700, f.ID)
+		demandGuesses(t, b, 700, f.ID)
 	}
 }
 
@@ -129,5 +180,8 @@ func FuzzSplit(f *testing.F) {
 	}
 	b, _ := fuzz.RDB(3, fuzz.RDBOptions{Keys: 12, StringSize: 40})
 	f.Add(b, uint16(100))
-	f.Fuzz(func(t *testing.T, b []byte, size uint16) { demandSplit(t, b, int(size), "") })
+	f.Fuzz(func(t *testing.T, b []byte, size uint16) {
+		demandSplit(t, b, int(size), "")
+		demandGuesses(t, b, int(size), "")
+	})
 }

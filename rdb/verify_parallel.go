@@ -131,7 +131,7 @@ func (p *pipeline) step() (end bool, err error) {
 func (p *pipeline) fillAndCut(b *block) {
 	p.fill(b)
 	switch {
-	case !p.dense:
+	case p.whole == nil || !p.dense:
 	case p.sure > 0:
 		p.sure--
 	default:

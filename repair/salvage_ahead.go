@@ -25,8 +25,17 @@ const (
 	aheadOthers  = 1 << 12 // of a piece that are no sound keys; where there are more, reading ahead is not worth its memory
 )
 
-// errDense ends the reading ahead where records are too many for it.
-var errDense = errors.New("too many records")
+// errDense ends the reading ahead where records are too many for it, errGuess where a piece does not end as was guessed.
+var (
+	errDense = errors.New("too many records")
+	errGuess = errors.New("wrong guess")
+)
+
+// Bounds of what a wrong guess costs: it doubles the number of pieces that are not guessed next, each right one lowers it by one.
+const (
+	minWary = 1
+	maxWary = 1 << 10
+)
 
 // readAhead reads records ahead.
 type readAhead struct {
@@ -43,6 +52,8 @@ type readAhead struct {
 	at     int    // the next record of it
 	before []byte // what stands before it
 	err    error
+	again  *rdb.Piece // which was guessed wrong
+	wary   int        // how many pieces are not guessed behind a wrong guess
 }
 
 // batch is a piece and its records.
@@ -52,6 +63,7 @@ type batch struct {
 	others  []otherRecord
 	keys    []byte // memory of the keys
 	err     error  // what ended the reading
+	ended   bool   // it came to the end of the piece
 	done    chan struct{}
 	front   chan struct{} // closed when the walk has come to it
 }
@@ -92,10 +104,15 @@ func (o *SalvageOptions) readers() int {
 
 // newReadAhead reads what src has, from a place in the file on; nil is its beginning.
 func newReadAhead(src io.Reader, from *rdb.Position, o SalvageOptions, checked *checkedPart) *readAhead {
+	return startAhead(src, rdb.SplitterOptions{From: from}, minWary, o, checked)
+}
+
+func startAhead(src io.Reader, split rdb.SplitterOptions, wary int, o SalvageOptions, checked *checkedPart) *readAhead {
 	n := o.readers()
-	a := &readAhead{opt: o, checked: checked, stop: make(chan struct{})}
+	a := &readAhead{opt: o, checked: checked, wary: wary, stop: make(chan struct{})}
 	a.work, a.queue, a.free = make(chan *batch, n+aheadPieces), make(chan *batch, n+aheadPieces), make(chan *batch, n+aheadPieces)
-	a.split = rdb.NewSplitterOptions(src, rdb.SplitterOptions{Size: o.piece, From: from})
+	split.Size, split.Guess = o.piece, true
+	a.split = rdb.NewSplitterOptions(src, split)
 	a.running.Go(a.cut)
 	for range n {
 		a.running.Go(a.worker)
@@ -203,6 +220,7 @@ func (b *batch) read(x *recordReader, stop <-chan struct{}) {
 			b.err = errDense
 		}
 		if x.r.Settle() {
+			b.ended = b.err == nil && b.piece.Ended(x.r)
 			return
 		}
 	}
@@ -273,10 +291,20 @@ func (a *readAhead) next() *readRecord {
 		}
 		b, ok := <-a.queue
 		if !ok {
+			if a.again = a.split.Unproven(); a.again != nil {
+				a.err = errGuess
+			}
 			break
 		}
 		close(b.front)
 		<-b.done
+		switch guessed := b.piece.Guessed(); {
+		case guessed && !b.ended:
+			a.err, a.again = errGuess, &b.piece
+			return nil
+		case guessed:
+			a.wary = max(minWary, a.wary-1)
+		}
 		a.now, a.at = b, 0
 	}
 	return nil

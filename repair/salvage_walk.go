@@ -153,6 +153,15 @@ func (s *salvager) goAhead() {
 	s.x.ahead = newReadAhead(io.NewSectionReader(s.src, s.pos, s.probe.end-s.pos), &at, s.opt, nil)
 }
 
+// cutAgain has a piece cut anew, and those behind it, where its end was guessed wrong.
+func (s *salvager) cutAgain() {
+	a := s.x.ahead
+	p, wary := a.again, a.wary
+	s.x.stopAhead()
+	src := io.NewSectionReader(s.src, p.Start(), s.probe.end-p.Start())
+	s.x.ahead = startAhead(src, rdb.SplitterOptions{Again: p, Sure: wary}, min(2*wary, maxWary), s.opt, a.checked)
+}
+
 // walk reads records until the end or until one cannot be read or believed; it returns where that one begins.
 func (s *salvager) walk() (failed int64, err error) {
 	var f record
@@ -171,8 +180,12 @@ func (s *salvager) walk() (failed int64, err error) {
 			}
 		}
 		if !s.x.head(&f) {
-			if s.x.err() == errDense {
+			switch s.x.err() {
+			case errDense:
 				s.resume()
+				continue
+			case errGuess:
+				s.cutAgain()
 				continue
 			}
 			fe, err := framing(s.x.err())

@@ -52,7 +52,7 @@ func (c *cutter) fill(b *block) {
 	}
 }
 
-// cut ends a block behind its last whole record, the rest of it waits for the next one. Where something cannot be framed, or the input
+// cut ends a block behind its last whole record, or earlier where there are too many, the rest of it waits for the next one. Where something cannot be framed, or the input
 // ends, the block is the last and has all that is there: its walk will tell what is wrong.
 func (c *cutter) cut(b *block) {
 	r := c.skimmer
@@ -62,9 +62,16 @@ func (c *cutter) cut(b *block) {
 		c.endAt(b)
 		return
 	}
-	for {
+	for others := 0; ; {
 		mark, db := r.src.pos, r.dec.db
 		c.pend = r.pend
+		if mark < b.n && b.buf[mark] >= opKeyMeta && !r.modifies(b.buf[mark]) {
+			others++
+		}
+		if others > mostOthers {
+			c.endAfter(b, mark, db)
+			return
+		}
 		end, err := r.skim()
 		switch {
 		case end:
@@ -77,11 +84,20 @@ func (c *cutter) cut(b *block) {
 			return
 		default:
 			b.big = mark == 0
-			c.at = Position{b.at.Offset + int64(mark), r.dec.family, r.dec.version, db}
-			c.keep(b, mark)
+			c.endAfter(b, mark, db)
 			return
 		}
 	}
+}
+
+// mostOthers is how many records that are no keys a block has at most: each is kept until it is told.
+const mostOthers = 4096
+
+// endAfter ends a block behind so many bytes, where the database is known.
+func (c *cutter) endAfter(b *block, n int, db uint64) {
+	d := &c.skimmer.dec
+	c.at = Position{b.at.Offset + int64(n), d.family, d.version, db}
+	c.keep(b, n)
 }
 
 // Guessing looks at this many bytes at the end of a block, for chains of so many records, and gives up after so many tries.

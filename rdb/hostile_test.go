@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -178,5 +181,64 @@ func TestScanDouble(t *testing.T) {
 		} else {
 			assert.Equal(t, c.want, v, "%q", c.text)
 		}
+	}
+}
+
+// TestNotesOfABlock: what is kept of records until it is told does not grow with their number, in a file of hardly anything else.
+func TestNotesOfABlock(t *testing.T) {
+	many := func(s string) string { return strings.Repeat(s, 8<<20/len(s)) }
+	sound := strings.Repeat("\x00\x01k\x01v", 2000)
+	for name, body := range map[string]string{
+		"databases":  many("\xfe\x00\xfe\x01"),
+		"fields":     many("\xfa\x01a\x01b"),
+		"among keys": strings.Repeat(sound+many("\xfe\x00")[:1<<20], 4),
+		"faults":     many("\x02\x01k\x02\x01a\x01a"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "dump.rdb")
+			require.NoError(t, os.WriteFile(path, []byte("REDIS0011"+body+"\xff\x00\x00\x00\x00\x00\x00\x00\x00"), 0o600))
+			body = ""
+			f, err := os.Open(path)
+			require.NoError(t, err)
+			defer f.Close()
+			var before, now runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			most, n := uint64(0), 0
+			opt := rdb.VerifyOptions{Workers: 4, KeepGoing: true, MaxFaults: 10, Progress: func(int64) {
+				if n++; n < 9 || n%50 == 0 {
+					runtime.GC()
+					runtime.ReadMemStats(&now)
+					most = max(most, now.HeapAlloc-min(before.HeapAlloc, now.HeapAlloc))
+				}
+			}}
+			_, _ = rdb.Verify(t.Context(), f, opt)
+			t.Logf("%.1f MB", float64(most)/1e6)
+			assert.Less(t, most, uint64(64<<20))
+		})
+	}
+}
+
+// TestUntoldFaults: where more is wrong than a report names, all is counted, and what decides is named.
+func TestUntoldFaults(t *testing.T) {
+	set := "\x02\x01%d\x02\x01a\x01a" // a member twice, which servers refuse
+	var b strings.Builder
+	b.WriteString("REDIS0011\xfe\x00")
+	for i := range 3000 {
+		if i < 2000 {
+			b.WriteString("\x00\x02" + string([]byte{byte(i), byte(i >> 8)}) + "\xc3\x02\x01\x00a") // LZF with no need: tolerated, or not
+		}
+		fmt.Fprintf(&b, set, i%10)
+	}
+	b.WriteString("\xff\x00\x00\x00\x00\x00\x00\x00\x00")
+	for _, most := range []int{1, 10, 0} {
+		opt := rdb.VerifyOptions{KeepGoing: true, MaxFaults: most, Workers: 1}
+		want, wantErr := rdb.Verify(t.Context(), strings.NewReader(b.String()), opt)
+		opt.Workers = 3
+		got, err := rdb.Verify(t.Context(), strings.NewReader(b.String()), opt)
+		assert.Equal(t, fmt.Sprint(wantErr), fmt.Sprint(err))
+		assert.Equal(t, want.Total, got.Total)
+		assert.Equal(t, want.Keys, got.Keys)
+		assert.Equal(t, len(want.Faults), len(got.Faults))
 	}
 }

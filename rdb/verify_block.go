@@ -22,18 +22,19 @@ type block struct {
 	rerr  error   // of the last one: what ended the input
 	done  chan struct{}
 
-	notes []note
-	keys  []keyNote
-	late  []dupset.Note // the keys, where they are told of late
-	tally tally
-	err   error    // of the reader
-	size  int64    // how far it came
-	next  Position // behind it
-	owed  pending  // what is said of the first key there
-	ended bool     // it has the end mark
-	gone  bool     // a part of the input could not be read
-	sum   uint64   // checksum of what was passed, up to the end mark
-	bytes int64    // that this is of
+	notes  []note
+	untold int64 // faults that are only counted
+	keys   []keyNote
+	late   []dupset.Note // the keys, where they are told of late
+	tally  tally
+	err    error    // of the reader
+	size   int64    // how far it came
+	next   Position // behind it
+	owed   pending  // what is said of the first key there
+	ended  bool     // it has the end mark
+	gone   bool     // a part of the input could not be read
+	sum    uint64   // checksum of what was passed, up to the end mark
+	bytes  int64    // that this is of
 }
 
 // note is something that a walk came across, told later.
@@ -53,6 +54,22 @@ type recorder struct {
 	late   []dupset.Note
 	isLate bool // keys go there
 	stopAt func(*FormatError) bool
+
+	most     int    // faults that are kept; behind them only those that decide
+	faults   int    // of this block
+	untold   int64  // those that are not kept
+	refusals [2]int // how many servers refuse, and the checker
+	stopped  bool
+	modules  bool // some were told, module last
+	module   ModuleID
+}
+
+// mostNotes is how many notes a block may have whose end is guessed: in others there are no more than mostOthers, and the faults.
+const mostNotes = 2 * mostOthers
+
+func (c *recorder) reset(b *block) {
+	c.notes, c.keys, c.late = b.notes[:0], b.keys[:0], b.late[:0]
+	c.faults, c.untold, c.refusals, c.stopped, c.modules = 0, 0, [2]int{}, false, false
 }
 
 func (c *recorder) add(n note) {
@@ -61,16 +78,42 @@ func (c *recorder) add(n note) {
 }
 
 func (c *recorder) fault(e *FormatError) error {
-	c.add(note{fault: e})
-	if c.stopAt(e) {
+	switch {
+	case c.stopped: // what else the value has does not count
+		return errStop
+	case c.keeps(e):
+		c.add(note{fault: e})
+	default:
+		c.untold++
+	}
+	if c.stopped = c.stopAt(e); c.stopped {
 		return errStop
 	}
 	return nil
 }
 
+// keeps reports whether a fault is to be told, and not only counted: a report names so many, and the first of each kind of refusal.
+func (c *recorder) keeps(e *FormatError) bool {
+	server, checker := e.Server() != Accepts, e.Checker() == Refuses
+	c.faults++
+	keep := c.faults <= c.most || server && c.refusals[0] == 0 || checker && c.refusals[1] == 0
+	if server {
+		c.refusals[0]++
+	}
+	if checker {
+		c.refusals[1]++
+	}
+	return keep
+}
+
 func (c *recorder) other(rec Record, db uint64) { c.add(note{rec: cloneRecord(rec), db: db}) }
 
-func (c *recorder) keyModule(id ModuleID, value Span) { c.add(note{module: id, span: value}) }
+func (c *recorder) keyModule(id ModuleID, value Span) {
+	if !c.modules || id != c.module { // once is enough
+		c.module, c.modules = id, true
+		c.add(note{module: id, span: value})
+	}
+}
 
 func (c *recorder) keySeen(k *keyNote) {
 	if c.isLate {

@@ -215,10 +215,14 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
+func (p *pipeline) recorder() *recorder {
+	return &recorder{stopAt: p.v.stopsAt, isLate: p.v.late != nil, most: p.v.opt.MaxFaults}
+}
+
 // worker walks blocks.
 func (p *pipeline) worker() {
 	defer p.workers.Done()
-	rec := &recorder{stopAt: p.v.stopsAt, isLate: p.v.late != nil}
+	rec := p.recorder()
 	w := newWalker(rec, &p.v.opt, p.v.now)
 	w.later = make([]lzf.Block, 0, 256)
 	defer w.r.Close()
@@ -243,7 +247,7 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 		w.begin(rec, b)
 		w.r.openBlock(b)
 		w.r.later = w.later[:0]
-		for w.step() {
+		for (!b.guess || len(rec.notes) <= mostNotes) && w.step() {
 		}
 		w.later = w.r.later
 		if w.slow || lzf.ValidateAll(b.buf[:b.n], w.later) {
@@ -254,13 +258,13 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 
 // begin makes a walker note what it comes across in a block.
 func (w *walker) begin(rec *recorder, b *block) {
-	rec.notes, rec.keys, rec.late = b.notes[:0], b.keys[:0], b.late[:0]
+	rec.reset(b)
 	w.tally, w.faults = tally{dbs: b.tally.dbs[:0]}, 0
 }
 
 // finish gives a block what the walk came to.
 func (w *walker) finish(rec *recorder, b *block) {
-	b.notes, b.keys, b.late, b.tally = rec.notes, rec.keys, rec.late, w.tally
+	b.notes, b.untold, b.keys, b.late, b.tally = rec.notes, rec.untold, rec.keys, rec.late, w.tally
 	b.err, b.size = w.r.Err(), w.r.Offset()
 	d := &w.r.dec
 	b.next, b.owed, b.ended = Position{b.size, d.family, d.version, d.db}, w.r.pend, w.r.state == atEnd
@@ -286,7 +290,7 @@ func (p *pipeline) blank() *block {
 
 // stream walks a record that is larger than a block, of which the block has the beginning.
 func (p *pipeline) stream(b *block) {
-	rec := &recorder{stopAt: p.v.stopsAt, isLate: p.v.late != nil}
+	rec := p.recorder()
 	if p.big == nil {
 		p.big = newWalker(rec, &p.v.opt, p.v.now)
 	}
@@ -328,6 +332,7 @@ func (p *pipeline) merge(b *block) (stop bool) {
 	v := p.v
 	p.sum = crc64.Combine(p.sum, b.sum, b.bytes)
 	v.addTally(&b.tally)
+	v.rep.Total += b.untold
 	if v.late == nil {
 		v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
 	} else if err := v.late.Add(b.late); err != nil {

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"math"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -13,6 +14,7 @@ type census struct {
 	expires, idle, freqs uint32
 	tested, novel        uint32 // keys looked at while learning, and those of them that were unlike those before
 	binary, ints, long   uint32 // and those with control characters; keys written as integers; long keys
+	parted               uint32 // and those with a colon
 	willExpire           bool   // keys do that were learnt ahead, or the file says so
 	longForms            bool   // lengths are longer than need be: no server wrote the file
 	anyText              *textModel
@@ -87,8 +89,21 @@ func (c *census) learnKey(key []byte) (like float64) {
 			break
 		}
 	}
+	c.parted += one(parted(key))
 	c.keyText.learn(key, true)
 	return like
+}
+
+// parted reports whether a key has parts, as names of most servers' keys do or none does.
+func parted(key []byte) bool { return bytes.IndexByte(key, ':') >= 0 }
+
+// partsBits is the evidence against a key that has parts where others have none, or the other way round.
+func (c *census) partsBits(key []byte) float64 {
+	alike := c.parted
+	if !parted(key) {
+		alike = c.tested - c.parted
+	}
+	return math.Log2(float64(alike+1) / float64(c.tested+1))
 }
 
 // rarity is the logarithm of how often something was seen.

@@ -129,20 +129,25 @@ var further = []struct {
 	put     string
 	zeros   int
 }{
-	{"valkey-8.0/cluster.rdb", 3014, 1, "\xC0", 0},         // a value's length becomes an integer's form; an opcode seemed to be put behind it
-	{"redis-8.6/vectors.rdb", 10419, 1, "\x83", 0},         // inside a module's value two records can be read, the second damaged
-	{"redis-8.6/vectors.rdb", 10240, 512, "", 512},         // the same
-	{"valkey-8.0/random1.rdb", 1124, 64, "", 64},           // the last byte of an integer and two more strings of a hash read as a string
-	{"redis-8.0/lists.rdb", 72450, 0, "\xF3", 0},           // an anchor inside a list before the damage cost seven keys
-	{"redis-8.0/lfu.rdb", 441, 16, "", 16},                 // zeros end inside an expiry, and three of them are a record
-	{"redis-2.8/misc.rdb", 704, 1, "\x0A", 0},              // a key's length grows by one, its value ends two bytes before a record
-	{"redis-7.4/lists.rdb", 94, 1, "\x09", 0},              // a list's count shrinks by one
-	{"redis-7.4/hfe.rdb", 0, 4096, "", 4096},               // without version and header the fields of a hash read as strings
-	{"redis-3.2/misc.rdb", 85, 64, "", 64},                 // a compressed string of no bytes
-	{"valkey-8.0/sets.rdb", 167, 0, "\x70\x12\xA7\xA7", 0}, // a string more in a set, whose last one stands behind it then
-	{"redis-8.0/nochecksum.rdb", 2036, 0, "\x18ses", 0},    // a key's own length stands inside it
-	{"valkey-8.0/misc.rdb", 913, 3, "\x24\x8D\x59", 0},     // a key's length grows over the head of the next record
-	{"redis-7.2/lfu.rdb", 139, 1, "\x13", 0},               // a key's length grows over its value
+	{"valkey-8.0/cluster.rdb", 3014, 1, "\xC0", 0},                                        // a value's length becomes an integer's form; an opcode seemed to be put behind it
+	{"redis-8.6/vectors.rdb", 10419, 1, "\x83", 0},                                        // inside a module's value two records can be read, the second damaged
+	{"redis-8.6/vectors.rdb", 10240, 512, "", 512},                                        // the same
+	{"valkey-8.0/random1.rdb", 1124, 64, "", 64},                                          // the last byte of an integer and two more strings of a hash read as a string
+	{"redis-8.0/lists.rdb", 72450, 0, "\xF3", 0},                                          // an anchor inside a list before the damage cost seven keys
+	{"redis-8.0/lfu.rdb", 441, 16, "", 16},                                                // zeros end inside an expiry, and three of them are a record
+	{"redis-2.8/misc.rdb", 704, 1, "\x0A", 0},                                             // a key's length grows by one, its value ends two bytes before a record
+	{"redis-7.4/lists.rdb", 94, 1, "\x09", 0},                                             // a list's count shrinks by one
+	{"redis-7.4/hfe.rdb", 0, 4096, "", 4096},                                              // without version and header the fields of a hash read as strings
+	{"redis-3.2/misc.rdb", 85, 64, "", 64},                                                // a compressed string of no bytes
+	{"valkey-8.0/sets.rdb", 167, 0, "\x70\x12\xA7\xA7", 0},                                // a string more in a set, whose last one stands behind it then
+	{"redis-8.0/nochecksum.rdb", 2036, 0, "\x18ses", 0},                                   // a key's own length stands inside it
+	{"valkey-8.0/misc.rdb", 913, 3, "\x24\x8D\x59", 0},                                    // a key's length grows over the head of the next record
+	{"redis-7.2/lfu.rdb", 139, 1, "\x13", 0},                                              // a key's length grows over its value
+	{"redis-7.0/lists.rdb", 43480, 8, "", 0},                                              // a list less eight bytes ends inside the next key's expiry
+	{"redis-7.4/smallcfg.rdb", 154649, 0, "\x12\nl:expi", 0},                              // a type and the beginning of a key stand twice, behind the expiry
+	{"redis-8.6/lru.rdb", 394, 8, "", 8},                                                  // zeros read as two empty keys
+	{"valkey-8.0/dbs.rdb", 2048, 512, "", 512},                                            // a block of zeros behind an empty value; the key before it is whole
+	{"redis-4.0/hashes.rdb", 28437, 0, "\x25\x7e\x4c\xd1\xaf\x1d\xac\xea\x19\xdc\xbe", 0}, // inside of the only expiry
 }
 
 // TestSalvageFurther: of other damages than those of the recipes nothing is kept that was not in the file either.

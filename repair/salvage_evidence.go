@@ -146,8 +146,9 @@ func packedBlob(b []byte) bool {
 // text, or like anything.
 func (c *census) textBits(key []byte) float64 {
 	like, printed := c.keyText.likenesses(c.anyText, c.valueText, key)
-	printed += rarity(c.novel, c.tested)
-	anything := rarity(c.binary, c.tested) - 2
+	parts := c.partsBits(key)
+	printed += rarity(c.novel, c.tested) + parts
+	anything := rarity(c.binary, c.tested) - 2 + parts
 	bits := max(-textMost, min(textMost, max(like, printed, anything)))
 	if hasControl(key) {
 		bits = min(bits, anything+controlBits)

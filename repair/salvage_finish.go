@@ -31,6 +31,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 		return nil, err
 	}
 	s.cutSurplus()
+	s.cutBare()
 	s.enterSurplusCuts()
 	s.applyCuts()
 	out := &s.out

@@ -54,6 +54,10 @@ func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
 		}
 		g.gapStart = g.w
 		if k := len(kept); k > 0 {
+			if h := s.withExpiry(path[0], kept[k-1]); h != nil {
+				last := *kept[k-1]
+				last.end, kept[k-1], path[0] = min(last.end, h.start), &last, h
+			}
 			g.gapStart = kept[k-1].end
 		}
 		if g.next = 0; n < len(path) {
@@ -65,6 +69,30 @@ func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
 		path = path[n:]
 	}
 	return kept
+}
+
+// withExpiry returns a key that begins behind a damaged record with its expiry, if that stands whole before it: the damaged value, of which nothing
+// says where it ends, had read on into it.
+func (s *salvager) withExpiry(f, last *record) *record {
+	const size = 9
+	at := f.start - size
+	if f.what != isKey || f.damaged || f.expires || !last.damaged || last.end <= at || last.start+4 > at {
+		return nil
+	}
+	b := s.probe.view.at(at, size)
+	if len(b) < size || b[0] != opExpireTimeMS || !plausibleTime(b[1:]) {
+		return nil
+	}
+	if h := s.probe.probe(at); h != nil && h.what == isKey && h.end == f.end && !h.damaged {
+		return h
+	}
+	return nil
+}
+
+// plausibleTime reports whether b begins with a time, in milliseconds, of the years that are meant.
+func plausibleTime(b []byte) bool {
+	t := int64(binary.LittleEndian.Uint64(b))
+	return t > year2000 && t < year10000
 }
 
 // judgeRow takes records out of a row.
@@ -295,19 +323,19 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 	if n >= 9 && b[n-9] == opExpireTimeMS && b[n-1] < 0x80 && s.census.expires > 0 {
 		return true
 	}
-	if n >= 9 && n <= longest && b[0] == opExpireTimeMS {
-		if t := int64(binary.LittleEndian.Uint64(b[1:])); t > year2000 && t < year10000 {
+	if n >= 9 && n <= 2*longest && b[0] == opExpireTimeMS {
+		if plausibleTime(b[1:]) {
 			return true
 		}
 	}
-	known := s.census.expires > 0 || s.census.willExpire && (n <= longest || len(tail) == 8 && [4]byte(tail) == [4]byte{})
+	known := s.census.expires > 0 || s.census.willExpire && (n <= 2*longest || len(tail) == 8 && [4]byte(tail) == [4]byte{})
 	if len(tail) == 8 && (known || n <= 9 || zerosThen(b)) {
-		if t := int64(binary.LittleEndian.Uint64(tail)); t > year2000 && t < year10000 {
+		if plausibleTime(tail) {
 			return true
 		}
 	}
 	switch {
-	case s.census.expires+s.census.idle+s.census.freqs == 0:
+	case s.census.expires+s.census.idle+s.census.freqs == 0 && !(s.census.willExpire && s.census.keys == 0):
 		return false
 	case n == 9 || b[0] == opExpireTimeMS && n <= longest:
 		return true

@@ -24,7 +24,7 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
 		return true
 	case v.zeros(f.end, zeroEdge) == zeroEdge:
-		return v.zerosBefore(f.end, 1) == 0
+		return v.zerosBefore(f.end, 1) == 0 || s.beforeZeroBlock(f.end)
 	case v.zeros(f.end, zeroFew) == zeroFew && v.zerosBefore(f.end, zeroFew) == zeroFew:
 		return false
 	case !g.found && s.probe.end-f.end <= tornTail:
@@ -40,7 +40,32 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 		return true
 	}
 	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
-		g.leadsTo(f.end, g.next)
+		!s.probe.readsOn(f) && g.leadsTo(f.end, g.next)
+}
+
+// beforeZeroBlock reports whether the zeros at an offset are those of sectors, the first of which begins at or behind it: what stands before that is no
+// part of the damage.
+func (s *salvager) beforeZeroBlock(at int64) bool {
+	const most, own = 8 << 10, 16 // bytes of zeros; those of what follows
+	from := at - int64(s.probe.view.zerosBefore(at, sectorSize))
+	first := (from+sectorSize-1)/sectorSize*sectorSize - at
+	n := int64(s.probe.view.zeros(at, most))
+	return first >= 0 && n < most && n >= first+sectorSize && (n-first)%sectorSize <= own
+}
+
+// readsOn reports whether the text with which a string ends goes on behind it.
+func (p *prober) readsOn(f *record) bool {
+	const run = 4 // printable bytes on either side
+	b := p.view.at(f.end-run, 2*run)
+	if f.what != isKey || f.typ != rdb.TypeString || f.end-f.start < 4*run || len(b) < 2*run {
+		return false
+	}
+	for _, c := range b[:2*run] {
+		if !printable(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // endsInKey reports whether the string that a record holds is rather the key of the next one, whose value is what stands behind it, up to a record.

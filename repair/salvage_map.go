@@ -21,6 +21,8 @@ type segment struct {
 	keys     int64
 	expires  int64
 	lost     int64 // keys known of and not kept
+	torn     int64 // of them, those of which it is not known whether they expired
+	gone     int64 // and those that did
 	hinted   bool
 	hint     [2]uint64
 	start    int64
@@ -136,6 +138,7 @@ func (s *salvager) commit(f *record, rest []record) {
 		s.mark(f.start, f.end, RegionDoubt)
 		s.out.DoubtfulKeys++
 		s.seg().lost++
+		s.seg().torn++
 		s.nameLost(f.start, f.end, LostKey{DB: s.seg().db, Doubt: DoubtSlot})
 		return
 	}
@@ -223,10 +226,16 @@ func (s *salvager) enterKey(f *record) {
 				s.out.DamagedKeys++
 			}
 		}
+		if f.expires && k.Kept == 0 {
+			g.gone++
+		}
 		s.nameLost(f.start, f.end, k)
 		return
 	}
 	g.keys++
+	if !f.expires && s.behindDamage() && len(s.bareKeys) < bareMost {
+		s.bareKeys = append(s.bareKeys, cut{span{f.start, f.end}, len(s.segs) - 1})
+	}
 	if f.expires {
 		g.expires++
 		s.noteExpiring(span{f.start, f.end}, f.form, f.oddTime, g)
@@ -278,6 +287,7 @@ func (s *salvager) markLost(start, end int64) {
 			s.out.DoubtfulKeys++
 			s.nameLost(d.start, d.end, LostKey{DB: s.seg().db, Doubt: d.why})
 			s.seg().lost++
+			s.seg().torn++
 			at = d.end
 		}
 	}
@@ -351,6 +361,7 @@ func (s *salvager) nameTorn(at, end int64, db uint64) {
 	if k.Kept = s.keepPart(at, end, true); k.Kept == 0 {
 		s.out.DamagedKeys++
 		s.seg().lost++
+		s.seg().torn++
 	}
 	if len(s.out.Lost) < s.opt.MaxNames {
 		s.out.Lost = append(s.out.Lost, k)

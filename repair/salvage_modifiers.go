@@ -11,6 +11,11 @@ import "github.com/kvfsck/kvfsck/rdb"
 // takeBack gives a key back what the string before it ends with, and takes out that string.
 func (s *salvager) takeBack(f *record) {
 	n := len(s.recent)
+	if last := n - 1; n > 0 && f.nameless && s.recent[last].nameless && s.recent[last].end == f.start {
+		f.damaged, f.doubt = true, DoubtBeginning // two empty keys in a row are rather zeros
+		s.recent[last].damaged, s.recent[last].doubt = true, DoubtBeginning
+		return
+	}
 	if n == 0 || f.damaged || s.census.idle+s.census.freqs == 0 && !s.census.expiring() {
 		return
 	}

@@ -1,8 +1,6 @@
 package repair
 
 import (
-	"encoding/binary"
-
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -75,7 +73,7 @@ func swallowedTime(b []byte) int64 {
 		if b[beforeType-k] != opExpireTimeMS || k > 9 && b[beforeType-k+9] != opIdle && b[beforeType-k+9] != opFreq {
 			continue
 		}
-		if at := int64(binary.LittleEndian.Uint64(b[beforeType-k+1:])); at > year2000 && at < year10000 {
+		if plausibleTime(b[beforeType-k+1:]) {
 			return int64(k)
 		}
 	}

@@ -26,6 +26,7 @@ type salvager struct {
 	ended    bool
 	oddTimes []cut // keys with odd expiries, the first ones
 	tails    []tail
+	bareKeys []cut // keys behind damage that do not expire, the first ones
 	guessed  bool  // the version, of which nothing in the file tells
 	again    bool  // duplicates are to be looked for anew
 	unsure   bool  // all since the last gap may be fields of a hash

@@ -1,0 +1,78 @@
+package repair
+
+// A key behind damage may have lost its expiry to it, and nothing there shows that. But the file says how many keys of a database expire: where there are
+// fewer among those that are kept, and those that are lost do not account for it, some of the kept ones have lost theirs.
+
+// bareMost is how many keys are noted that may be bare.
+const bareMost = 64
+
+// behindDamage reports whether what was entered in the map last is damage.
+func (s *salvager) behindDamage() bool {
+	r := s.out.Regions
+	if len(r) == 0 {
+		return false
+	}
+	switch r[len(r)-1].Kind {
+	case RegionDamaged, RegionDoubt, RegionLost, RegionPadding:
+		return true
+	}
+	return false
+}
+
+// bareAccount is what is known of the keys of a database.
+type bareAccount struct {
+	hinted         bool
+	keys, expiring int64 // as the file says
+	accounted      int64 // keys that are kept or known to be lost
+	known          int64 // those of them that expire
+	torn           int64 // those that may
+	uncertain      bool  // of some it is not certain that they are of this database
+}
+
+// missing is how many keys that are kept must have lost their expiry.
+func (a *bareAccount) missing() int64 {
+	if !a.hinted || a.uncertain {
+		return 0
+	}
+	surplus := a.accounted - a.keys // which were none of its keys, or stand twice
+	return a.expiring - a.known - max(0, a.torn-surplus)
+}
+
+// cutBare leaves out keys that must have lost their expiry, if there are few that may.
+func (s *salvager) cutBare() {
+	const few = 4
+	if len(s.bareKeys) == 0 || len(s.bareKeys) == bareMost {
+		return
+	}
+	accounts := map[uint64]*bareAccount{}
+	for i := range s.segs {
+		g := &s.segs[i]
+		a := accounts[g.db]
+		if a == nil {
+			if len(accounts) == segmentsMost/8 {
+				return
+			}
+			a = &bareAccount{}
+			accounts[g.db] = a
+		}
+		a.accounted += g.keys + g.lost
+		a.known += g.expires + g.gone
+		a.torn += g.torn
+		a.uncertain = a.uncertain || g.gap && !g.selected && !g.certain && i > 0
+		if g.hinted {
+			a.hinted = true
+			a.keys += int64(min(g.hint[0], 1<<62))
+			a.expiring += int64(min(g.hint[1], 1<<62))
+		}
+	}
+	may := map[uint64]int64{}
+	for _, k := range s.bareKeys {
+		may[s.segs[k.segment].db]++
+	}
+	for _, k := range s.bareKeys {
+		db := s.segs[k.segment].db
+		if n := accounts[db].missing(); n > 0 && may[db] <= max(few, n) {
+			s.cutDoubtful(k, false)
+		}
+	}
+}

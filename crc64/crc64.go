@@ -55,7 +55,7 @@
 // On amd64 processors with carry-less multiplication an assembly kernel runs at
 // about five times the speed of hash/crc64, and with its forms for AVX-512 and for
 // VPCLMULQDQ with AVX2 at the speed of memory. Elsewhere, and under the build tag purego, a portable kernel
-// runs at more than twice the speed of hash/crc64. All give the same results. Nothing is
+// runs at about twice the speed of hash/crc64. All give the same results. Nothing is
 // computed before the first use.
 package crc64
 

@@ -100,7 +100,7 @@ func updateWide(crc uint64, p []byte) (uint64, []byte) {
 	return foldPCLMUL(0, &lane[0], laneSize), p[rows:]
 }
 
-// updateWide256 is updateWide with the kernel for 256 bits.
+// updateWide256 is updateWide with the kernel for 256 bits. Were the kernel an argument, lane would be allocated.
 func updateWide256(crc uint64, p []byte) (uint64, []byte) {
 	var lane [laneSize]byte
 	rows := len(p) &^ (wideRow - 1)

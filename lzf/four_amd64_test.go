@@ -32,9 +32,8 @@ func TestSideBySide(t *testing.T) {
 			b = append(b, 0, 0, 0)
 			for range 3000 {
 				i := rnd.IntN(len(blocks) - 4)
-				at, n := rnd.IntN(i+1), 0
-				n = 4 + max(0, i-at) + rnd.IntN(len(blocks)-i-3)
-				n = min(n, len(blocks)-at)
+				at := rnd.IntN(i + 1)
+				n := min(4+i-at+rnd.IntN(len(blocks)-i-3), len(blocks)-at)
 				block := &blocks[i]
 				old, was := *block, b[block.Start]
 				switch rnd.IntN(4) {

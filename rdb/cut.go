@@ -52,8 +52,8 @@ func (c *cutter) fill(b *block) {
 	}
 }
 
-// cut ends a block behind its last whole record, or earlier where there are too many, the rest of it waits for the next one. Where something cannot be framed, or the input
-// ends, the block is the last and has all that is there: its walk will tell what is wrong.
+// cut ends a block behind its last whole record, or earlier where there are too many; the rest of it waits for the next one. Where something cannot
+// be framed, or the input ends, the block is the last and has all that is there: its walk will tell what is wrong.
 func (c *cutter) cut(b *block) {
 	r := c.skimmer
 	r.ResumeBytes(b.buf[:b.n], b.at)

@@ -130,11 +130,14 @@ func checkAgreement(t *testing.T, b []byte) {
 func compareReports(t *testing.T, b []byte) {
 	t.Helper()
 	for _, opt := range []rdb.VerifyOptions{everything, {}} {
-		verify := func(workers, window, limit int, whole bool) (*rdb.Report, outcome, error) {
+		verify := func(workers, window, limit int, whole, suspect bool) (*rdb.Report, outcome, error) {
 			var records outcome
 			o := opt.Narrow(window, limit)
 			if whole {
 				o = o.Whole(b)
+			}
+			if suspect {
+				o = o.Suspect()
 			}
 			o.Workers = workers
 			o.OnRecord = func(rec rdb.Record) {
@@ -147,15 +150,16 @@ func compareReports(t *testing.T, b []byte) {
 			rep, err := rdb.Verify(context.Background(), bytes.NewReader(b), o)
 			return rep, records, err
 		}
-		want, records, err := verify(1, 0, 0, false)
+		want, records, err := verify(1, 0, 0, false, false)
 		for _, c := range []struct {
 			workers, window, limit int
-			whole                  bool
+			whole, suspect         bool
 		}{
-			{1, 16, 16, false}, {1, 64, 100, false}, {2, 16, 16, false}, {2, 40, 100, false}, {3, 200, 1 << 10, false}, {2, 0, 0, false},
-			{2, 16, 16, true}, {2, 100, 100, true}, {3, 300, 1 << 10, true}, {2, 2000, 0, true},
+			{1, 16, 16, false, false}, {1, 64, 100, false, false}, {2, 16, 16, false, false}, {2, 40, 100, false, false},
+			{3, 200, 1 << 10, false, false}, {2, 0, 0, false, false},
+			{2, 16, 16, true, false}, {2, 100, 100, true, true}, {3, 300, 1 << 10, true, false}, {2, 2000, 0, true, true},
 		} {
-			got, records2, err2 := verify(c.workers, c.window, c.limit, c.whole)
+			got, records2, err2 := verify(c.workers, c.window, c.limit, c.whole, c.suspect)
 			opts := cmp.Options{cmpopts.IgnoreUnexported(rdb.Report{}, rdb.FormatError{}, rdb.DBCount{}), cmpopts.IgnoreFields(rdb.FormatError{}, "Err")}
 			if diff := cmp.Diff(want, got, opts); diff != "" {
 				t.Fatalf("verify, %+v:\n%s", c, diff)

@@ -38,3 +38,9 @@ func (o VerifyOptions) Whole(b []byte) VerifyOptions {
 	o.whole = b
 	return o
 }
+
+// Suspect makes such a verification take all keys for duplicates before it looks again.
+func (o VerifyOptions) Suspect() VerifyOptions {
+	o.suspect = true
+	return o
+}

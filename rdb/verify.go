@@ -39,6 +39,7 @@ type VerifyOptions struct {
 
 	window, limit int    // as in ReaderOptions; window is also the size of the blocks that workers get
 	slow          bool   // nothing is passed quickly
+	suspect       bool   // all keys are looked at again
 	whole         []byte // the input, as if it were mapped
 }
 

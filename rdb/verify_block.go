@@ -2,8 +2,6 @@ package rdb
 
 import (
 	"bytes"
-
-	"github.com/kvfsck/kvfsck/internal/dupset"
 )
 
 // block is a part of a file that begins and ends between records, and what came out of its walk.
@@ -25,7 +23,7 @@ type block struct {
 	notes  []note
 	untold int64 // faults that are only counted
 	keys   []keyNote
-	late   []dupset.Note // the keys, where they are told of late
+	hashes []uint64 // the keys, where they are kept so
 	tally  tally
 	err    error    // of the reader
 	size   int64    // how far it came
@@ -51,8 +49,6 @@ type note struct {
 type recorder struct {
 	notes  []note
 	keys   []keyNote
-	late   []dupset.Note
-	isLate bool // keys go there
 	stopAt func(*FormatError) bool
 
 	most     int    // faults that are kept; behind them only those that decide
@@ -68,7 +64,7 @@ type recorder struct {
 const mostNotes = 2 * mostOthers
 
 func (c *recorder) reset(b *block) {
-	c.notes, c.keys, c.late = b.notes[:0], b.keys[:0], b.late[:0]
+	c.notes, c.keys = b.notes[:0], b.keys[:0]
 	c.faults, c.untold, c.refusals, c.stopped, c.modules = 0, 0, [2]int{}, false, false
 }
 
@@ -116,10 +112,6 @@ func (c *recorder) keyModule(id ModuleID, value Span) {
 }
 
 func (c *recorder) keySeen(k *keyNote) {
-	if c.isLate {
-		c.late = append(c.late, dupset.NoteOf(k.sum, k.record))
-		return
-	}
 	c.keys = append(c.keys, *k)
 }
 

@@ -71,9 +71,9 @@ func (v *verifier) parallel(src io.Reader, workers int) error {
 		}
 	}
 	if p.whole != nil && v.opt.DuplicateKeys {
-		// A key can be read again, so that it may be told late that it is one.
-		v.late, v.workers = dupset.NewLate(v.dupOptions()), workers
-		v.entryFar = p.entryFar
+		// Keys can be read again, those that may be duplicates, if there are any.
+		v.filter, v.workers = dupset.NewFilter(v.dupOptions()), workers
+		v.entryFar, v.fromFar = p.entryFar, p.fromFar
 	}
 	for range workers {
 		p.workers.Add(1)
@@ -216,14 +216,20 @@ func (c contextReader) Read(p []byte) (int, error) {
 }
 
 func (p *pipeline) recorder() *recorder {
-	return &recorder{stopAt: p.v.stopsAt, isLate: p.v.late != nil, most: p.v.opt.MaxFaults}
+	return &recorder{stopAt: p.v.stopsAt, most: p.v.opt.MaxFaults}
+}
+
+func (p *pipeline) walker(rec *recorder) *walker {
+	w := newWalker(rec, &p.v.opt, p.v.now)
+	w.hashed = p.v.filter != nil
+	return w
 }
 
 // worker walks blocks.
 func (p *pipeline) worker() {
 	defer p.workers.Done()
 	rec := p.recorder()
-	w := newWalker(rec, &p.v.opt, p.v.now)
+	w := p.walker(rec)
 	w.later = make([]lzf.Block, 0, 256)
 	defer w.r.Close()
 	for b := range p.work {
@@ -259,12 +265,13 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 // begin makes a walker note what it comes across in a block.
 func (w *walker) begin(rec *recorder, b *block) {
 	rec.reset(b)
+	w.hashes = b.hashes[:0]
 	w.tally, w.faults = tally{dbs: b.tally.dbs[:0]}, 0
 }
 
 // finish gives a block what the walk came to.
 func (w *walker) finish(rec *recorder, b *block) {
-	b.notes, b.untold, b.keys, b.late, b.tally = rec.notes, rec.untold, rec.keys, rec.late, w.tally
+	b.notes, b.untold, b.keys, b.hashes, b.tally = rec.notes, rec.untold, rec.keys, w.hashes, w.tally
 	b.err, b.size = w.r.Err(), w.r.Offset()
 	d := &w.r.dec
 	b.next, b.owed, b.ended = Position{b.size, d.family, d.version, d.db}, w.r.pend, w.r.state == atEnd
@@ -284,7 +291,7 @@ func (p *pipeline) blank() *block {
 		b.own = make([]byte, p.size)
 	}
 	*b = block{buf: b.own, own: b.own, at: p.at, pend: p.pend, first: p.at.Offset == 0, done: make(chan struct{}),
-		notes: b.notes, keys: b.keys, late: b.late, tally: tally{dbs: b.tally.dbs}}
+		notes: b.notes, keys: b.keys, hashes: b.hashes, tally: tally{dbs: b.tally.dbs}}
 	return b
 }
 
@@ -292,7 +299,7 @@ func (p *pipeline) blank() *block {
 func (p *pipeline) stream(b *block) {
 	rec := p.recorder()
 	if p.big == nil {
-		p.big = newWalker(rec, &p.v.opt, p.v.now)
+		p.big = p.walker(rec)
 	}
 	w := p.big
 	w.out = rec
@@ -333,9 +340,9 @@ func (p *pipeline) merge(b *block) (stop bool) {
 	p.sum = crc64.Combine(p.sum, b.sum, b.bytes)
 	v.addTally(&b.tally)
 	v.rep.Total += b.untold
-	if v.late == nil {
+	if v.filter == nil {
 		v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
-	} else if err := v.late.Add(b.late); err != nil {
+	} else if err := v.filter.Add(b.hashes); err != nil {
 		v.noteDupError(err)
 	}
 	seen := 0
@@ -394,6 +401,19 @@ func (p *pipeline) entryFar(offset int64, db uint64) *Entry {
 		return p.keyNext()
 	}
 	return nil
+}
+
+// fromFar is a reader of all records.
+func (p *pipeline) fromFar() *Reader {
+	var src io.Reader
+	if p.file != nil {
+		src = p.file.From(0)
+	} else {
+		src = bytes.NewReader(p.whole)
+	}
+	r := newReader(ReaderOptions{OnFault: passFaults})
+	r.start(contextReader{p.v.ctx, src})
+	return r
 }
 
 func (p *pipeline) keyIn(b []byte, at Position) (e *Entry) {

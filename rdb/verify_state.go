@@ -22,8 +22,8 @@ type verifier struct {
 	now     int64
 	tally   tally
 	keys    *dupset.Set
-	late    *dupset.Late   // takes the place of keys where those can be read again
-	workers int            // of late
+	filter  *dupset.Filter // takes the place of keys where those can be read again
+	workers int            // of filter
 	told    map[int64]bool // offsets of keys reported as duplicates
 	libs    map[string]bool
 	mods    map[ModuleID]bool
@@ -33,7 +33,8 @@ type verifier struct {
 	// entryAt reads the head of a key just seen again, entryFar that of any key, if it is not nil; for naming it.
 	entryAt  func(k *keyNote) *Entry
 	entryFar func(record int64, db uint64) *Entry
-	selects  []dbSelect // as many as are worth keeping; for entryFar
+	fromFar  func() *Reader // reads all records again
+	selects  []dbSelect     // as many as are worth keeping; for entryFar
 }
 
 // dbSelect is a database that is selected from an offset on.
@@ -69,8 +70,8 @@ func (v *verifier) close() {
 	if v.keys != nil {
 		v.keys.Close()
 	}
-	if v.late != nil {
-		v.late.Close()
+	if v.filter != nil {
+		v.filter.Close()
 	}
 }
 
@@ -320,10 +321,20 @@ func (v *verifier) duplicate(record int64, db uint64, entry *Entry) *FormatError
 // lateDuplicates reports the duplicate keys that were found only when all had been seen.
 func (v *verifier) lateDuplicates() error {
 	switch {
-	case v.late != nil:
-		dups, seen, err := v.late.Finish(v.workers)
-		if err != nil {
+	case v.filter != nil:
+		suspects, err := v.filter.Finish(v.workers)
+		switch {
+		case err != nil:
 			return fmt.Errorf("looking for duplicate keys: %w", err)
+		case v.opt.suspect:
+			suspects = &dupset.Suspects{}
+		case suspects == nil:
+			return nil
+		}
+		v.filter.Close()
+		dups, seen, err := v.suspectKeys(suspects)
+		if err != nil {
+			return err
 		}
 		same := slices.DeleteFunc(dups, func(d dupset.Dup) bool { return !v.sameKey(d) })
 		seen -= int64(len(dups) - len(same))
@@ -344,6 +355,34 @@ func (v *verifier) lateDuplicates() error {
 		}
 	}
 	return nil
+}
+
+// suspectKeys passes all keys again, to find out which of the suspects stand twice, and where.
+func (v *verifier) suspectKeys(suspects *dupset.Suspects) (dups []dupset.Dup, seen int64, err error) {
+	late := dupset.NewLate(v.dupOptions())
+	defer late.Close()
+	seeds := dupset.Process()
+	r := v.fromFar()
+	defer r.Close()
+	for n := v.tally.keys; n > 0; {
+		if !r.Next() {
+			return nil, 0, fmt.Errorf("looking for duplicate keys: reading again: %w", r.Err())
+		}
+		e, ok := r.Record().(*Entry)
+		if !ok {
+			continue
+		}
+		if n--; !suspects.Has(keyHash(seeds, e.DB, e.Key)) {
+			continue
+		}
+		if err = late.Add([]dupset.Note{dupset.NoteOf(keySum(seeds, e.DB, e.Key), e.Offset)}); err != nil {
+			return nil, 0, fmt.Errorf("looking for duplicate keys: %w", err)
+		}
+	}
+	if dups, seen, err = late.Finish(v.workers); err != nil {
+		return nil, 0, fmt.Errorf("looking for duplicate keys: %w", err)
+	}
+	return dups, seen, nil
 }
 
 // sameKey reports whether two keys that share a fingerprint are one, if both can be read again.

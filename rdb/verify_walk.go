@@ -58,6 +58,8 @@ type walker struct {
 	faults int64
 	now    int64
 	sums   bool // keys are to be told
+	hashed bool // they are kept, as hashes
+	hashes []uint64
 	note   keyNote
 	frame  keyFrame
 	slow   bool // nothing is to be passed quickly
@@ -101,8 +103,11 @@ func (w *walker) step() bool {
 func (w *walker) key(e *Entry) error {
 	t := &w.tally
 	t.keys++
-	if w.sums {
-		w.note = keyNote{w.keySum(e.DB, e.Key), e.Offset, e.DB}
+	switch {
+	case w.hashed:
+		w.hashes = append(w.hashes, keyHash(w.r.dec.seed, e.DB, e.Key))
+	case w.sums:
+		w.note = keyNote{keySum(w.r.dec.seed, e.DB, e.Key), e.Offset, e.DB}
 		w.out.keySeen(&w.note)
 	}
 	faults := w.faults
@@ -146,8 +151,11 @@ func (w *walker) quick() bool {
 		return false
 	}
 	w.tally.keys++
-	if w.sums {
-		w.note = keyNote{w.keySum(r.dec.db, k.text), r.src.base + int64(k.start), r.dec.db}
+	switch {
+	case w.hashed:
+		w.hashes = append(w.hashes, keyHash(r.dec.seed, r.dec.db, k.text))
+	case w.sums:
+		w.note = keyNote{keySum(r.dec.seed, r.dec.db, k.text), r.src.base + int64(k.start), r.dec.db}
 		r.entry.Key, r.entry.Type, r.entry.ValueOffset = k.text, k.typ, r.src.base+int64(k.value) // for the message, if it is a duplicate
 		w.out.keySeen(&w.note)
 	}
@@ -156,8 +164,14 @@ func (w *walker) quick() bool {
 }
 
 // keySum is the fingerprint of a key in its database.
-func (w *walker) keySum(db uint64, key []byte) dupset.Sum {
-	sum := w.r.dec.seed.Short(key)
-	sum.Lo += db * 0x9E3779B97F4A7C15
+func keySum(seed *dupset.Seeded, db uint64, key []byte) dupset.Sum {
+	sum := seed.Short(key)
+	sum.Lo += db * dbMix
 	return sum
 }
+
+// keyHash is the hash of a key in its database.
+func keyHash(seed *dupset.Seeded, db uint64, key []byte) uint64 { return seed.Hash(key) + db*dbMix }
+
+// dbMix spreads the numbers of databases over all bits.
+const dbMix = 0x9E3779B97F4A7C15

@@ -35,7 +35,8 @@
 // processor's first cache. [Set.Reset] clears no more than was in use.
 //
 // A [Late] is for whole files: it tells of no duplicate before the end, and costs
-// a string no wait for memory.
+// a string no wait for memory. A [Filter] only tells whether there may be any, in
+// half the memory.
 //
 // A [Few] is for collections so small that looking at each member twice, if it
 // comes to that, costs less than a good fingerprint.

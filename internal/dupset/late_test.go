@@ -87,14 +87,14 @@ func TestLateWithoutAPlace(t *testing.T) {
 }
 
 func BenchmarkLate(b *testing.B) {
-	notes := make([]Note, 1<<10)
+	notes := make([]Note, 1<<20)
 	for i := range notes {
-		notes[i] = NoteOf(fixed.SumInt(int64(i)), int64(i))
+		notes[i] = NoteOf(Sum{rand.Uint64(), rand.Uint64()}, int64(i))
 	}
 	for b.Loop() {
 		l := NewLate(Options{TempDir: b.TempDir()})
-		for range 1 << 10 {
-			_ = l.Add(notes)
+		for n := notes; len(n) > 0; n = n[1<<10:] {
+			_ = l.Add(n[:1<<10])
 		}
 		_, _, _ = l.Finish(1)
 		_ = l.Close()

@@ -56,6 +56,9 @@ func (s *Seeded) Short(b []byte) Sum {
 	return Sum{Hi: hi, Lo: maphash.Bytes(s.lo, b)}
 }
 
+// Hash returns the hash of b that a [Filter] is told.
+func (s *Seeded) Hash(b []byte) uint64 { return maphash.Bytes(s.lo, b) }
+
 // SumInt returns the fingerprint of v's decimal text, without allocating.
 // Servers compare members as text, whichever way a packed encoding stores them.
 func (s *Seeded) SumInt(v int64) Sum {

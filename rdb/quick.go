@@ -193,13 +193,21 @@ func (r *Reader) quickTable(b []byte, k *keyFrame) int {
 	if p == 0 || n == 0 || n > maxQuickTable {
 		return 0
 	}
-	r.dec.few.Reset()
+	few := &r.dec.few
+	few.Reset()
 	for ; n > 0; n-- {
-		sum, q := r.quickName(b, p)
-		if q == 0 || !r.dec.few.New(sum) {
+		var sum uint64
+		if p <= len(b)-quickRoom && b[p] < 0x40 && int(b[p]) < len(b)-p {
+			size := int(b[p])
+			sum = dupset.QuickSum(b, p+1, size)
+			p += 1 + size
+		} else if sum, p = r.quickName(b, p); p == 0 {
 			return 0
 		}
-		switch p = q; k.typ {
+		if !few.New(sum) {
+			return 0
+		}
+		switch k.typ {
 		case TypeZset2:
 			if p > len(b)-8 {
 				return 0

@@ -108,9 +108,10 @@ var ErrClosed = errors.New("dupset: set is closed")
 
 // Set is a set of sums. It is not safe for use by several goroutines at once.
 type Set struct {
-	table []slot // the tier in use
-	n     int    // slots of the table in use
-	room  int    // n may not pass this
+	table []slot     // the tier in use
+	n     int        // slots of the table in use
+	few   [16]uint16 // which, as long as they are no more and the tier is the first
+	room  int        // n may not pass this
 
 	tiers   [][]slot
 	sizes   []int // slots of each tier; the last is what the limit leaves
@@ -157,7 +158,13 @@ const maxSlots = 1 << 26
 
 // Reset empties the set for another collection.
 func (s *Set) Reset() {
-	if s.n > 0 || s.tier > 0 {
+	switch {
+	case s.tier == 0 && s.n <= len(s.few):
+		for _, i := range s.few[:s.n] {
+			s.table[i] = slot{}
+		}
+		s.n = 0
+	default:
 		s.use(0)
 	}
 	s.dups, s.dupSeen = s.dups[:0], 0
@@ -197,6 +204,9 @@ func (s *Set) Add(sum Sum, at int64) (dup bool, err error) {
 				break
 			}
 			*sl = full(sum, at)
+			if s.n < len(s.few) {
+				s.few[s.n] = uint16(i)
+			}
 			s.n++
 			return false, nil
 		}

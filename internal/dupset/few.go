@@ -57,26 +57,30 @@ func fold(a, b uint64) uint64 {
 
 // QuickSum is the hash of the n bytes at b[i:]. What is behind them in b may be looked at and does not count.
 func QuickSum(b []byte, i, n int) uint64 {
+	if n <= 16 && i <= len(b)-16 {
+		// Two words, less what is behind the string: no branch that depends on its length, which could be predicted wrong.
+		p := (*[16]byte)(b[i:])
+		x := binary.LittleEndian.Uint64(p[:8]) & (1<<(8*uint(n)) - 1)
+		y := binary.LittleEndian.Uint64(p[8:]) &^ (^uint64(0) << (8 * uint(max(n, 8)-8)))
+		return fold(x^mix1, y^uint64(n)^mix0)
+	}
+	return longSum(b[i : i+n])
+}
+
+// longSum is QuickSum for what is long or has nothing behind it.
+func longSum(p []byte) uint64 {
 	le := binary.LittleEndian
-	if n > 8 {
-		p := b[i : i+n]
-		h := uint64(n) ^ mix0
-		for ; len(p) > 16; p = p[16:] {
-			h = fold(le.Uint64(p)^h, le.Uint64(p[8:])^mix1)
-		}
-		// The last sixteen bytes or less, some of which may count twice.
-		if len(p) > 8 {
-			return fold(le.Uint64(p)^h, le.Uint64(p[len(p)-8:])^mix1)
-		}
-		return fold(le.Uint64(b[i+n-8:])^h, mix1)
+	n := len(p)
+	if n <= 16 {
+		var end [16]byte
+		copy(end[:], p)
+		return fold(le.Uint64(end[:])^mix1, le.Uint64(end[8:])^uint64(n)^mix0)
 	}
-	var x uint64
-	if i+8 <= len(b) {
-		x = le.Uint64(b[i:]) & (1<<(8*uint(n)) - 1)
-	} else {
-		for j, c := range b[i : i+n] {
-			x |= uint64(c) << (8 * j)
-		}
+	last := p[n-16:]
+	h := uint64(n) ^ mix0
+	for ; len(p) > 16; p = p[16:] {
+		h = fold(le.Uint64(p)^h, le.Uint64(p[8:])^mix1)
 	}
-	return fold(x^mix1, uint64(n)^mix0)
+	// The last sixteen bytes, some of which may count twice.
+	return fold(le.Uint64(last)^h, le.Uint64(last[8:])^mix1)
 }

@@ -72,7 +72,7 @@ type batch struct {
 type readRecord struct {
 	start, value, end int64
 	expireAt, idle    int64
-	sum               dupset.Sum
+	hash              uint64 // of the key
 	key, keyEnd       uint32 // in the keys of the batch
 	other             int32  // if not negative it is another one, of that index
 	form              uint32 // of the key, if it expires and the record is calm
@@ -268,7 +268,7 @@ func (b *batch) add(e *rdb.Entry, seeds *dupset.Seeded) {
 	n := len(b.records)
 	b.records = append(b.records, readRecord{
 		start: e.Offset, value: e.ValueOffset, end: e.End(), expireAt: e.ExpireAt, idle: e.Idle, freq: int16(e.Freq), typ: e.Type,
-		sum: seeds.Sum(e.Key), key: uint32(from), keyEnd: uint32(len(b.keys)), other: -1,
+		hash: seeds.Hash(e.Key), key: uint32(from), keyEnd: uint32(len(b.keys)), other: -1,
 	})
 	b.records[n].look(e, &b.piece)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -83,18 +84,24 @@ func TestSalvageLostSelect(t *testing.T) {
 	}
 }
 
-// TestSalvageDuplicates: of keys with one name in one database the last is kept.
+// TestSalvageDuplicates: of keys with one name in one database the last is kept, among few and among many.
 func TestSalvageDuplicates(t *testing.T) {
-	o := numbered(t, true, map[uint64]int{0: 40, 1: 40}, 0, 1)
+	for _, n := range []int{40, 4000} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) { testSalvageDuplicates(t, n) })
+	}
+}
+
+func testSalvageDuplicates(t *testing.T, n int) {
+	o := numbered(t, true, map[uint64]int{0: n, 1: n}, 0, 1)
 	again := func(value string) []byte { return append(append([]byte{0}, str("db0:key:7")...), str(value)...) }
 	d := newDamaged(o, "")
 	at := int(o.keys[20].start)
 	d.splice(at, at, append(again("second"), again("third")...))
-	at = int(o.keys[60].start) + len(d.bytes) - len(o.bytes)
+	at = int(o.keys[n+20].start) + len(d.bytes) - len(o.bytes)
 	d.splice(at, at, again("of another database"))
 	s, out := salvage(t, d.bytes, SalvageOptions{})
 	require.EqualValues(t, 2, s.DuplicateKeys)
-	require.EqualValues(t, 81, s.Keys)
+	require.EqualValues(t, 2*n+1, s.Keys)
 	values := map[uint64]string{}
 	r := rdb.NewReader(bytes.NewReader(out))
 	for r.Next() {

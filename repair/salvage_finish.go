@@ -23,7 +23,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 		s.again = true
 	}
 	if s.again {
-		if err := s.countAgain(); err != nil {
+		if err := s.countAgain(nil); err != nil {
 			return nil, err
 		}
 	}
@@ -134,10 +134,10 @@ func (r *dbRoom) full(keys int64) bool {
 	return r.hinted && n > r.hint && 2*(n-r.hint) > uint64(keys)
 }
 
-// countAgain looks for duplicates anew, over what is in the output, in the databases that were decided.
-func (s *salvager) countAgain() error {
+// countAgain looks for duplicates anew, over what is in the output, in the databases that were decided: among all keys, or some suspects.
+func (s *salvager) countAgain(suspects *dupset.Suspects) error {
 	s.keys.close()
-	s.keys = newKeySet(s.opt)
+	s.keys = newExactKeySet(s.opt, suspects)
 	x := newRecordReader(s.opt)
 	defer x.r.Close()
 	var f record
@@ -148,8 +148,11 @@ func (s *salvager) countAgain() error {
 			}
 			x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
 			for x.head(&f) {
-				if f.what == isKey {
-					s.keys.add(inDB(f.sum, s.segs[i].db), f.start)
+				if f.what != isKey {
+					continue
+				}
+				if err := s.keys.addExact(x.key, s.segs[i].db, f.start); err != nil {
+					return fmt.Errorf("looking for duplicate keys: %w", err)
 				}
 			}
 		}
@@ -157,7 +160,9 @@ func (s *salvager) countAgain() error {
 	for _, p := range s.out.partials {
 		x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
 		if x.head(&f) {
-			s.keys.add(inDB(f.sum, s.segs[p.segment].db), p.start)
+			if err := s.keys.addExact(x.key, s.segs[p.segment].db, p.start); err != nil {
+				return fmt.Errorf("looking for duplicate keys: %w", err)
+			}
 		}
 	}
 	return nil
@@ -165,7 +170,13 @@ func (s *salvager) countAgain() error {
 
 // cutDuplicates leaves out all but the last of keys with one name.
 func (s *salvager) cutDuplicates() error {
-	dups, seen, err := s.keys.finish()
+	dups, seen, suspects, err := s.keys.finish()
+	if err == nil && suspects != nil {
+		if err := s.countAgain(suspects); err != nil {
+			return err
+		}
+		dups, seen, _, err = s.keys.finish()
+	}
 	if err != nil {
 		return fmt.Errorf("looking for duplicate keys: %w", err)
 	}

@@ -2,67 +2,104 @@ package repair
 
 import "github.com/kvfsck/kvfsck/internal/dupset"
 
-// keySet finds keys that stand twice. They are dealt out beside the walk, in the order in which they come, and compared at its end.
+// keySet finds keys that stand twice. They are dealt out beside the walk, and compared at its end: by hashes alone, unless they are few. What may stand
+// twice is looked for again then, see [salvager.countAgain].
 type keySet struct {
 	opt     dupset.Options
 	workers int        // that compare
-	keys    []keyPlace // not handed over yet
-	set     *dupset.Late
-	work    chan []keyPlace // nil as long as none were handed over
-	free    chan []keyPlace
+	keys    []keyPlace // as long as they are few
+	filter  *dupset.Filter
+	hashes  []uint64      // not handed over yet
+	work    chan []uint64 // nil as long as none were handed over
+	free    chan []uint64
 	ended   chan struct{}
-	err     error // of the set
+	err     error // of the filter
+
+	exact    *dupset.Late // takes the place of all that: for keys that are looked at again
+	suspects *dupset.Suspects
 }
 
 // keyPlace is a key and where its record begins.
 type keyPlace struct {
-	sum dupset.Sum
-	at  int64
+	hash uint64
+	at   int64
 }
 
-// keysAtOnce is how many keys are handed over at once.
-const keysAtOnce = 2048
+const (
+	fewPlaces  = 2048
+	keysAtOnce = 2048 // are handed over
+)
 
 func newKeySet(o SalvageOptions) *keySet {
 	return &keySet{opt: dupset.Options{MemoryLimit: o.MaxMemory, TempDir: o.TempDir, MaxDups: maxDuplicates}, workers: o.readers()}
 }
 
-func (k *keySet) add(sum dupset.Sum, at int64) {
-	if k.keys = append(k.keys, keyPlace{sum, at}); len(k.keys) >= keysAtOnce {
+// newExactKeySet is for keys of which it takes the suspects; nil is all.
+func newExactKeySet(o SalvageOptions, suspects *dupset.Suspects) *keySet {
+	k := newKeySet(o)
+	k.exact, k.suspects = dupset.NewLate(k.opt), suspects
+	return k
+}
+
+// hashOf is the hash of a key in a database.
+func hashOf(hash, db uint64) uint64 { return hash + db*dbMix }
+
+// dbMix spreads the numbers of databases over all bits.
+const dbMix = 0x9E3779B97F4A7C15
+
+// add adds a key by the hash of its name.
+func (k *keySet) add(hash, db uint64, at int64) {
+	hash = hashOf(hash, db)
+	if k.filter == nil {
+		if k.keys = append(k.keys, keyPlace{hash, at}); len(k.keys) < fewPlaces {
+			return
+		}
+		k.filter = dupset.NewFilter(k.opt)
+		for i := range k.keys {
+			k.hashes = append(k.hashes, k.keys[i].hash)
+		}
+		k.keys = nil
+		return
+	}
+	if k.hashes = append(k.hashes, hash); len(k.hashes) >= keysAtOnce {
 		k.handOver()
 	}
+}
+
+// addExact adds a key to an exact set, if it is a suspect.
+func (k *keySet) addExact(key []byte, db uint64, at int64) error {
+	sum := dupset.Process().Sum(key)
+	sum.Lo = hashOf(sum.Lo, db)
+	if k.suspects != nil && !k.suspects.Has(sum.Lo) {
+		return nil
+	}
+	return k.exact.Add([]dupset.Note{dupset.NoteOf(sum, at)})
 }
 
 // handOver has the keys so far dealt out beside the walk.
 func (k *keySet) handOver() {
 	if k.work == nil {
 		const waiting = 4
-		k.set = dupset.NewLate(k.opt)
-		k.work, k.free, k.ended = make(chan []keyPlace, waiting), make(chan []keyPlace, waiting), make(chan struct{})
+		k.work, k.free, k.ended = make(chan []uint64, waiting), make(chan []uint64, waiting), make(chan struct{})
 		go k.deal()
 	}
-	k.work <- k.keys
+	k.work <- k.hashes
 	select {
-	case k.keys = <-k.free:
+	case k.hashes = <-k.free:
 	default:
-		k.keys = make([]keyPlace, 0, keysAtOnce)
+		k.hashes = make([]uint64, 0, keysAtOnce)
 	}
 }
 
 // deal deals out keys as they come.
 func (k *keySet) deal() {
 	defer close(k.ended)
-	var notes []dupset.Note
-	for keys := range k.work {
-		notes = notes[:0]
-		for i := range keys {
-			notes = append(notes, dupset.NoteOf(keys[i].sum, keys[i].at))
-		}
+	for hashes := range k.work {
 		if k.err == nil {
-			k.err = k.set.Add(notes)
+			k.err = k.filter.Add(hashes)
 		}
 		select {
-		case k.free <- keys[:0]:
+		case k.free <- hashes[:0]:
 		default:
 		}
 	}
@@ -77,25 +114,30 @@ func (k *keySet) wait() {
 	}
 }
 
-// finish returns every duplicate, as [dupset.Late.Finish] does, and how many there are.
-func (k *keySet) finish() (dups []dupset.Dup, seen int64, err error) {
-	if k.set == nil {
-		return k.few()
+// finish returns every duplicate, as [dupset.Late.Finish] does, and how many there are; or else the suspects, if that takes a second look.
+func (k *keySet) finish() (dups []dupset.Dup, seen int64, suspects *dupset.Suspects, err error) {
+	switch {
+	case k.exact != nil:
+		dups, seen, err = k.exact.Finish(k.workers)
+		return dups, seen, nil, err
+	case k.filter == nil:
+		dups, seen, err = k.few()
+		return dups, seen, nil, err
 	}
 	k.handOver()
-	k.wait()
-	if k.err != nil {
-		return nil, 0, k.err
+	if k.wait(); k.err != nil {
+		return nil, 0, nil, k.err
 	}
-	return k.set.Finish(k.workers)
+	suspects, err = k.filter.Finish(k.workers)
+	return nil, 0, suspects, err
 }
 
-// few is finish where there are few keys.
+// few is finish where there are few keys: among so many, hashes of 64 bits can be taken for the keys.
 func (k *keySet) few() (dups []dupset.Dup, seen int64, err error) {
 	set := dupset.New(k.opt)
 	defer set.Close()
 	for _, p := range k.keys {
-		if _, err := set.Add(p.sum, p.at); err != nil {
+		if _, err := set.Add(dupset.Sum{Hi: p.hash, Lo: p.hash}, p.at); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -105,8 +147,11 @@ func (k *keySet) few() (dups []dupset.Dup, seen int64, err error) {
 
 func (k *keySet) close() {
 	k.wait()
-	if k.set != nil {
-		k.set.Close()
-		k.set = nil
+	if k.filter != nil {
+		k.filter.Close()
 	}
+	if k.exact != nil {
+		k.exact.Close()
+	}
+	k.filter, k.exact = nil, nil
 }

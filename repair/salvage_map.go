@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sort"
 
-	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -243,15 +242,7 @@ func (s *salvager) enterKey(f *record) {
 	if f.tail && len(s.tails) < openRecords {
 		s.tails = append(s.tails, tail{cut{span{f.start, f.end}, len(s.segs) - 1}, f.expires})
 	}
-	s.keys.add(inDB(f.sum, g.db), f.start)
-}
-
-func sumOf(key []byte) dupset.Sum { return dupset.Process().Sum(key) }
-
-// inDB is the fingerprint of a key in its database.
-func inDB(sum dupset.Sum, db uint64) dupset.Sum {
-	sum.Lo += db * 0x9E3779B97F4A7C15
-	return sum
+	s.keys.add(f.hash, g.db, f.start)
 }
 
 // doubt leaves out a record that can be read.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -39,7 +40,7 @@ func (s *salvager) keepPart(start, end int64, torn bool) int64 {
 		return 0
 	}
 	p.elements, p.expires = n, e.ExpireAt != rdb.NoExpire
-	s.keys.add(inDB(sumOf(e.Key), s.seg().db), start)
+	s.keys.add(dupset.Process().Hash(e.Key), s.seg().db, start)
 	s.out.partials = append(s.out.partials, p)
 	s.out.PartialKeys++
 	g := s.seg()

@@ -43,7 +43,8 @@ type record struct {
 	form       uint32 // of the key, if it expires; see shape
 	slot       int32  // of the key, where the file has slots
 	numbers    [3]uint64
-	sum        dupset.Sum // of the key, or of a function library's name
+	hash       uint64     // of a key
+	sum        dupset.Sum // of a function library's name
 	score      float32    // see evidence; only of records that were probed
 }
 
@@ -106,7 +107,7 @@ func (x *recordReader) take(f *record) (ok bool) {
 		f.expires = rec.ExpireAt != rdb.NoExpire
 		f.modified = f.expires || rec.Idle >= 0 || rec.Freq >= 0 || rec.Meta != nil
 		f.nameless = len(rec.Key) == 0
-		f.sum = dupset.Process().Sum(rec.Key)
+		f.hash = dupset.Process().Hash(rec.Key)
 		if x.slots {
 			f.slot = int32(keySlot(rec.Key))
 		}
@@ -149,7 +150,7 @@ func (x *recordReader) headAhead(f *record) (ok bool) {
 		}
 		x.entry = e
 		*f = record{
-			start: k.start, end: k.value, what: isKey, typ: k.typ, sum: k.sum, nameless: len(e.Key) == 0,
+			start: k.start, end: k.value, what: isKey, typ: k.typ, hash: k.hash, nameless: len(e.Key) == 0,
 			expires: k.expireAt != rdb.NoExpire, modified: k.expireAt != rdb.NoExpire || k.idle >= 0 || k.freq >= 0,
 		}
 	}

@@ -176,7 +176,7 @@ func (s *salvager) commitCalm(run []readRecord) {
 			g.expires++
 			s.noteExpiring(span{k.start, k.end}, k.form, false, g)
 		}
-		s.keys.add(inDB(k.sum, g.db), k.start)
+		s.keys.add(k.hash, g.db, k.start)
 	}
 	g.keys += int64(len(run))
 	from, to := run[0].start, run[len(run)-1].end
@@ -191,7 +191,7 @@ func (k *readRecord) expires() bool { return k.expireAt != rdb.NoExpire }
 // record is a calm record as the walk makes one of it.
 func (k *readRecord) record() record {
 	return record{
-		start: k.start, end: k.end, what: isKey, typ: k.typ, sum: k.sum, verified: verifiedType(k.typ),
+		start: k.start, end: k.end, what: isKey, typ: k.typ, hash: k.hash, verified: verifiedType(k.typ),
 		expires: k.expires(), modified: k.expires() || k.lone > 0, form: k.form, lone: k.lone,
 	}
 }

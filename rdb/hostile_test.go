@@ -186,6 +186,9 @@ func TestScanDouble(t *testing.T) {
 
 // TestNotesOfABlock: what is kept of records until it is told does not grow with their number, in a file of hardly anything else.
 func TestNotesOfABlock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 32 MiB of tiny records")
+	}
 	many := func(s string) string { return strings.Repeat(s, 8<<20/len(s)) }
 	sound := strings.Repeat("\x00\x01k\x01v", 2000)
 	for name, body := range map[string]string{

@@ -122,9 +122,9 @@ func demandGuesses(t *testing.T, b []byte, size int, what any) {
 }
 
 func TestSplitter(t *testing.T) {
-	targets, files := rdb.Targets(), uint64(12)
+	targets, files, damages := rdb.Targets(), uint64(12), uint64(6)
 	if testing.Short() {
-		files = 2
+		files, damages = 2, 2
 	}
 	for seed := range files {
 		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 60, Idle: 10, Freq: 10, Loose: 20})
@@ -132,7 +132,7 @@ func TestSplitter(t *testing.T) {
 			demandSplit(t, b, size, seed)
 			demandGuesses(t, b, size, seed)
 			demandSplit(t, append(bytes.Clone(b), "*1\r\n$4\r\nPING\r\n"...), size, seed)
-			for damage := range uint64(6) {
+			for damage := range damages {
 				bad, m := fuzz.Mutate(damage, b)
 				demandSplit(t, bad, size, m)
 				demandGuesses(t, bad, size, m)

@@ -189,8 +189,11 @@ func TestSalvageGenerated(t *testing.T) {
 // TestSalvageUndamaged: of a sound file everything is kept, whatever it holds.
 func TestSalvageUndamaged(t *testing.T) {
 	files := uint64(60)
-	if big() {
+	switch {
+	case big():
 		files = 600
+	case testing.Short():
+		files = 12
 	}
 	seeds := []uint64{
 		618, // an empty key behind a value that ends with zeros

@@ -46,7 +46,10 @@ func around(t testing.TB, v rdb.Value, n int) (file []byte, middle int) {
 // TestSalvagePartial: of a value that is damaged in the middle the elements before are kept if that is wanted, they are counted and reported, and
 // a server loads them.
 func TestSalvagePartial(t *testing.T) {
-	const n = 4000
+	n := 4000
+	if testing.Short() {
+		n = 1200
+	}
 	server := loaders(t)["installed"]
 	for name, v := range large(n) {
 		for damage, change := range map[string]func(file []byte, at int) []byte{

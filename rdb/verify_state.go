@@ -365,18 +365,23 @@ func (v *verifier) suspectKeys(suspects *dupset.Suspects) (dups []dupset.Dup, se
 	r := v.fromFar()
 	defer r.Close()
 	for n := v.tally.keys; n > 0; {
-		if !r.Next() {
-			return nil, 0, fmt.Errorf("looking for duplicate keys: reading again: %w", r.Err())
+		ok, passed := r.Pass(false)
+		if !ok {
+			return nil, 0, fmt.Errorf("looking for duplicate keys: reading again: %w", cmp.Or(r.Err(), io.ErrUnexpectedEOF))
 		}
 		e, ok := r.Record().(*Entry)
 		if !ok {
 			continue
 		}
-		if n--; !suspects.Has(keyHash(seeds, e.DB, e.Key)) {
-			continue
+		if suspects.Has(keyHash(seeds, e.DB, e.Key)) {
+			if err = late.Add([]dupset.Note{dupset.NoteOf(keySum(seeds, e.DB, e.Key), e.Offset)}); err != nil {
+				return nil, 0, fmt.Errorf("looking for duplicate keys: %w", err)
+			}
 		}
-		if err = late.Add([]dupset.Note{dupset.NoteOf(keySum(seeds, e.DB, e.Key), e.Offset)}); err != nil {
-			return nil, 0, fmt.Errorf("looking for duplicate keys: %w", err)
+		if n--; n > 0 && !passed { // so that the next one may be
+			if err := r.finishValue(); err != nil {
+				return nil, 0, fmt.Errorf("looking for duplicate keys: reading again: %w", err)
+			}
 		}
 	}
 	if dups, seen, err = late.Finish(v.workers); err != nil {

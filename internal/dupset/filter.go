@@ -68,12 +68,16 @@ func (f *Filter) Add(hashes []uint64) error {
 // Suspects are strings of which each may stand twice. No others do.
 type Suspects struct {
 	hashes map[uint64]struct{} // nil: all strings are suspect, because there were too many to tell
+	parts  [lateParts]bool     // those with suspects
 }
 
 // Has reports whether the string with a hash is one of them.
 func (s *Suspects) Has(hash uint64) bool {
 	if s.hashes == nil {
 		return true
+	}
+	if !s.parts[hash>>(64-lateBits)] {
+		return false
 	}
 	_, ok := s.hashes[max(hash, 1)]
 	return ok
@@ -122,9 +126,9 @@ func (f *Filter) Finish(workers int) (*Suspects, error) {
 	case len(all) == 0:
 		return nil, nil
 	}
-	s := &Suspects{make(map[uint64]struct{}, len(all))}
+	s := &Suspects{hashes: make(map[uint64]struct{}, len(all))}
 	for _, h := range all {
-		s.hashes[h] = struct{}{}
+		s.hashes[h], s.parts[h>>(64-lateBits)] = struct{}{}, true
 	}
 	return s, nil
 }

@@ -35,7 +35,7 @@ type exporter interface {
 var formats = []struct {
 	name   string
 	open   func(io.Writer, release) exporter
-	pieces bool // a key is written in the same way whatever was before it
+	pieces bool // a key is written in the same way whatever was before it, and what is opened to write to nothing is a keeper
 }{
 	{"jsonl", func(w io.Writer, _ release) exporter { return jsonl.NewWriter(w) }, true},
 	{"resp", func(w io.Writer, server release) exporter { return newRESPWriter(w, server) }, false},

@@ -22,7 +22,7 @@ type pieceExport struct {
 // pieceJob is a piece and what came of it.
 type pieceJob struct {
 	piece rdb.Piece
-	out   bytes.Buffer
+	out   []byte
 	walk  walk
 	told  []string // complaints, unless the walk tells them itself
 	err   error    // of writing
@@ -42,7 +42,7 @@ func (w *walk) ofPieces(in *input.Input, likely string) error {
 			r := w.pieceReader()
 			defer r.reader.Close()
 			for j := range work {
-				r.take(j, &j.out)
+				r.keep(j)
 				close(j.done)
 			}
 		})
@@ -71,7 +71,7 @@ func (w *walk) ofPieces(in *input.Input, likely string) error {
 			first := queue[0]
 			queue = queue[1:]
 			if first.piece.Streams() {
-				own.take(first, w.pieces.out)
+				own.write(first, w.pieces.out)
 			} else {
 				<-first.done
 			}
@@ -95,7 +95,7 @@ func (w *walk) after(err, end error, likely string, s *rdb.Splitter) error {
 
 // reset makes the job one of a new piece.
 func (j *pieceJob) reset(w *walk) {
-	j.out.Reset()
+	j.out = j.out[:0]
 	j.told, j.err, j.end, j.done = j.told[:0], nil, nil, make(chan struct{})
 	j.walk = walk{env: w.env, path: w.path, filter: w.filter, later: &j.told}
 }
@@ -103,7 +103,7 @@ func (j *pieceJob) reset(w *walk) {
 // merge writes what came of a piece and tells its complaints, when that was done for all before it. It reports whether nothing can
 // be read behind it.
 func (w *walk) merge(j *pieceJob) (ended bool, err error) {
-	if _, err := w.pieces.out.Write(j.out.Bytes()); err != nil {
+	if _, err := w.pieces.out.Write(j.out); err != nil {
 		return true, err
 	}
 	for _, text := range j.told {
@@ -119,7 +119,13 @@ type pieceReader struct {
 	reader *rdb.Reader
 	job    *pieceJob
 	open   func(io.Writer) exporter
-	to     exporter // of the piece before, if its memory can be used again
+	to     exporter // of all pieces, opened with the first
+}
+
+// keeper is an exporter that was opened to write to nothing: it keeps what it would write until that is taken, and goes on in other memory.
+type keeper interface {
+	exporter
+	Take(buf []byte) []byte
 }
 
 func (w *walk) pieceReader() *pieceReader {
@@ -128,21 +134,30 @@ func (w *walk) pieceReader() *pieceReader {
 	return r
 }
 
-// take has a piece written.
-func (r *pieceReader) take(j *pieceJob, out io.Writer) {
-	r.job = j
-	r.reader.Open(&j.piece)
-	to, again := r.to.(interface {
-		exporter
-		Reset(io.Writer)
-	})
-	if again {
-		to.Reset(out)
-	} else {
+// keep makes what is to be written of a piece.
+func (r *pieceReader) keep(j *pieceJob) {
+	if r.to == nil {
+		r.to = r.open(nil)
+	}
+	r.read(j)
+	j.out = r.to.(keeper).Take(j.out)
+}
+
+// write writes a piece as it is read.
+func (r *pieceReader) write(j *pieceJob, out io.Writer) {
+	if r.to == nil {
 		r.to = r.open(out)
 	}
-	if j.err = j.walk.snapshot(r.reader, r.to.Entry, func() {}); j.err != nil {
-		return
+	r.read(j)
+	if err := r.to.Close(); j.err == nil {
+		j.err = err
 	}
-	j.end, j.err = r.reader.Err(), r.to.Close()
+}
+
+func (r *pieceReader) read(j *pieceJob) {
+	r.job = j
+	r.reader.Open(&j.piece)
+	if j.err = j.walk.snapshot(r.reader, r.to.Entry, func() {}); j.err == nil {
+		j.end = r.reader.Err()
+	}
 }

@@ -10,7 +10,7 @@ import (
 type Buffer struct{ hold }
 
 // NewBuffer returns a Buffer to w, which it writes to in large pieces.
-func NewBuffer(w io.Writer) *Buffer { return &Buffer{hold{w: w, limit: holdSize}} }
+func NewBuffer(w io.Writer) *Buffer { return &Buffer{hold{w: w, limit: holdSize, at: flushSize}} }
 
 // Append has f append to the record at hand.
 func (b *Buffer) Append(f func(dst []byte) []byte) { b.buf = f(b.buf) }

@@ -22,12 +22,13 @@ type hold struct {
 	buf   []byte
 	mark  int
 	limit int      // holdSize, or less in tests
+	at    int      // flushSize, or more where lines are kept until they are taken
 	file  *os.File // of lines too long for memory, made when the first one comes
 	held  int64    // bytes of the line at hand in file
 }
 
 // full reports whether relieve should be called.
-func (h *hold) full() bool { return len(h.buf) >= flushSize }
+func (h *hold) full() bool { return len(h.buf) >= h.at }
 
 // relieve makes room in buf, between two elements of a line or behind one.
 func (h *hold) relieve() error {
@@ -52,7 +53,7 @@ func (h *hold) relieve() error {
 
 // flush writes the finished lines.
 func (h *hold) flush() error {
-	if h.mark == 0 {
+	if h.mark == 0 || h.w == nil {
 		return nil
 	}
 	_, err := h.w.Write(h.buf[:h.mark])

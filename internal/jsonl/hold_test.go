@@ -117,3 +117,27 @@ func BenchmarkEntry(b *testing.B) {
 		}
 	}
 }
+
+// TestTake takes lines in parts, with one that is damaged between them, and one that is longer than is held in memory elsewhere.
+func TestTake(t *testing.T) {
+	values := []string{list("a", 3), damaged("b", 1000), list("c", 2*flushSize), list("d", 1)}
+	var whole bytes.Buffer
+	direct := NewWriter(&whole)
+	faults, err := writeAll(direct, snapshot(values...))
+	require.NoError(t, err)
+	require.NoError(t, direct.Close())
+	require.Equal(t, 1, faults)
+
+	kept := NewWriter(nil)
+	kept.limit = 4 << 10
+	var got, spare []byte
+	for _, v := range values {
+		_, err := writeAll(kept, snapshot(v))
+		require.NoError(t, err)
+		spare = kept.Take(spare)
+		got = append(got, spare...)
+	}
+	require.NoError(t, kept.Close())
+	require.Nil(t, kept.file)
+	require.Equal(t, whole.String(), string(got))
+}

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math"
+	"math/bits"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -12,70 +14,120 @@ import (
 
 // AppendBytes appends a byte string: a JSON string if it is valid UTF-8, else {"b64":"..."}.
 func AppendBytes(dst, b []byte) []byte {
-	if plain(b) {
-		dst = append(dst, '"')
-		dst = append(dst, b...)
-		return append(dst, '"')
+	start := len(dst)
+	out := room(dst, len(b)+slack)
+	out[start] = '"'
+	i, o := 0, start+1 // what is before i in b stands before o in out, which has room for the rest and slack
+	last := lastWord(b)
+	for {
+		// Eight bytes at a time are copied and looked at, up to the first that cannot stand as it is.
+		bad := uint64(0)
+		for ; len(b)-i >= 8; i, o = i+8, o+8 {
+			x := binary.LittleEndian.Uint64(b[i:])
+			binary.LittleEndian.PutUint64(out[o:], x)
+			if bad = faults(x); bad != 0 {
+				break
+			}
+		}
+		if bad == 0 {
+			left := uint(len(b) - i)
+			x := last>>(64-8*left) | ones*' '<<(8*left)
+			binary.LittleEndian.PutUint64(out[o:], x)
+			if bad = faults(x); bad == 0 {
+				o += int(left)
+				out[o] = '"'
+				return out[:o+1]
+			}
+		}
+		k := bits.TrailingZeros64(bad) >> 3
+		i, o = i+k, o+k
+		if b[i] < utf8.RuneSelf {
+			if out = room(out[:o], len(b)-i+6+slack); b[i] == '"' { // the most frequent
+				out[o], out[o+1] = '\\', '"'
+				o += 2
+			} else {
+				o += escape(out[o:], b[i])
+			}
+			i++
+			continue
+		}
+		for i < len(b) && b[i] >= utf8.RuneSelf {
+			n := runeLen(b[i:])
+			if n == 0 {
+				return appendBase64(out[:start], b)
+			}
+			o += copy(out[o:], b[i:i+n])
+			i += n
+		}
 	}
-	if !utf8.Valid(b) {
-		dst = append(dst, `{"b64":"`...)
-		dst = base64.StdEncoding.AppendEncode(dst, b)
-		return append(dst, `"}`...)
-	}
-	return appendEscaped(dst, b)
 }
+
+// slack is what AppendBytes wants beyond the bytes that it copies: a quote before and behind them, and that whole words can be written.
+const slack = 16
 
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
 
-// plain reports whether b is ASCII that JSON needs nothing escaped of. It looks at eight bytes at a time: the high bit of a byte
-// of bad is set in the first byte that is at fault, if there is one; those behind may be wrong.
-func plain(b []byte) bool {
-	for len(b) >= 8 {
-		x := binary.LittleEndian.Uint64(b)
-		quote, slash := x^ones*'"', x^ones*'\\'
-		bad := x | (x - ones*0x20) | (quote-ones)&^quote | (slash-ones)&^slash
-		if bad&highs != 0 {
-			return false
-		}
-		b = b[8:]
-	}
-	for _, c := range b {
-		if c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
+// faults tells which of eight bytes cannot stand in a JSON string as they are, or are not ASCII: the high bit of the first such byte is set,
+// and that of none before it; those behind may be wrong.
+func faults(x uint64) uint64 {
+	quote, backslash := x^ones*'"', x^ones*'\\'
+	return (x | (x - ones*0x20) | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
 }
 
-// short is the letter behind the backslash for the control characters that have one.
-var short = [0x20]byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
+// lastWord returns the last eight bytes of b, the last one highest, with zeros below if there are fewer.
+func lastWord(b []byte) uint64 {
+	n := len(b)
+	var x uint64
+	switch {
+	case n >= 8:
+		return binary.LittleEndian.Uint64(b[n-8:])
+	case n >= 4: // the two overlap
+		x = uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<(8*uint(n-4))
+	case n > 0:
+		x = uint64(b[0]) | uint64(b[n/2])<<(8*uint(n/2)) | uint64(b[n-1])<<(8*uint(n-1))
+	}
+	return x << (64 - 8*uint(n))
+}
+
+// room returns all of dst's capacity, which is made so many bytes more than its length at least.
+func room(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) < n {
+		dst = slices.Grow(dst, n)
+	}
+	return dst[:cap(dst)]
+}
+
+// runeLen returns how many bytes the character takes that b begins with, which is not ASCII, or 0 if it is no UTF-8.
+func runeLen(b []byte) int {
+	if len(b) >= 2 && b[0]-0xC2 < 0xE0-0xC2 && b[1]&0xC0 == 0x80 {
+		return 2
+	}
+	if r, n := utf8.DecodeRune(b); r != utf8.RuneError || n > 1 {
+		return n
+	}
+	return 0
+}
+
+func appendBase64(dst, b []byte) []byte {
+	dst = append(dst, `{"b64":"`...)
+	dst = base64.StdEncoding.AppendEncode(dst, b)
+	return append(dst, `"}`...)
+}
+
+// short is the letter behind the backslash for the characters that have one.
+var short = [utf8.RuneSelf]byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't', '"': '"', '\\': '\\'}
 
 const hexDigits = "0123456789abcdef"
 
-// appendEscaped appends valid UTF-8 as a JSON string.
-func appendEscaped(dst, b []byte) []byte {
-	dst = append(dst, '"')
-	from := 0
-	for i, c := range b {
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, b[from:i]...)
-		from = i + 1
-		switch {
-		case c >= 0x20:
-			dst = append(dst, '\\', c)
-		case short[c] != 0:
-			dst = append(dst, '\\', short[c])
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
+// escape writes an ASCII character that JSON wants escaped and returns how many bytes that took: six at most.
+func escape(out []byte, c byte) int {
+	if letter := short[c]; letter != 0 {
+		return copy(out, []byte{'\\', letter})
 	}
-	dst = append(dst, b[from:]...)
-	return append(dst, '"')
+	return copy(out, []byte{'\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15]})
 }
 
 // maxExact is the largest number up to which a double holds every integer.
@@ -84,18 +136,72 @@ const maxExact = 1 << 53
 // AppendUint appends a number, as a string if a double may not hold it.
 func AppendUint(dst []byte, v uint64) []byte {
 	if v <= maxExact {
-		return strconv.AppendUint(dst, v, 10)
+		return appendDigits(dst, v)
 	}
-	return append(strconv.AppendUint(append(dst, '"'), v, 10), '"')
+	return append(appendDigits(append(dst, '"'), v), '"')
 }
 
 // AppendInt is AppendUint of a signed number.
 func AppendInt(dst []byte, v int64) []byte {
 	if -maxExact <= v && v <= maxExact {
-		return strconv.AppendInt(dst, v, 10)
+		return appendSigned(dst, v)
 	}
-	return append(strconv.AppendInt(append(dst, '"'), v, 10), '"')
+	return append(appendSigned(append(dst, '"'), v), '"')
 }
+
+func appendSigned(dst []byte, v int64) []byte {
+	if v < 0 {
+		return appendDigits(append(dst, '-'), -uint64(v))
+	}
+	return appendDigits(dst, uint64(v))
+}
+
+// appendDigits is strconv.AppendUint to the base of ten without its copy.
+func appendDigits(dst []byte, v uint64) []byte {
+	n := len(dst) + decimals(v)
+	out := room(dst, maxDecimals)
+	i := n
+	for v >= 100 {
+		q := v / 100
+		i -= 2
+		binary.LittleEndian.PutUint16(out[i:], pairs[v-100*q])
+		v = q
+	}
+	if v >= 10 {
+		binary.LittleEndian.PutUint16(out[i-2:], pairs[v])
+	} else {
+		out[i-1] = '0' + byte(v)
+	}
+	return out[:n]
+}
+
+// maxDecimals is how many digits a number of 64 bits has at most.
+const maxDecimals = 20
+
+// decimals returns how many digits v has.
+func decimals(v uint64) int {
+	n := bits.Len64(v|1) * 1233 >> 12 // by the logarithm of two; it may be one too many or right, counted from 0
+	if v >= powers[n] {
+		n++
+	}
+	return n
+}
+
+// powers are those of ten, but for the first, which counts 0 as one digit.
+var powers = func() (t [maxDecimals]uint64) {
+	for i, p := 1, uint64(10); i < len(t); i, p = i+1, 10*p {
+		t[i] = p
+	}
+	return t
+}()
+
+// pairs are the numbers below 100 in two digits, as they lie in memory.
+var pairs = func() (t [100]uint16) {
+	for i := range t {
+		t[i] = uint16('0'+i/10) | uint16('0'+i%10)<<8
+	}
+	return t
+}()
 
 // AppendScore appends a score as a JSON string: the shortest decimal that reads back as the same double.
 func AppendScore(dst []byte, f float64) []byte {
@@ -113,7 +219,7 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-inf"...)
 	case abs < maxExact && f == math.Trunc(f) && (f != 0 || !math.Signbit(f)):
-		return strconv.AppendInt(dst, int64(f), 10)
+		return appendSigned(dst, int64(f))
 	case abs < 1e-6 && f != 0 || abs >= 1e21:
 		return strconv.AppendFloat(dst, f, 'e', -1, bits)
 	default:
@@ -134,23 +240,29 @@ func appendModuleFloat(dst []byte, f float64, raw uint64, bits int) []byte {
 
 // appendID appends a stream id as a JSON string.
 func appendID(dst []byte, id rdb.StreamID) []byte {
-	dst = strconv.AppendUint(append(dst, '"'), id.MS, 10)
-	dst = strconv.AppendUint(append(dst, '-'), id.Seq, 10)
+	dst = appendDigits(append(dst, '"'), id.MS)
+	dst = appendDigits(append(dst, '-'), id.Seq)
 	return append(dst, '"')
 }
 
 // embstrLimit is the length up to which servers keep a string in its object's own memory (OBJ_ENCODING_EMBSTR_SIZE_LIMIT).
 const embstrLimit = 44
 
+// stringForms are what OBJECT ENCODING answers for strings.
+var stringForms = [...]string{"int", "embstr", "raw"}
+
 // StringEncoding returns what OBJECT ENCODING answers for a string of these bytes after it was loaded.
-func StringEncoding(b []byte) string {
+func StringEncoding(b []byte) string { return stringForms[stringForm(b)] }
+
+// stringForm is StringEncoding as an index into stringForms.
+func stringForm(b []byte) int {
 	switch {
 	case canonicalInt(b):
-		return "int"
+		return 0
 	case len(b) <= embstrLimit:
-		return "embstr"
+		return 1
 	default:
-		return "raw"
+		return 2
 	}
 }
 

@@ -2,7 +2,9 @@ package jsonl_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -34,7 +36,27 @@ func TestAppendBytes(t *testing.T) {
 	}
 }
 
-// FuzzAppendBytes reads every byte string back with encoding/json.
+// plainly is AppendBytes a byte at a time.
+func plainly(b []byte) string {
+	if !utf8.Valid(b) {
+		return `{"b64":"` + base64.StdEncoding.EncodeToString(b) + `"}`
+	}
+	letters := map[byte]string{'\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '"': `\"`, '\\': `\\`}
+	out := `"`
+	for _, c := range b {
+		switch text, ok := letters[c]; {
+		case ok:
+			out += text
+		case c < 0x20:
+			out += fmt.Sprintf(`\u%04x`, c)
+		default:
+			out += string([]byte{c})
+		}
+	}
+	return out + `"`
+}
+
+// FuzzAppendBytes reads every byte string back with encoding/json, and holds it to the plain way.
 func FuzzAppendBytes(f *testing.F) {
 	for _, s := range []string{"", "abcdefgh", "abcdefg\"", "\\bcdefgh", "\x1fbcdefgh", "abcdefg\x80", "é\x00\"", "\xff"} {
 		f.Add([]byte(s))
@@ -45,6 +67,9 @@ func FuzzAppendBytes(f *testing.F) {
 		require.NoError(t, json.Unmarshal(out, &got), "%s", out)
 		require.True(t, bytes.Equal(b, got), "%q became %s", b, out)
 		require.Equal(t, utf8.Valid(b), out[0] == '"')
+		require.Equal(t, plainly(b), string(out))
+		before := append(make([]byte, 0, 8+len(b)%9), "before "...) // where there is little room
+		require.Equal(t, "before "+plainly(b), string(jsonl.AppendBytes(before, b)))
 	})
 }
 
@@ -59,6 +84,22 @@ func TestPlainAtEveryPlace(t *testing.T) {
 				require.Equal(t, b, []byte(got))
 			}
 		}
+	}
+}
+
+// TestAppendBytesMixed joins pieces of all kinds at all places within words.
+func TestAppendBytesMixed(t *testing.T) {
+	pieces := []string{"a", "seven b", "exactly8", "and more than eight", `"`, `\`, "\n", "\x00", "\x1f", "\x7f", "é", "日本", "🙂", "\u0080\u07ff\u0800\uffff\U00010000", "\xff", "\xc3", "\xf0\x9f"}
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 50_000 {
+		var b []byte
+		good := random.IntN(4) > 0
+		for range random.IntN(8) {
+			if p := pieces[random.IntN(len(pieces))]; !good || utf8.ValidString(p) {
+				b = append(b, p...)
+			}
+		}
+		require.Equal(t, plainly(b), string(jsonl.AppendBytes(nil, b)))
 	}
 }
 
@@ -94,6 +135,26 @@ func TestNumbers(t *testing.T) {
 	require.Equal(t, `-9007199254740992`, string(jsonl.AppendInt(nil, -1<<53)))
 	require.Equal(t, `"-9007199254740993"`, string(jsonl.AppendInt(nil, -1<<53-1)))
 	require.Equal(t, `"-9223372036854775808"`, string(jsonl.AppendInt(nil, math.MinInt64)))
+}
+
+func TestNumbersAreTheirDecimals(t *testing.T) {
+	check := func(v uint64) {
+		want := strconv.FormatUint(v, 10)
+		require.Equal(t, want, strings.Trim(string(jsonl.AppendUint(nil, v)), `"`))
+		require.Equal(t, strconv.FormatInt(int64(v), 10), strings.Trim(string(jsonl.AppendInt([]byte(nil), int64(v))), `"`))
+	}
+	for v := range uint64(2000) {
+		check(v)
+	}
+	for p, ok := uint64(1), true; ok; p, ok = p*10, p <= math.MaxUint64/10 {
+		for _, v := range []uint64{p - 1, p, p + 1, -p, 1 - p} {
+			check(v)
+		}
+	}
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 20_000 {
+		check(random.Uint64() >> random.IntN(64))
+	}
 }
 
 func TestStringEncoding(t *testing.T) {

@@ -3,6 +3,7 @@ package jsonl
 import (
 	"errors"
 	"io"
+	"math"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -17,17 +18,31 @@ type Writer struct {
 	stream streamLine
 	first  bool // no element of the value was written yet
 	multi  bool // inside a transaction of an append-only file
+
+	db      uint64 // whose beginning of a line is kept
+	begin   []byte
+	between [2][256]between // by family and type, made when the first such key comes
 }
 
-// NewWriter returns a Writer to w, which it writes to in large pieces.
+// NewWriter returns a Writer to w, which it writes to in large pieces. If w is nil the lines are kept until they are taken, see [Writer.Take].
 func NewWriter(w io.Writer) *Writer {
-	j := &Writer{hold: hold{w: w, limit: holdSize}}
+	j := &Writer{hold: hold{w: w, limit: holdSize, at: flushSize}}
+	if w == nil {
+		j.at = math.MaxInt
+	}
 	j.visit = j.one
 	return j
 }
 
-// Reset makes the Writer, which was closed, write to another one with the memory that it has.
-func (w *Writer) Reset(to io.Writer) { w.hold.w = to }
+// Take returns the finished lines of a Writer to nothing, and makes it begin anew in the memory of buf.
+func (w *Writer) Take(buf []byte) []byte {
+	lines := w.buf[:w.mark]
+	if cap(buf) > 2*w.limit {
+		buf = nil
+	}
+	w.buf, w.mark = buf[:0], 0
+	return lines
+}
 
 // Entry writes the line of a key, taking its value. If the error is a [*rdb.FormatError] the value is damaged and there is no line
 // of it; others are of the input or the output.
@@ -56,7 +71,7 @@ func (w *Writer) one(el *rdb.Element) bool {
 	return w.err == nil
 }
 
-// Close writes what is left and removes what was temporary. It does not close the underlying writer.
+// Close writes what is left and removes what was temporary. It does not close the underlying writer, and the Writer can be used on.
 func (w *Writer) Close() error {
 	return errors.Join(w.flush(), w.close())
 }
@@ -75,34 +90,68 @@ var shut = [...]string{
 	rdb.KindStream: "}}\n", rdb.KindModule: "]}}\n",
 }
 
-// head writes what stands before the first element. The encoding of a string is known with the string only.
-func (w *Writer) head(e *rdb.Entry, kind rdb.Kind) {
-	b := append(w.buf, `{"db":`...)
-	b = AppendUint(b, e.DB)
-	b = append(b, `,"key":`...)
-	b = AppendBytes(b, e.Key)
-	b = append(b, `,"type":"`...)
-	b = append(b, kind.String()...)
-	w.buf = append(b, `","encoding":"`...)
-	if kind != rdb.KindString {
-		w.fields(e, e.Encoding())
-		w.buf = append(w.buf, open[kind]...)
+// between is what stands between the key and the value:
+//
+//	,"type":"hash","encoding":"listpack","expire_at_ms":   null,"idle_s":null,"freq":null,"value":[
+//	                                                    at
+type between struct {
+	text string
+	at   int
+}
+
+const (
+	expiryField = `,"expire_at_ms":`
+	idleField   = `,"idle_s":`
+	freqField   = `,"freq":`
+	valueField  = `,"value":`
+)
+
+func newBetween(kind rdb.Kind, encoding string) between {
+	fields := `,"type":"` + kind.String() + `","encoding":"` + encoding + `"` + expiryField
+	return between{fields + "null" + idleField + "null" + freqField + "null" + valueField + open[kind], len(fields)}
+}
+
+// ofStrings is that of a string by its form, which is known with the string only.
+var ofStrings = func() (t [len(stringForms)]between) {
+	for i, name := range stringForms {
+		t[i] = newBetween(rdb.KindString, name)
 	}
+	return t
+}()
+
+// head writes what stands before the first element; of a string, up to the key.
+func (w *Writer) head(e *rdb.Entry, kind rdb.Kind) {
+	if e.DB != w.db || w.begin == nil {
+		w.db = e.DB
+		w.begin = append(AppendUint(append(w.begin[:0], `{"db":`...), e.DB), `,"key":`...)
+	}
+	w.buf = AppendBytes(append(w.buf, w.begin...), e.Key)
+	if kind == rdb.KindString {
+		return
+	}
+	b := &w.between[e.Family&1][e.Type]
+	if b.text == "" {
+		*b = newBetween(kind, e.Encoding())
+	}
+	w.fields(e, b, kind)
 	if kind == rdb.KindStream {
 		w.stream.reset()
 	}
 }
 
-// fields writes everything from the encoding to the value.
-func (w *Writer) fields(e *rdb.Entry, encoding string) {
-	b := append(w.buf, encoding...)
-	b = appendOptional(append(b, `","expire_at_ms":`...), e.ExpireAt, e.ExpireAt != rdb.NoExpire)
-	b = appendOptional(append(b, `,"idle_s":`...), e.Idle, e.Idle >= 0)
-	b = appendOptional(append(b, `,"freq":`...), int64(e.Freq), e.Freq >= 0)
+// fields writes everything from the type to the value.
+func (w *Writer) fields(e *rdb.Entry, f *between, kind rdb.Kind) {
+	if e.ExpireAt == rdb.NoExpire && e.Idle < 0 && e.Freq < 0 && len(e.Meta) == 0 {
+		w.buf = append(w.buf, f.text...)
+		return
+	}
+	b := appendOptional(append(w.buf, f.text[:f.at]...), e.ExpireAt, e.ExpireAt != rdb.NoExpire)
+	b = appendOptional(append(b, idleField...), e.Idle, e.Idle >= 0)
+	b = appendOptional(append(b, freqField...), int64(e.Freq), e.Freq >= 0)
 	if len(e.Meta) > 0 {
 		b = appendMeta(b, e.Meta)
 	}
-	w.buf = append(b, `,"value":`...)
+	w.buf = append(append(b, valueField...), open[kind]...)
 }
 
 func appendOptional(b []byte, v int64, known bool) []byte {
@@ -124,7 +173,7 @@ func (w *Writer) comma() {
 func (w *Writer) element(e *rdb.Entry, el *rdb.Element) {
 	switch el.Kind {
 	case rdb.ElementString:
-		w.fields(e, StringEncoding(el.Data))
+		w.fields(e, &ofStrings[stringForm(el.Data)], rdb.KindString)
 		w.buf = AppendBytes(w.buf, el.Data)
 	case rdb.ElementItem, rdb.ElementMember:
 		w.comma()

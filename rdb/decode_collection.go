@@ -8,7 +8,7 @@ import (
 // value walks the value of the current type.
 func (d *decoder) value() error {
 	info := d.family.info(d.typ)
-	d.phase, d.item, d.hasTTL = PhaseValue, "value", false
+	d.phase, d.item, d.hasTTL, d.distinct = PhaseValue, "value", false, false
 	switch info.shape {
 	case shapeString:
 		return d.stringValue()
@@ -40,6 +40,9 @@ func (d *decoder) stringValue() (err error) {
 		return d.skipStr()
 	case modeCheck:
 		return d.checkStr()
+	}
+	if d.showString() {
+		return nil
 	}
 	d.begin()
 	defer d.end()
@@ -82,7 +85,8 @@ func (d *decoder) element(read func() error) error {
 	return err
 }
 
-// collection reads how many elements a collection has and makes ready for looking for duplicates among them.
+// collection reads how many elements a collection has and makes ready for looking for duplicates among them. Elements that are wanted it
+// shows, as long as they are plain: n is how many are left.
 func (d *decoder) collection() (n uint64, err error) {
 	if n, err = d.count(); err != nil {
 		return 0, err
@@ -93,8 +97,12 @@ func (d *decoder) collection() (n uint64, err error) {
 	case n > maxBuckets && n <= maxTable && d.mode != modeFrame && d.hashed():
 		d.faultSaying(CodeCollectionSize, "OOM in dictTryExpand %d", n)
 	}
-	if d.mode != modeFrame {
+	d.small = n <= smallHash
+	switch d.mode {
+	case modeCheck:
 		d.newDups()
+	case modeEmit:
+		n = d.show(n)
 	}
 	return n, nil
 }
@@ -232,7 +240,6 @@ func (d *decoder) fields() error {
 		}
 	}
 	n, err := d.collection()
-	h.small = n <= smallHash
 	for ; err == nil && n > 0; n-- {
 		if d.mode == modeFrame && d.typ == TypeHash {
 			if n > math.MaxUint64/2 {
@@ -264,7 +271,6 @@ type hashWalk struct {
 	earliest  uint64
 	timeFirst bool
 	timeLast  bool
-	small     bool // the checker would still hold it packed
 }
 
 func (h *hashWalk) field() error {
@@ -306,7 +312,7 @@ func (h *hashWalk) field() error {
 	if dup {
 		h.duplicate()
 	}
-	h.small = h.small && nameLen <= smallHashValue && valueLen <= smallHashValue
+	d.stillSmall(nameLen, valueLen)
 	d.hasTTL = d.hasTTL || expire != NoExpire
 	d.el.Kind, d.el.Data, d.el.ExpireAt = ElementField, name, expire
 	d.emit()
@@ -329,6 +335,11 @@ func (h *hashWalk) skip() error {
 	return err
 }
 
+// stillSmall notes the sizes of a field.
+func (d *decoder) stillSmall(name, value uint64) {
+	d.small = d.small && max(name, value) <= smallHashValue
+}
+
 // value reads or checks a field's value and returns its size.
 func (h *hashWalk) value() (size uint64, err error) {
 	if h.d.mode == modeEmit {
@@ -339,7 +350,7 @@ func (h *hashWalk) value() (size uint64, err error) {
 }
 
 func (h *hashWalk) duplicate() {
-	if h.small && !h.timeLast {
+	if h.d.small && !h.timeLast {
 		h.d.faultSaying(CodeHashDuplicate, "Hash with dup elements")
 	} else {
 		h.d.fault(CodeHashDuplicate, nil, "")

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kvfsck/kvfsck/internal/decimal"
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/rdb/internal/listpack"
 	"github.com/kvfsck/kvfsck/rdb/internal/packed"
@@ -222,6 +223,9 @@ func (t *tuples) plainNode(b *blobBytes) *flaw {
 
 func (t *tuples) listpack(b *blobBytes) *flaw {
 	if t.plainly(b) {
+		if t.d.mode == modeEmit {
+			t.show(b.p)
+		}
 		return nil
 	}
 	it := &t.d.lp
@@ -243,16 +247,52 @@ func (t *tuples) listpack(b *blobBytes) *flaw {
 	return t.d.backlens(integrity)
 }
 
-// plainly passes a listpack that nothing can be said about, as nearly all are, where only a check is asked for.
+// plainly reports whether nothing can be said about a listpack, as about nearly all.
 func (t *tuples) plainly(b *blobBytes) bool {
-	if t.d.mode != modeCheck || b.r != nil || t.info.tuple > 2 {
+	if t.d.mode == modeFrame || t.d.slow || b.r != nil || t.info.tuple > 2 {
 		return false
 	}
 	n, ok := listpack.Plain(b.p, layoutOf(t.info), &t.d.few)
 	if ok {
-		t.n = int64(n)
+		t.n += int64(n)
 	}
 	return ok
+}
+
+// show yields the elements of a listpack about which nothing can be said.
+func (t *tuples) show(b []byte) {
+	d, el := t.d, &t.d.el
+	last := len(b) - 1
+	switch t.info.kind {
+	case KindList:
+		el.Kind = ElementItem
+	case KindSet:
+		el.Kind = ElementMember
+	case KindSortedSet:
+		el.Kind = ElementScored
+	default:
+		el.Kind, el.ExpireAt = ElementField, NoExpire
+	}
+	for p := listpack.Open(b); p < last && d.mode == modeEmit; {
+		text, v, next := listpack.At(b, p)
+		if text == nil {
+			text = decimal.AppendInt(d.texts[0][:0], v)
+		}
+		if el.Data, p = text, next; t.info.tuple == 2 {
+			text, v, p = listpack.At(b, p)
+			switch {
+			case el.Kind == ElementScored && text == nil:
+				el.Score = float64(v)
+			case el.Kind == ElementScored:
+				el.Score = packedDouble(text, d.family)
+			case text == nil:
+				el.Value = decimal.AppendInt(d.texts[1][:0], v)
+			default:
+				el.Value = text
+			}
+		}
+		d.emit()
+	}
 }
 
 // backlens applies the rule about the sizes behind a listpack's entries: for some sizes the two families write different bytes, and
@@ -291,7 +331,7 @@ func (t *tuples) intset(b *blobBytes) *flaw {
 	for it.Next() {
 		t.n++
 		if t.d.mode == modeEmit {
-			t.d.el.Kind, t.d.el.Data = ElementMember, t.d.decimal(it.Int())
+			t.d.el.Kind, t.d.el.Data = ElementMember, decimal.AppendInt(t.d.texts[0][:0], it.Int())
 			t.d.emit()
 		}
 	}
@@ -395,7 +435,7 @@ func (t *tuples) collect(e *entry, place int64) {
 	d, el := t.d, &t.d.el
 	text := e.str
 	if e.isInt {
-		text = d.decimal(e.num)
+		text = decimal.AppendInt(d.texts[place][:0], e.num)
 	}
 	switch {
 	case place == 2:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/kvfsck/kvfsck/internal/decimal"
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/lzf"
 	"github.com/kvfsck/kvfsck/rdb/internal/intset"
@@ -76,17 +77,15 @@ type decoder struct {
 	toldDup    bool   // a duplicate was reported
 	nameLen    uint64 // size of the string that name read last
 	ints       [24]byte
+	texts      [3][24]byte // of integers that are entries of an element
+	distinct   bool        // the names of this value are known to differ
+	small      bool        // so far, a checker would still hold the hash packed
 }
 
 // arena is where decompressed strings of one element live.
 type arena struct{ buf []byte }
 
-func (a *arena) alloc(n int) []byte {
-	p := a.lend(n)
-	return p[:n:n]
-}
-
-// lend is alloc with capacity beyond, which is not the caller's for longer than until the next call.
+// lend returns n bytes, with capacity beyond, which is not the caller's for longer than until the next call.
 func (a *arena) lend(n int) []byte {
 	if n+lzf.Slack > cap(a.buf)-len(a.buf) {
 		a.buf = make([]byte, 0, max(n+lzf.Slack, 64<<10)) // slices into the old one stay valid
@@ -377,10 +376,8 @@ func (d *decoder) skipAll(n uint64) error {
 }
 
 func (d *decoder) decimal(v int64) []byte {
-	b := strconv.AppendInt(d.ints[:0], v, 10)
-	p := d.arena.alloc(len(b))
-	copy(p, b)
-	return p
+	p := decimal.AppendInt(d.arena.lend(decimal.MaxLen)[:0], v)
+	return p[:len(p):len(p)]
 }
 
 // blobBytes is a string whose content is walked: whole in p, or coming from r.
@@ -468,13 +465,13 @@ func (d *decoder) seen(sum dupset.Sum) bool {
 // newDups begins to look for duplicates among what comes.
 func (d *decoder) newDups() {
 	d.dups.Reset()
-	d.toldDup = false
+	d.toldDup, d.distinct = false, false
 }
 
 // lateDups reports a duplicate that was found only when all of a value too large for the memory allowed had been seen, if none was
 // before.
 func (d *decoder) lateDups(code Code) error {
-	if d.mode == modeFrame || !d.dups.Spilled() {
+	if d.mode == modeFrame || d.distinct || !d.dups.Spilled() {
 		return nil
 	}
 	dups, err := d.dups.Finish()

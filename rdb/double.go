@@ -38,6 +38,9 @@ const maxPackedScore = 127
 // packedDouble reads the text of a score in a packed encoding as the newest servers do: by fast_float's rules, which know neither blanks
 // nor hexadecimal digits. What is no number is 0. (Redis 8.6 and Valkey 9.1 t_zset.c)
 func packedDouble(p []byte, f Family) float64 {
+	if v, ok := plainDouble(p); ok {
+		return v
+	}
 	if f == Redis && len(p) > maxPackedScore {
 		p = p[:maxPackedScore]
 	}
@@ -53,6 +56,23 @@ func packedDouble(p []byte, f Family) float64 {
 	}
 	v, _ := scanDouble(p)
 	return v
+}
+
+// plainDouble reads text that is a number as writers form it, and nothing else: all ways of reading agree on it.
+func plainDouble(p []byte) (v float64, ok bool) {
+	if len(p) == 0 || len(p) > 32 {
+		return 0, false
+	}
+	if first := p[0]; !isDigit(first) && (first != '-' || len(p) == 1 || !isDigit(p[1])) {
+		return 0, false
+	}
+	for _, c := range p {
+		if !isDigit(c) && c != '.' && c != 'e' && c != '-' && c != '+' {
+			return 0, false
+		}
+	}
+	v, err := strconv.ParseFloat(string(p), 64)
+	return v, err == nil
 }
 
 // blanks are what C skips before a number.

@@ -27,6 +27,9 @@ func (o VerifyOptions) Slow() VerifyOptions {
 	return o
 }
 
+// Slow makes a reader pass nothing quickly.
+func (r *Reader) Slow() { r.dec.slow = true }
+
 // Narrow makes a splitter's pieces small.
 func (s *Splitter) Narrow(size int) *Splitter {
 	s.cutter.start(s.src, size)

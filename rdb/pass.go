@@ -41,16 +41,7 @@ func (r *Reader) Pass(check bool) (ok, passed bool) {
 		r.src.pos = k.start
 		return r.Next(), false
 	}
-	at := r.src.base + int64(k.start)
-	e := &r.entry
-	*e = Entry{
-		Span: Span{at, int64(k.end - k.start)}, DB: r.dec.db, Key: k.text, Type: k.typ, Family: r.dec.family,
-		ExpireAt: k.expireAt, Idle: -1, Freq: -1, ValueOffset: r.src.base + int64(k.value), r: r,
-	}
-	if n := k.typeByte - k.start; n > 0 && (n != 9 || b[k.start] != opExpireTimeMS) {
-		e.said(b[k.start:k.typeByte])
-	}
-	r.rec = e
+	r.quickEntry(b, k, r.src.base+int64(k.end))
 	return true, true
 }
 

@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
-	"strconv"
 
+	"github.com/kvfsck/kvfsck/internal/decimal"
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/lzf"
 	"github.com/kvfsck/kvfsck/rdb/internal/intset"
@@ -55,10 +55,27 @@ func layoutOf(info *typeInfo) listpack.Layout {
 // in numbers.
 func (r *Reader) quick(k *keyFrame, check bool) bool {
 	s := &r.src
+	b := s.buf[:s.end:s.end]
+	if !r.quickHead(b, k) {
+		return false
+	}
+	later := len(r.later)
+	if k.end = r.quickValue(b, k, check); k.end == 0 || check && !r.quickText(b, k) {
+		if r.later != nil {
+			r.later = r.later[:later]
+		}
+		return false
+	}
+	s.pos = k.end
+	return true
+}
+
+// quickHead is quick for what stands before the value. It passes nothing.
+func (r *Reader) quickHead(b []byte, k *keyFrame) bool {
 	if r.state != atRecord || r.pend.set {
 		return false
 	}
-	b, p := s.buf[:s.end:s.end], s.pos
+	p := r.src.pos
 	k.start, k.expireAt = p, NoExpire
 	for {
 		if p > len(b)-quickRoom {
@@ -92,15 +109,42 @@ func (r *Reader) quick(k *keyFrame, check bool) bool {
 		return false
 	}
 	k.value = k.keyAt + int(k.key.size)
-	later := len(r.later)
-	if k.end = r.quickValue(b, k, check); k.end == 0 || check && !r.quickText(b, k) {
-		if r.later != nil {
-			r.later = r.later[:later]
-		}
+	return true
+}
+
+// quickKey is step for the key of a record that begins in a frequent form. Otherwise it is false and has passed nothing.
+func (r *Reader) quickKey() bool {
+	s, d, k := &r.src, &r.dec, &r.frame
+	b := s.buf[:s.end:s.end]
+	if d.slow || cap(r.keyBuf) > 4*windowSize || !r.quickHead(b, k) || d.family.info(k.typ) == nil || d.longest > 0 && max(k.key.size, k.key.out) > d.longest || !r.quickText(b, k) {
 		return false
 	}
-	s.pos = k.end
+	if s.r != nil && k.key.form == formPlain { // the window will move
+		if len(k.text) > windowSize {
+			return false
+		}
+		r.keyBuf = append(r.keyBuf[:0], k.text...)
+		k.text = r.keyBuf
+	}
+	s.pos = k.value
+	d.record, d.key, d.typ, d.hasType, d.phase, d.item, d.mode = s.base+int64(k.start), k.text[:len(k.text):len(k.text)], k.typ, true, PhaseKey, "key", modeEmit
+	d.report, r.faulted, r.inAux = r.reports.record, nil, false
+	r.quickEntry(b, k, s.base+int64(k.value))
+	r.state, r.typeByte = atValue, s.base+int64(k.typeByte)
 	return true
+}
+
+// quickEntry makes the Entry of a frame, which ends at an offset.
+func (r *Reader) quickEntry(b []byte, k *keyFrame, end int64) {
+	at, e := r.src.base+int64(k.start), &r.entry
+	*e = Entry{
+		Span: Span{at, end - at}, DB: r.dec.db, Key: k.text[:len(k.text):len(k.text)], Type: k.typ, Family: r.dec.family,
+		ExpireAt: k.expireAt, Idle: -1, Freq: -1, ValueOffset: r.src.base + int64(k.value), r: r,
+	}
+	if n := k.typeByte - k.start; n > 0 && (n != 9 || b[k.start] != opExpireTimeMS) {
+		e.said(b[k.start:k.typeByte])
+	}
+	r.rec = e
 }
 
 // quickCheck is quick for the value of the current record, whose head was read.
@@ -137,7 +181,7 @@ func (r *Reader) quickText(b []byte, k *keyFrame) bool {
 		r.keyBuf = k.text
 		return decompress(k.text, p[:len(p):len(p)]) == nil
 	}
-	k.text = strconv.AppendInt(r.keyBuf[:0], intOf(k.key.form, p), 10)
+	k.text = decimal.AppendInt(r.keyBuf[:0], intOf(k.key.form, p))
 	r.keyBuf = k.text
 	return true
 }
@@ -201,7 +245,7 @@ func (r *Reader) quickTable(b []byte, k *keyFrame) int {
 			size := int(b[p])
 			sum = dupset.QuickSum(b, p+1, size)
 			p += 1 + size
-		} else if sum, p = r.quickName(b, p); p == 0 {
+		} else if sum, p = r.dec.quickName(b, p); p == 0 {
 			return 0
 		}
 		if !few.New(sum) {
@@ -228,10 +272,134 @@ func (r *Reader) quickTable(b []byte, k *keyFrame) int {
 // maxQuickTable is how many names are worth trying; a table full of them would have to be gone through again.
 const maxQuickTable = 512
 
-// quickName hashes the string at p and returns the end of it.
-func (r *Reader) quickName(b []byte, p int) (sum uint64, end int) {
+// showString is stringValue for one that is whole in the window and of a frequent form. Otherwise it is false and has passed nothing.
+func (d *decoder) showString() bool {
+	if d.slow || d.longest > 0 {
+		return false
+	}
+	d.arena.reset()
+	text, end := d.textAt(d.s.buf[:d.s.end:d.s.end], d.s.pos, 0)
+	if end == 0 {
+		return false
+	}
+	d.el.Kind, d.el.Data, d.s.pos = ElementString, text, end
+	d.emit()
+	return true
+}
+
+// show yields the next elements of a collection of n that is not packed for as long as they are whole in the window, of a frequent form, and no
+// rule says anything about them. It returns how many are left, which are for the parser proper, and makes ready for looking for duplicates.
+func (d *decoder) show(n uint64) (left uint64) {
+	start := d.s.pos
+	if left = n; !d.slow && d.longest == 0 {
+		left = d.showPlain(n)
+	}
+	if d.distinct = left == 0 || d.mode != modeEmit; d.distinct {
+		return left
+	}
+	d.newDups()
+	if d.typ != TypeList && left < n {
+		d.checkAgain(start, n-left)
+	}
+	return left
+}
+
+// checkAgain checks n elements at an index of the window that were found plain, so that the names and sizes of all elements are known.
+func (d *decoder) checkAgain(start int, n uint64) {
+	pos, report := d.s.pos, d.report
+	d.s.pos, d.mode, d.report = start, modeCheck, ignore
+	for ; n > 0; n-- {
+		d.arena.reset()
+		_, _, err := d.name()
+		nameLen, valueLen := d.nameLen, uint64(0)
+		switch {
+		case err != nil: // there was none
+		case d.typ == TypeZset2:
+			err = d.s.skip(8)
+		case d.typ == TypeHash:
+			valueLen, err = d.checkStrLen()
+		}
+		if err != nil {
+			break
+		}
+		d.stillSmall(nameLen, valueLen)
+	}
+	d.s.pos, d.mode, d.report = pos, modeEmit, report
+}
+
+// showPlain is the loop of show.
+func (d *decoder) showPlain(n uint64) (left uint64) {
+	el, named := &d.el, true
+	switch d.typ {
+	case TypeList:
+		el.Kind, named = ElementItem, false
+	case TypeSet:
+		el.Kind = ElementMember
+	case TypeZset2:
+		el.Kind = ElementScored
+	case TypeHash:
+		el.Kind, el.ExpireAt = ElementField, NoExpire
+	default:
+		return n
+	}
+	b := d.s.buf[:d.s.end:d.s.end]
+	d.few.Reset()
+	for ; n > 0 && d.mode == modeEmit; n-- {
+		d.arena.reset()
+		text, p := d.textAt(b, d.s.pos, 0)
+		if p == 0 || named && !d.few.New(dupset.QuickSum(text, 0, len(text))) {
+			break
+		}
+		switch el.Data = text; d.typ {
+		case TypeZset2:
+			if p > len(b)-8 {
+				return n
+			}
+			if el.Score = math.Float64frombits(binary.LittleEndian.Uint64(b[p:])); el.Score != el.Score {
+				return n
+			}
+			p += 8
+		case TypeHash:
+			if el.Value, p = d.textAt(b, p, 1); p == 0 {
+				return n
+			}
+		}
+		d.s.pos = p
+		d.emit()
+	}
+	return n
+}
+
+// textAt returns the string at p and the end of it, which is 0 if that is not whole in b and of a frequent form. The text of a number is in
+// texts[place] then.
+func (d *decoder) textAt(b []byte, p, place int) (text []byte, end int) {
+	if p > len(b)-quickRoom {
+		return nil, 0
+	}
+	if c := int(b[p]); c < 0x40 && c < len(b)-p { // nearly always
+		return b[p+1 : p+1+c : p+1+c], p + 1 + c
+	}
 	h, p := headAt(b, p)
-	if p == 0 || h.size > uint64(len(b)-p) || h.size > uint64(r.dec.limit) {
+	if p == 0 || h.size > uint64(len(b)-p) {
+		return nil, 0
+	}
+	end = p + int(h.size)
+	switch h.form {
+	case formPlain:
+		return b[p:end:end], end
+	case formLZF:
+		if text = d.quickOut(b[p:end], &h); text == nil {
+			return nil, 0
+		}
+		return text, end
+	}
+	return decimal.AppendInt(d.texts[place][:0], intOf(h.form, b[p:end])), end
+}
+
+// quickName hashes the string at p and returns the end of it.
+func (d *decoder) quickName(b []byte, p int) (sum uint64, end int) {
+	h, p := headAt(b, p)
+	if p == 0 || h.size > uint64(len(b)-p) || h.size > uint64(d.limit) {
 		return 0, 0
 	}
 	end = p + int(h.size)
@@ -239,28 +407,27 @@ func (r *Reader) quickName(b []byte, p int) (sum uint64, end int) {
 	case formPlain:
 		return dupset.QuickSum(b, p, int(h.size)), end
 	case formLZF:
-		name := r.quickOut(b[p:end], &h)
+		d.arena.reset()
+		name := d.quickOut(b[p:end], &h)
 		if name == nil {
 			return 0, 0
 		}
 		return dupset.QuickSum(name, 0, len(name)), end
 	}
-	text := strconv.AppendInt(r.nameBuf[:0], intOf(h.form, b[p:end]), 10)
+	text := decimal.AppendInt(d.texts[0][:0], intOf(h.form, b[p:end]))
 	return dupset.QuickSum(text, 0, len(text)), end
 }
 
-// quickOut decompresses a string to where the next one will be decompressed too; nil if it is long or not sound.
-func (r *Reader) quickOut(p []byte, h *strHead) []byte {
-	d := &r.dec
+// quickOut decompresses a string; nil if it is long or not sound. The capacity behind p is lent.
+func (d *decoder) quickOut(p []byte, h *strHead) []byte {
 	if h.out == 0 || max(h.size, h.out) > uint64(d.limit) {
 		return nil
 	}
-	d.arena.reset()
 	out := d.arena.lend(int(h.out))
 	if n, err := lzf.DecompressLent(out, p); err != nil || n != len(out) {
 		return nil
 	}
-	return out
+	return out[:len(out):len(out)]
 }
 
 // quickString passes the string at p.
@@ -326,7 +493,8 @@ func (r *Reader) quickWhole(b []byte, p int) (blob []byte, end int) {
 	blob = b[p:end]
 	switch {
 	case h.form == formLZF:
-		if blob = r.quickOut(blob, &h); blob == nil {
+		r.dec.arena.reset()
+		if blob = r.dec.quickOut(blob, &h); blob == nil {
 			return nil, 0
 		}
 	case h.form != formPlain || h.size > uint64(r.dec.limit):

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
 
 	"github.com/kvfsck/kvfsck/fuzz"
 	"github.com/kvfsck/kvfsck/rdb"
@@ -62,5 +66,139 @@ func FuzzQuick(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		demandSlowAndQuick(t, b, "")
+	})
+}
+
+// shown is all that a reader says of keys and shows of values, of each up to so many elements; faults are told, or refused.
+func shown(src io.Reader, pieces, slow, refuse bool, most int) (o outcome) {
+	opt := rdb.ReaderOptions{OnFault: func(e *rdb.FormatError) error {
+		text, internal := e.CheckerMessage()
+		o.add("fault %v; %s; %q %v; %q", e, e.Message(), text, internal, e.Key)
+		if refuse {
+			return e
+		}
+		return nil
+	}}
+	read := func(r *rdb.Reader) {
+		for r.Next() {
+			e, ok := r.Record().(*rdb.Entry)
+			if !ok {
+				continue
+			}
+			o.add("%v %d %q %v %d %d %d %d", e.Span, e.DB, e.Key, e.Type, e.ExpireAt, e.Idle, e.Freq, e.ValueOffset)
+			n := 0
+			err := e.Visit(func(el *rdb.Element) bool {
+				switch el.Kind {
+				case rdb.ElementString, rdb.ElementItem, rdb.ElementMember:
+					o.add("%d %q", el.Kind, el.Data)
+				case rdb.ElementScored:
+					o.add("%q %x", el.Data, math.Float64bits(el.Score))
+				case rdb.ElementField:
+					o.add("%q %q %d", el.Data, el.Value, el.ExpireAt)
+				default:
+					o.add("%d", el.Kind)
+				}
+				n++
+				return n < most
+			})
+			o.add("%q %v %v", e.Key, e.Span, err)
+		}
+		o.add("end %v", r.Err())
+	}
+	r := rdb.NewReaderOptions(src, opt)
+	if slow {
+		r.Slow()
+	}
+	if !pieces {
+		read(r)
+		return o
+	}
+	s := rdb.NewSplitterOptions(src, rdb.SplitterOptions{Size: 4 << 10})
+	for p := new(rdb.Piece); s.Next(p); {
+		r.Open(p)
+		read(r)
+		if r.Err() != nil {
+			break
+		}
+	}
+	return o
+}
+
+// demandSlowAndShown reads all values in the slow way alone and in all others, from a stream and in pieces.
+func demandSlowAndShown(t *testing.T, b []byte, what any) {
+	t.Helper()
+	for _, refuse := range []bool{false, true} {
+		for _, most := range []int{1, 5, math.MaxInt} {
+			for _, pieces := range []bool{false, true} {
+				want := shown(bytes.NewReader(b), pieces, true, refuse, most)
+				if diff := cmp.Diff(want, shown(bytes.NewReader(b), pieces, false, refuse, most)); diff != "" {
+					t.Fatalf("%v, pieces %v, %d elements:\n%s", what, pieces, most, diff)
+				}
+			}
+		}
+	}
+}
+
+// TestShownIsSlow has values of all kinds, sound and damaged, some with more elements than are passed quickly.
+func TestShownIsSlow(t *testing.T) {
+	for _, c := range ruleCases {
+		demandSlowAndShown(t, c.file, c.name)
+	}
+	files := uint64(24)
+	if testing.Short() {
+		files = 4
+	}
+	targets := rdb.Targets()
+	for seed := range files {
+		opt := fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 40, Idle: 10, Freq: 10, Loose: 20, StringSize: 20 + int(seed%4)*30, Edge: int(seed%3)*10 - 1}
+		b, _ := fuzz.RDB(seed, opt)
+		demandSlowAndShown(t, b, seed)
+		for damage := range uint64(20) {
+			bad, m := fuzz.Mutate(damage, b)
+			demandSlowAndShown(t, bad, m)
+		}
+	}
+}
+
+// TestShownDuplicates has a name that stands twice in collections small and large, behind elements that were shown quickly: the parser proper has to
+// know of them, and of their sizes, by which a checker words it.
+func TestShownDuplicates(t *testing.T) {
+	for _, n := range []int{2, 3, 100, 511, 512, 513, 1000} {
+		for _, long := range []int{0, 63, 64, 65, 100} {
+			for _, first := range []int{0, (n - 1) / 2, n - 2} {
+				for _, typ := range []byte{2, 4, 5} {
+					body := string([]byte{0x80, 0, 0, byte(n >> 8), byte(n)})
+					for i := range n {
+						name := fmt.Sprintf("%d:%s", i, strings.Repeat("x", long*(i%2)))
+						if i == n-1 {
+							name = fmt.Sprintf("%d:%s", first, strings.Repeat("x", long*(first%2)))
+						}
+						body += str(name)
+						switch typ {
+						case 4:
+							body += str(strings.Repeat("v", 10+long*(i%3/2)))
+						case 5:
+							body += le64(1 << 62)
+						}
+					}
+					b := redisFile("\xfe\x00", key(typ, "k"), body, key(0, "after"), str("value"))
+					demandSlowAndShown(t, b, fmt.Sprint(n, long, first, typ))
+					require.Contains(t, strings.Join(shown(bytes.NewReader(b), true, false, true, math.MaxInt), "\n"), "fault", "%d %d %d %d", n, long, first, typ)
+				}
+			}
+		}
+	}
+}
+
+func FuzzShown(f *testing.F) {
+	for _, c := range ruleCases {
+		f.Add(c.file)
+	}
+	for seed := range uint64(4) {
+		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 12, StringSize: 40})
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		demandSlowAndShown(t, b, "")
 	})
 }

@@ -71,7 +71,6 @@ type Reader struct {
 	entry   Entry
 	eof     EOF
 	keyBuf  []byte
-	nameBuf [24]byte    // an integer as text
 	later   []lzf.Block // see quick
 	put     []lzf.Block // memory for later
 	frame   keyFrame    // skim's
@@ -178,6 +177,9 @@ func (r *Reader) resume(p Position) {
 func (r *Reader) Next() bool {
 	err := r.finishValue()
 	for err == nil && r.state == atRecord && !(r.more && r.src.pos == r.src.end) && !(r.single && r.rec != nil) {
+		if r.quickKey() {
+			return true
+		}
 		var rec Record
 		if rec, err = r.step(); err == nil {
 			err = r.faulted

@@ -9,15 +9,24 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/kvfsck/kvfsck/internal/decimal"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
 // AppendBytes appends a byte string: a JSON string if it is valid UTF-8, else {"b64":"..."}.
 func AppendBytes(dst, b []byte) []byte {
-	start := len(dst)
-	out := room(dst, len(b)+slack)
-	out[start] = '"'
-	i, o := 0, start+1 // what is before i in b stands before o in out, which has room for the rest and slack
+	out, o := put(dst[:cap(dst)], len(dst), b)
+	return out[:o]
+}
+
+// put is AppendBytes for a slice of which o bytes are written: it returns the slice, which may have grown, and how many are then. So much
+// room is left that up to sixteen bytes can be written behind the string without asking.
+func put(out []byte, o int, b []byte) ([]byte, int) {
+	start := o
+	out = room(out, o, len(b)+slack)
+	out[o] = '"'
+	i := 0 // what is before i in b stands before o in out, which has room for the rest and slack
+	o++
 	last := lastWord(b)
 	for {
 		// Eight bytes at a time are copied and looked at, up to the first that cannot stand as it is.
@@ -36,13 +45,13 @@ func AppendBytes(dst, b []byte) []byte {
 			if bad = faults(x); bad == 0 {
 				o += int(left)
 				out[o] = '"'
-				return out[:o+1]
+				return out, o + 1
 			}
 		}
 		k := bits.TrailingZeros64(bad) >> 3
 		i, o = i+k, o+k
 		if b[i] < utf8.RuneSelf {
-			if out = room(out[:o], len(b)-i+6+slack); b[i] == '"' { // the most frequent
+			if out = room(out, o, len(b)-i+6+slack); b[i] == '"' { // the most frequent
 				out[o], out[o+1] = '\\', '"'
 				o += 2
 			} else {
@@ -54,7 +63,7 @@ func AppendBytes(dst, b []byte) []byte {
 		for i < len(b) && b[i] >= utf8.RuneSelf {
 			n := runeLen(b[i:])
 			if n == 0 {
-				return appendBase64(out[:start], b)
+				return putBase64(out, start, b)
 			}
 			o += copy(out[o:], b[i:i+n])
 			i += n
@@ -62,8 +71,9 @@ func AppendBytes(dst, b []byte) []byte {
 	}
 }
 
-// slack is what AppendBytes wants beyond the bytes that it copies: a quote before and behind them, and that whole words can be written.
-const slack = 16
+// slack is what put wants beyond the bytes that it copies: a quote before and behind them, that whole words can be written, and what it
+// leaves.
+const slack = 32
 
 const (
 	ones  = 0x0101010101010101
@@ -92,12 +102,13 @@ func lastWord(b []byte) uint64 {
 	return x << (64 - 8*uint(n))
 }
 
-// room returns all of dst's capacity, which is made so many bytes more than its length at least.
-func room(dst []byte, n int) []byte {
-	if cap(dst)-len(dst) < n {
-		dst = slices.Grow(dst, n)
+// room makes room in a slice for n bytes behind the first o. What is behind the new length of the slice is lost.
+func room(out []byte, o, n int) []byte {
+	if len(out)-o < n {
+		out = slices.Grow(out[:o], n)
+		out = out[:cap(out)]
 	}
-	return dst[:cap(dst)]
+	return out
 }
 
 // runeLen returns how many bytes the character takes that b begins with, which is not ASCII, or 0 if it is no UTF-8.
@@ -111,10 +122,13 @@ func runeLen(b []byte) int {
 	return 0
 }
 
-func appendBase64(dst, b []byte) []byte {
-	dst = append(dst, `{"b64":"`...)
-	dst = base64.StdEncoding.AppendEncode(dst, b)
-	return append(dst, `"}`...)
+// putBase64 is put of what is no UTF-8.
+func putBase64(out []byte, o int, b []byte) ([]byte, int) {
+	n := base64.StdEncoding.EncodedLen(len(b))
+	out = room(out, o, n+slack)
+	o += copy(out[o:], `{"b64":"`)
+	base64.StdEncoding.Encode(out[o:o+n], b)
+	return out, o + n + copy(out[o+n:], `"}`)
 }
 
 // short is the letter behind the backslash for the characters that have one.
@@ -136,72 +150,18 @@ const maxExact = 1 << 53
 // AppendUint appends a number, as a string if a double may not hold it.
 func AppendUint(dst []byte, v uint64) []byte {
 	if v <= maxExact {
-		return appendDigits(dst, v)
+		return decimal.Append(dst, v)
 	}
-	return append(appendDigits(append(dst, '"'), v), '"')
+	return append(decimal.Append(append(dst, '"'), v), '"')
 }
 
 // AppendInt is AppendUint of a signed number.
 func AppendInt(dst []byte, v int64) []byte {
 	if -maxExact <= v && v <= maxExact {
-		return appendSigned(dst, v)
+		return decimal.AppendInt(dst, v)
 	}
-	return append(appendSigned(append(dst, '"'), v), '"')
+	return append(decimal.AppendInt(append(dst, '"'), v), '"')
 }
-
-func appendSigned(dst []byte, v int64) []byte {
-	if v < 0 {
-		return appendDigits(append(dst, '-'), -uint64(v))
-	}
-	return appendDigits(dst, uint64(v))
-}
-
-// appendDigits is strconv.AppendUint to the base of ten without its copy.
-func appendDigits(dst []byte, v uint64) []byte {
-	n := len(dst) + decimals(v)
-	out := room(dst, maxDecimals)
-	i := n
-	for v >= 100 {
-		q := v / 100
-		i -= 2
-		binary.LittleEndian.PutUint16(out[i:], pairs[v-100*q])
-		v = q
-	}
-	if v >= 10 {
-		binary.LittleEndian.PutUint16(out[i-2:], pairs[v])
-	} else {
-		out[i-1] = '0' + byte(v)
-	}
-	return out[:n]
-}
-
-// maxDecimals is how many digits a number of 64 bits has at most.
-const maxDecimals = 20
-
-// decimals returns how many digits v has.
-func decimals(v uint64) int {
-	n := bits.Len64(v|1) * 1233 >> 12 // by the logarithm of two; it may be one too many or right, counted from 0
-	if v >= powers[n] {
-		n++
-	}
-	return n
-}
-
-// powers are those of ten, but for the first, which counts 0 as one digit.
-var powers = func() (t [maxDecimals]uint64) {
-	for i, p := 1, uint64(10); i < len(t); i, p = i+1, 10*p {
-		t[i] = p
-	}
-	return t
-}()
-
-// pairs are the numbers below 100 in two digits, as they lie in memory.
-var pairs = func() (t [100]uint16) {
-	for i := range t {
-		t[i] = uint16('0'+i/10) | uint16('0'+i%10)<<8
-	}
-	return t
-}()
 
 // AppendScore appends a score as a JSON string: the shortest decimal that reads back as the same double.
 func AppendScore(dst []byte, f float64) []byte {
@@ -219,7 +179,7 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-inf"...)
 	case abs < maxExact && f == math.Trunc(f) && (f != 0 || !math.Signbit(f)):
-		return appendSigned(dst, int64(f))
+		return decimal.AppendInt(dst, int64(f))
 	case abs < 1e-6 && f != 0 || abs >= 1e21:
 		return strconv.AppendFloat(dst, f, 'e', -1, bits)
 	default:
@@ -240,8 +200,8 @@ func appendModuleFloat(dst []byte, f float64, raw uint64, bits int) []byte {
 
 // appendID appends a stream id as a JSON string.
 func appendID(dst []byte, id rdb.StreamID) []byte {
-	dst = appendDigits(append(dst, '"'), id.MS)
-	dst = appendDigits(append(dst, '-'), id.Seq)
+	dst = decimal.Append(append(dst, '"'), id.MS)
+	dst = decimal.Append(append(dst, '-'), id.Seq)
 	return append(dst, '"')
 }
 

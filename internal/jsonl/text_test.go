@@ -137,26 +137,6 @@ func TestNumbers(t *testing.T) {
 	require.Equal(t, `"-9223372036854775808"`, string(jsonl.AppendInt(nil, math.MinInt64)))
 }
 
-func TestNumbersAreTheirDecimals(t *testing.T) {
-	check := func(v uint64) {
-		want := strconv.FormatUint(v, 10)
-		require.Equal(t, want, strings.Trim(string(jsonl.AppendUint(nil, v)), `"`))
-		require.Equal(t, strconv.FormatInt(int64(v), 10), strings.Trim(string(jsonl.AppendInt([]byte(nil), int64(v))), `"`))
-	}
-	for v := range uint64(2000) {
-		check(v)
-	}
-	for p, ok := uint64(1), true; ok; p, ok = p*10, p <= math.MaxUint64/10 {
-		for _, v := range []uint64{p - 1, p, p + 1, -p, 1 - p} {
-			check(v)
-		}
-	}
-	random := rand.New(rand.NewPCG(5, 6))
-	for range 20_000 {
-		check(random.Uint64() >> random.IntN(64))
-	}
-}
-
 func TestStringEncoding(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"0", "int"}, {"-1", "int"}, {"12345", "int"}, {"9223372036854775807", "int"}, {"-9223372036854775808", "int"},

@@ -64,11 +64,41 @@ func (w *Writer) Entry(e *rdb.Entry) error {
 
 // one writes an element.
 func (w *Writer) one(el *rdb.Element) bool {
-	w.element(w.entry, el)
+	switch el.Kind {
+	case rdb.ElementItem, rdb.ElementMember, rdb.ElementField:
+		w.texts(el)
+	default:
+		w.element(w.entry, el)
+	}
 	if w.full() {
 		w.err = w.relieve()
 	}
 	return w.err == nil
+}
+
+// texts writes an element that is a string or two.
+func (w *Writer) texts(el *rdb.Element) {
+	out, o := w.buf[:cap(w.buf)], len(w.buf)
+	out = room(out, o, slack)
+	if !w.first {
+		out[o] = ','
+		o++
+	}
+	if w.first = false; el.Kind != rdb.ElementField {
+		out, o = put(out, o, el.Data)
+		w.buf = out[:o]
+		return
+	}
+	out[o] = '['
+	out, o = put(out, o+1, el.Data)
+	out[o] = ','
+	if out, o = put(out, o+1, el.Value); el.ExpireAt != rdb.NoExpire {
+		out[o] = ','
+		w.buf = append(AppendInt(out[:o+1], el.ExpireAt), ']')
+		return
+	}
+	out[o] = ']'
+	w.buf = out[:o+1]
 }
 
 // Close writes what is left and removes what was temporary. It does not close the underlying writer, and the Writer can be used on.
@@ -169,27 +199,16 @@ func (w *Writer) comma() {
 	w.first = false
 }
 
-// element writes an element of the value.
+// element writes any other element of the value.
 func (w *Writer) element(e *rdb.Entry, el *rdb.Element) {
 	switch el.Kind {
 	case rdb.ElementString:
 		w.fields(e, &ofStrings[stringForm(el.Data)], rdb.KindString)
 		w.buf = AppendBytes(w.buf, el.Data)
-	case rdb.ElementItem, rdb.ElementMember:
-		w.comma()
-		w.buf = AppendBytes(w.buf, el.Data)
 	case rdb.ElementScored:
 		w.comma()
 		b := AppendBytes(append(w.buf, '['), el.Data)
 		w.buf = append(AppendScore(append(b, ','), el.Score), ']')
-	case rdb.ElementField:
-		w.comma()
-		b := AppendBytes(append(w.buf, '['), el.Data)
-		b = AppendBytes(append(b, ','), el.Value)
-		if el.ExpireAt != rdb.NoExpire {
-			b = AppendInt(append(b, ','), el.ExpireAt)
-		}
-		w.buf = append(b, ']')
 	case rdb.ElementModuleID:
 		b := AppendBytes(append(w.buf, `"module":`...), []byte(el.ModuleID.Name()))
 		b = AppendInt(append(b, `,"version":`...), int64(el.ModuleID.Version()))

@@ -107,6 +107,22 @@ func anyNumber(b []byte, pairs bool) bool {
 	return false
 }
 
+// At returns the entry at p of a listpack that [Plain] accepted, and where the next one is: a string, which is part of b, or, where that is
+// nil, an integer. The first entry is where [Open] says, the last ends at the last byte.
+func At(b []byte, p int) (text []byte, v int64, next int) {
+	c := b[p]
+	switch n := p + int(short[c]); {
+	case c < 0x80:
+		return nil, int64(c), p + 2
+	case c < 0xC0:
+		return b[p+1 : n : n], 0, n + 1
+	case n > p:
+		return nil, intAt(b[p:n]), n + 1
+	}
+	n := p + 2 + int(c&0x0F)<<8 + int(b[p+1])
+	return b[p+2 : n : n], 0, n + redisWidth(int64(n-p))
+}
+
 // Open returns where the first entry of b is, 0 if b is not framed as a listpack. With b less its last byte, [Skip] and [IntAt] pass entries
 // that are plainly sound; both return where the next one is, or 0.
 func Open(b []byte) int {

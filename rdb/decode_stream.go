@@ -46,7 +46,8 @@ func (d *decoder) stream() error {
 		d.newDups()
 	}
 	w := &d.sw
-	*w = streamWalk{d: d}
+	w.node.Trim()
+	*w = streamWalk{d: d, node: w.node}
 	err := w.allNodes()
 	if err == nil {
 		err = w.metadata()

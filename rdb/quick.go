@@ -137,9 +137,11 @@ func (r *Reader) quickKey() bool {
 // quickEntry makes the Entry of a frame, which ends at an offset.
 func (r *Reader) quickEntry(b []byte, k *keyFrame, end int64) {
 	at, e := r.src.base+int64(k.start), &r.entry
-	*e = Entry{
-		Span: Span{at, end - at}, DB: r.dec.db, Key: k.text[:len(k.text):len(k.text)], Type: k.typ, Family: r.dec.family,
-		ExpireAt: k.expireAt, Idle: -1, Freq: -1, ValueOffset: r.src.base + int64(k.value), r: r,
+	e.Span, e.ValueOffset = Span{at, end - at}, r.src.base+int64(k.value)
+	e.DB, e.Family, e.Key, e.Type = r.dec.db, r.dec.family, k.text[:len(k.text):len(k.text)], k.typ
+	e.ExpireAt, e.Idle, e.Freq, e.r = k.expireAt, -1, -1, r
+	if e.Meta != nil {
+		e.Meta = nil
 	}
 	if n := k.typeByte - k.start; n > 0 && (n != 9 || b[k.start] != opExpireTimeMS) {
 		e.said(b[k.start:k.typeByte])

@@ -144,7 +144,7 @@ func TestShownIsSlow(t *testing.T) {
 	for _, c := range ruleCases {
 		demandSlowAndShown(t, c.file, c.name)
 	}
-	files := uint64(24)
+	files := uint64(12)
 	if testing.Short() {
 		files = 4
 	}
@@ -153,7 +153,7 @@ func TestShownIsSlow(t *testing.T) {
 		opt := fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 40, Idle: 10, Freq: 10, Loose: 20, StringSize: 20 + int(seed%4)*30, Edge: int(seed%3)*10 - 1}
 		b, _ := fuzz.RDB(seed, opt)
 		demandSlowAndShown(t, b, seed)
-		for damage := range uint64(20) {
+		for damage := range uint64(10) {
 			bad, m := fuzz.Mutate(damage, b)
 			demandSlowAndShown(t, bad, m)
 		}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kvfsck/kvfsck/internal/decimal"
 	"github.com/kvfsck/kvfsck/rdb/internal/listpack"
 	"github.com/kvfsck/kvfsck/rdb/internal/packed"
 )
@@ -58,11 +59,23 @@ type Node struct {
 	names    [][]byte // of the master record
 	master   int64    // number of them; may be negative in a damaged node
 	text     []byte   // of names and values stored as integers
-	scratch  [packed.MaxIntText]byte
 	entry    Entry
 	err      error
 	miscount error
 }
+
+// Trim gives up buffers that are larger than most nodes need.
+func (n *Node) Trim() {
+	if cap(n.names) > mostNames || cap(n.entry.Fields) > mostNames || cap(n.text) > mostText {
+		n.names, n.entry.Fields, n.text = nil, nil, nil
+	}
+}
+
+// What is kept of buffers, in names and bytes.
+const (
+	mostNames = 1 << 12
+	mostText  = 64 << 10
+)
 
 // Walk reads the records of the listpack that it has been reset to, as the servers validate them, and shows each to visit, unless
 // that is nil. live is how many are not deleted, up to the first fault. For a count in the listpack's header that is wrong, which
@@ -166,7 +179,7 @@ func (n *Node) bytes() []byte {
 		n.text = make([]byte, 0, max(4<<10, min(2*cap(n.text), 1<<20))) // the old one is in use
 	}
 	from := len(n.text)
-	n.text = append(n.text, n.it.Text(n.scratch[:0])...)
+	n.text = decimal.AppendInt(n.text, n.it.Int())
 	return n.text[from:]
 }
 

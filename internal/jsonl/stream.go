@@ -76,15 +76,21 @@ func separate(b []byte) []byte {
 func appendStreamEntry(b []byte, el *rdb.Element) []byte {
 	b = appendID(append(b, '['), el.ID)
 	b = append(b, ',', '[')
+	out, o := b[:cap(b)], len(b)
+	out = room(out, o, slack)
 	for i := 0; i+1 < len(el.Fields); i += 2 {
 		if i > 0 {
-			b = append(b, ',')
+			out[o] = ','
+			o++
 		}
-		b = AppendBytes(append(b, '['), el.Fields[i])
-		b = AppendBytes(append(b, ','), el.Fields[i+1])
-		b = append(b, ']')
+		out[o] = '['
+		out, o = put(out, o+1, el.Fields[i])
+		out[o] = ','
+		out, o = put(out, o+1, el.Fields[i+1])
+		out[o] = ']'
+		o++
 	}
-	return append(b, ']', ']')
+	return append(out[:o], ']', ']')
 }
 
 func appendStreamMeta(b []byte, m *rdb.StreamMeta) []byte {

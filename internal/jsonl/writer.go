@@ -65,8 +65,9 @@ func (w *Writer) Entry(e *rdb.Entry) error {
 // one writes an element.
 func (w *Writer) one(el *rdb.Element) bool {
 	switch el.Kind {
-	case rdb.ElementItem, rdb.ElementMember, rdb.ElementField:
-		w.texts(el)
+	case rdb.ElementItem, rdb.ElementMember, rdb.ElementScored, rdb.ElementField:
+		w.buf = appendElement(w.buf, el, w.first)
+		w.first = false
 	default:
 		w.element(w.entry, el)
 	}
@@ -76,29 +77,33 @@ func (w *Writer) one(el *rdb.Element) bool {
 	return w.err == nil
 }
 
-// texts writes an element that is a string or two.
-func (w *Writer) texts(el *rdb.Element) {
-	out, o := w.buf[:cap(w.buf)], len(w.buf)
+// appendElement appends an element of a list, set, sorted set or hash.
+func appendElement(dst []byte, el *rdb.Element, first bool) []byte {
+	out, o := dst[:cap(dst)], len(dst)
 	out = room(out, o, slack)
-	if !w.first {
+	if !first {
 		out[o] = ','
 		o++
 	}
-	if w.first = false; el.Kind != rdb.ElementField {
+	if el.Kind == rdb.ElementItem || el.Kind == rdb.ElementMember {
 		out, o = put(out, o, el.Data)
-		w.buf = out[:o]
-		return
+		return out[:o]
 	}
 	out[o] = '['
 	out, o = put(out, o+1, el.Data)
 	out[o] = ','
-	if out, o = put(out, o+1, el.Value); el.ExpireAt != rdb.NoExpire {
+	o++
+	switch {
+	case el.Kind == rdb.ElementScored:
+		return append(AppendScore(out[:o], el.Score), ']')
+	case el.ExpireAt != rdb.NoExpire:
+		out, o = put(out, o, el.Value)
 		out[o] = ','
-		w.buf = append(AppendInt(out[:o+1], el.ExpireAt), ']')
-		return
+		return append(AppendInt(out[:o+1], el.ExpireAt), ']')
 	}
+	out, o = put(out, o, el.Value)
 	out[o] = ']'
-	w.buf = out[:o+1]
+	return out[:o+1]
 }
 
 // Close writes what is left and removes what was temporary. It does not close the underlying writer, and the Writer can be used on.
@@ -205,10 +210,6 @@ func (w *Writer) element(e *rdb.Entry, el *rdb.Element) {
 	case rdb.ElementString:
 		w.fields(e, &ofStrings[stringForm(el.Data)], rdb.KindString)
 		w.buf = AppendBytes(w.buf, el.Data)
-	case rdb.ElementScored:
-		w.comma()
-		b := AppendBytes(append(w.buf, '['), el.Data)
-		w.buf = append(AppendScore(append(b, ','), el.Score), ']')
 	case rdb.ElementModuleID:
 		b := AppendBytes(append(w.buf, `"module":`...), []byte(el.ModuleID.Name()))
 		b = AppendInt(append(b, `,"version":`...), int64(el.ModuleID.Version()))

@@ -148,6 +148,9 @@ var further = []struct {
 	{"redis-8.6/lru.rdb", 394, 8, "", 8},                                                  // zeros read as two empty keys
 	{"valkey-8.0/dbs.rdb", 2048, 512, "", 512},                                            // a block of zeros behind an empty value; the key before it is whole
 	{"redis-4.0/hashes.rdb", 28437, 0, "\x25\x7e\x4c\xd1\xaf\x1d\xac\xea\x19\xdc\xbe", 0}, // inside of the only expiry
+	{"valkey-9.1/dbs.rdb", 1900, 0, "2", 0},                                               // a string swallows a key, and no reading fails
+	{"redis-7.2/lfu.rdb", 622, 0, ":24", 0},                                               // a string swallows two keys, the second of which expires
+	{"redis-6.2/dbs.rdb", 376, 0, "\"\xF3\x83\x8C\x15K\x87\xFDg\x90\xD1\x87\xD8", 0},      // a key swallows its value and the next key
 }
 
 // TestSalvageFurther: of other damages than those of the recipes nothing is kept that was not in the file either.

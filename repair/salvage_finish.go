@@ -19,6 +19,9 @@ var ErrDuplicates = errors.New("repair: too many duplicate keys")
 // finish completes the account when all of the file has been read.
 func (s *salvager) finish() (*Salvaged, error) {
 	s.settleVersion()
+	if s.freeSwallowed() {
+		s.again = true
+	}
 	if s.placeDBs() {
 		s.again = true
 	}

@@ -1,0 +1,152 @@
+package repair
+
+import (
+	"io"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// A length that grew so much that the value ends where some later record does swallows the records between, and reading never fails:
+//
+//	00 str key  len "value | 00 str key  str value | 00 str key  str value" | 00 str key ...
+//	            '-- grown ------------------------------------------------>'
+//
+// But the file says how many keys a database has. Where some are missing though nothing else is damaged there, and one string, and no other, ends with just
+// so many sound ones, that one is damaged and these are the missing ones.
+
+const (
+	swallowMost  = 16 << 10 // bytes of a record that are looked through: as many as a length of two bytes says
+	swallowSpend = 64 << 20 // and of all that is tried there, beside twice the size of the file
+)
+
+// swallower looks for records inside others.
+type swallower struct {
+	s     *salvager
+	spent int64
+	count map[int64]int // how many sound records lead from an offset to the end of the one that is looked at
+	first record        // of those found last
+}
+
+// freeSwallowed takes out records that swallowed all keys that a database lacks, and gives these back. It reports whether there were any.
+func (s *salvager) freeSwallowed() (any bool) {
+	if s.truncate || s.out.ChecksumRight || s.hinted == 0 {
+		return false
+	}
+	w := &swallower{s: s, count: map[int64]int{}}
+	for i := range s.segs {
+		g, next := &s.segs[i], s.probe.end
+		if i+1 < len(s.segs) {
+			next = s.segs[i+1].start
+		} else if r := s.out.Regions; len(r) > 0 && r[len(r)-1].Kind == RegionEnd {
+			next = r[len(r)-1].Start
+		}
+		if !g.selected || !g.hinted || g.lost > 0 || len(g.pieces) != 1 || g.pieces[0].end != next || uint64(g.keys) >= g.hint[0] {
+			continue
+		}
+		if f, ok := w.search(g.pieces[0], int(min(g.hint[0]-uint64(g.keys), swallowMost))); ok {
+			s.free(g, &f, &w.first)
+			any = true
+		}
+	}
+	return any
+}
+
+// search returns the one string of a piece that ends with n sound ones; ok is false if there is none, or if there are several.
+func (w *swallower) search(p span, n int) (found record, ok bool) {
+	s := w.s
+	x := newRecordReader(s.opt)
+	defer x.r.Close()
+	x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
+	var f, first record
+	for x.head(&f) {
+		if x.value(&f) != nil || s.tick(f.start) != nil {
+			return found, false
+		}
+		if f.what != isKey || f.typ != rdb.TypeString || !w.holds(&f, n) {
+			continue
+		}
+		if ok || w.spent > swallowSpend+2*s.size {
+			return found, false
+		}
+		found, first, ok = f, w.first, true
+	}
+	w.first = first
+	return found, ok && w.spent <= swallowSpend+2*s.size
+}
+
+// holds reports whether a record ends with n sound ones. The first of them, with all that belongs to it, is left in first.
+func (w *swallower) holds(f *record, n int) bool {
+	const head = 4 // bytes of a record at least
+	p := &w.s.probe
+	w.begin()
+	own := afterModifiers(p.view.at(f.start, 64)) + head
+	if own < head {
+		return false
+	}
+	w.count[f.end] = 1
+	from := max(f.start+int64(own), f.end-swallowMost)
+	ok := false
+	for at := f.end - head; at >= from && w.spent <= swallowSpend+2*p.end; at-- {
+		b := p.view.at(at, 1<<10)
+		if !p.plausible(b) || p.soundHead(at, b) < headLeast {
+			continue
+		}
+		w.spent += f.end - at
+		r := p.probe(at)
+		if r == nil || r.what != isKey || r.damaged || r.nameless || r.end > f.end || w.count[r.end] == 0 {
+			continue
+		}
+		if w.count[at] = w.count[r.end] + 1; w.count[at] == n+1 && r.score >= headMin {
+			w.first, ok = *r, true
+		}
+	}
+	return ok
+}
+
+// begin forgets what the last record held.
+func (w *swallower) begin() {
+	const few = 64 // to clear a map that once had many costs as much as these
+	if len(w.count) > few {
+		w.count = map[int64]int{}
+	}
+	clear(w.count)
+	if p := &w.s.probe; len(p.known) > few {
+		p.known = map[int64]*record{}
+	}
+	w.s.probe.forgetAll()
+}
+
+// free takes a record out that swallowed others, the first of which is given.
+func (s *salvager) free(g *segment, f, first *record) {
+	p := g.pieces[0]
+	end, n := first.start, int64(g.hint[0])-g.keys
+	if !first.expires && s.modifiersLost(first, first.start, false) {
+		end = first.end
+		n--
+		s.out.DoubtfulKeys++
+		s.nameLost(first.start, first.end, LostKey{DB: g.db, Doubt: DoubtExpiry})
+	}
+	x := newRecordReader(s.opt)
+	defer x.r.Close()
+	x.r.Resume(io.NewSectionReader(s.src, end, f.end-end), s.probe.position(end))
+	for r := (record{}); x.head(&r); {
+		if r.expires {
+			g.expires++
+		}
+	}
+	if f.expires {
+		g.expires--
+	}
+	g.keys += n - 1
+	g.lost++
+	g.pieces = g.pieces[:0]
+	if p.start < f.start {
+		g.pieces = append(g.pieces, span{p.start, f.start})
+	}
+	if end < p.end {
+		g.pieces = append(g.pieces, span{end, p.end})
+	}
+	s.surplusCuts = append(s.surplusCuts, cut{span{f.start, end}, s.segmentAt(f.start)})
+	s.out.DoubtfulKeys++
+	s.nameLost(f.start, f.end, LostKey{DB: g.db, Doubt: DoubtEnd})
+}

@@ -24,14 +24,42 @@ type bareAccount struct {
 	hinted         bool
 	keys, expiring int64 // as the file says
 	accounted      int64 // keys that are kept or known to be lost
+	sure           int64 // those of them that were keys without doubt
 	known          int64 // those of them that expire
 	torn           int64 // those that may
 	uncertain      bool  // of some it is not certain that they are of this database
 }
 
+// accounts returns what is known of the keys of each database; nil if there are too many of them.
+func (s *salvager) accounts() map[uint64]*bareAccount {
+	accounts := map[uint64]*bareAccount{}
+	for i := range s.segs {
+		g := &s.segs[i]
+		a := accounts[g.db]
+		if a == nil {
+			if len(accounts) == segmentsMost/8 {
+				return nil
+			}
+			a = &bareAccount{}
+			accounts[g.db] = a
+		}
+		a.accounted += g.keys + g.lost
+		a.sure += g.keys + g.sure
+		a.known += g.expires + g.gone
+		a.torn += g.torn
+		a.uncertain = a.uncertain || g.gap && !g.selected && !g.certain && i > 0
+		if g.hinted {
+			a.hinted = true
+			a.keys += int64(min(g.hint[0], 1<<62))
+			a.expiring += int64(min(g.hint[1], 1<<62))
+		}
+	}
+	return accounts
+}
+
 // missing is how many keys that are kept must have lost their expiry.
 func (a *bareAccount) missing() int64 {
-	if !a.hinted || a.uncertain {
+	if a == nil || !a.hinted || a.uncertain {
 		return 0
 	}
 	surplus := a.accounted - a.keys // which were none of its keys, or stand twice
@@ -44,27 +72,7 @@ func (s *salvager) cutBare() {
 	if len(s.bareKeys) == 0 || len(s.bareKeys) == bareMost {
 		return
 	}
-	accounts := map[uint64]*bareAccount{}
-	for i := range s.segs {
-		g := &s.segs[i]
-		a := accounts[g.db]
-		if a == nil {
-			if len(accounts) == segmentsMost/8 {
-				return
-			}
-			a = &bareAccount{}
-			accounts[g.db] = a
-		}
-		a.accounted += g.keys + g.lost
-		a.known += g.expires + g.gone
-		a.torn += g.torn
-		a.uncertain = a.uncertain || g.gap && !g.selected && !g.certain && i > 0
-		if g.hinted {
-			a.hinted = true
-			a.keys += int64(min(g.hint[0], 1<<62))
-			a.expiring += int64(min(g.hint[1], 1<<62))
-		}
-	}
+	accounts := s.accounts()
 	may := map[uint64]int64{}
 	for _, k := range s.bareKeys {
 		may[s.segs[k.segment].db]++
@@ -72,7 +80,7 @@ func (s *salvager) cutBare() {
 	for _, k := range s.bareKeys {
 		db := s.segs[k.segment].db
 		if n := accounts[db].missing(); n > 0 && may[db] <= max(few, n) {
-			s.cutDoubtful(k, false)
+			s.cutDoubtful(k, false, DoubtExpiry)
 		}
 	}
 }

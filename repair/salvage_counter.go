@@ -18,7 +18,7 @@ func (p *prober) brokenCounter(f *record) bool {
 	if f.end-f.start > 2*counterDense {
 		return false
 	}
-	v := p.plainString(f, p.view.at(f.start, int(f.end-f.start)))
+	v := p.stringOf(f)
 	name := v[:min(len(v), 6)] // in which a byte may be wrong, missing or too much
 	like := bytes.HasPrefix(name, []byte("HY")) || bytes.HasPrefix(name, []byte("H")) && bytes.Contains(name, []byte("LL"))
 	return like && !counter(v)

@@ -211,10 +211,28 @@ func (s *salvager) solve(w, end int64, calm float64) {
 		s.doubts = s.doubts[:doubts]
 		return
 	}
+	s.judgeBefore(path, g)
 	s.replace(g, path)
 	slices.Reverse(behind)
 	s.recent = append(s.recent, behind...)
 	s.pos = pos
+}
+
+// judgeBefore leaves out the record before those read anew, if nothing begins any more where it ends and that is not where it seems to end.
+func (s *salvager) judgeBefore(path []*record, g *gap) {
+	i := len(s.recent) - 1
+	for i >= 0 && s.recent[i].start >= g.w {
+		i--
+	}
+	if i < 0 || s.recent[i].end != g.w || s.recent[i].damaged || len(path) > 0 && path[0].start == g.w {
+		return
+	}
+	if g.next = g.anchor; len(path) > 0 {
+		g.next = path[0].start
+	}
+	if f := &s.recent[i]; !s.endsThere(f, g) {
+		f.damaged, f.doubt = true, DoubtEnd
+	}
 }
 
 // gained is the evidence for the records of a reading that are not those read before. Where nothing failed they must be one row up to the

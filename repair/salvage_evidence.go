@@ -42,11 +42,14 @@ const (
 	endInside    = -16 // an end mark where the file goes on
 )
 
+// legacyRare is the share of keys, as a divisor, below which a type that servers do not write any more is rather misread.
+const legacyRare = 64
+
 func (c *census) typeBits(t rdb.Type) float64 {
 	prior := 1.0 / 12
 	switch c.table[t] {
-	case legacy:
-		if c.types[t] == 0 {
+	case legacy: // other programs may write it, but then hardly once
+		if c.types[t] == 0 || c.types[t]*legacyRare < c.keys {
 			return neverWritten
 		}
 	case unknown:
@@ -325,7 +328,7 @@ func (c *census) weighOther(f *record, x *recordReader, b []byte, size int64) fl
 		}
 		return selectBits
 	case isResize:
-		if f.numbers[0] > 16*uint64(size)+1000 || f.numbers[1] > f.numbers[0] || !plainLengths(b[min(1, len(b)):], 2) { // the file may be cut short
+		if f.numbers[0] == 0 || f.numbers[0] > 16*uint64(size)+1000 || f.numbers[1] > f.numbers[0] || !plainLengths(b[min(1, len(b)):], 2) { // the file may be cut short
 			return oddBits
 		}
 		return resizeBits

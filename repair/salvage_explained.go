@@ -100,6 +100,9 @@ func (p *prober) keyExplains(b []byte, at int) bool {
 		for n := 1; m > 0 && n <= longKey && key+n < len(b); n++ {
 			p.trial = append(append(p.trial[:0], byte(t)), appendLength(nil, uint64(n))...)
 			p.trial = append(p.trial, b[key:]...)
+			if key+n == len(b)-1 && b[key+n] == 0 { // which may be the last byte of the next record's expiry
+				continue
+			}
 			if f, ok := p.fits(p.trial); ok && (f.verified || len(b) <= explainPlain && p.keyText(p.trial[1:]) >= explainText) {
 				return true
 			}

@@ -33,6 +33,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 	if err := s.cutDuplicates(); err != nil {
 		return nil, err
 	}
+	s.cutWeak()
 	s.cutSurplus()
 	s.cutBare()
 	s.enterSurplusCuts()

@@ -19,15 +19,16 @@ import (
 //
 // What does not pass is left out and reported as doubtful.
 const (
-	ofStrings  = 8    // evidence for a key that may be a string of a collection
-	tailMin    = 9    // evidence for a record behind a record
-	mostly     = 0.9  // share of keys from which a key without what the others have has lost it
-	sometimes  = 0.03 // share from which it may have
-	zeroEdge   = 12   // zero bytes that may be a block of them
-	tornTail   = 32   // bytes at the end of a file cut short that are too few for evidence
-	zeroFew    = 4    // on either side of where a value seems to end
-	sectorSize = 512
-	oddLeast   = 8 // keys from which on it is known what there is not
+	ofStrings     = 8    // evidence for a key that may be a string of a collection
+	tailMin       = 9    // evidence for a record behind a record
+	mostly        = 0.9  // share of keys from which a key without what the others have has lost it
+	sometimes     = 0.03 // share from which it may have
+	zeroEdge      = 12   // zero bytes that may be a block of them
+	tornTail      = 32   // bytes at the end of a file cut short that are too few for evidence
+	zeroFew       = 4    // on either side of where a value seems to end
+	sectorSize    = 512
+	expiryLongest = 16 // bytes of an expiry with what can follow it, one of them damaged
+	oddLeast      = 8  // keys from which on it is known what there is not
 
 	year2000  = 946684800000 // in milliseconds
 	year10000 = 253402300800000
@@ -102,6 +103,7 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 			sum += max(0, float64(row[0].score))
 			doubt := s.doubtHead(row[0], sum, g)
 			if doubt == "" {
+				markWeak(row)
 				break
 			}
 			s.doubt(row[0], doubt)
@@ -153,6 +155,9 @@ func (s *salvager) judgeBehindDamage(row []*record, g *gap) []*record {
 			continue
 		}
 		kept = append(kept, row[i])
+		if row[i-1].damaged {
+			markWeak(row[i:])
+		}
 	}
 	return kept
 }
@@ -192,13 +197,22 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	torn := g.tornStrings()
-	if first := sum == max(0, float64(f.score)); first && f.likeField() && torn >= 0 && torn < f.start &&
-		(g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) {
+	first := sum == max(0, float64(f.score))
+	thin := first && f.likeField() && torn >= 0 && torn < f.start &&
+		(g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
+		!ok && sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1)))
+	if doubt := s.doubtExpiry(f, from); doubt != "" {
+		return doubt
+	}
+	if thin {
 		return DoubtBeginning
 	}
-	if !ok && sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1))) {
-		return DoubtBeginning
-	}
+	return ""
+}
+
+// doubtExpiry says what is to be said against the first record behind a gap that begins at from because of what may have stood before its type, or of its
+// type itself.
+func (s *salvager) doubtExpiry(f *record, from int64) Doubt {
 	if f.expires {
 		return ""
 	}
@@ -210,13 +224,20 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	}
 	zeros := int64(s.probe.view.zerosBefore(f.start, 2*viewSize/1024))
 	zeros = min(zeros, f.start-from)
-	if zeros >= zeroEdge && f.start%sectorSize != 0 && f.typ == rdb.TypeString {
+	if zeros >= zeroEdge && f.start%sectorSize != 0 && f.typ == rdb.TypeString && !s.plainText(f) {
 		return DoubtBeginning
 	}
 	if s.modifiersLost(f, from, zeros >= zeroEdge) {
 		return DoubtExpiry
 	}
 	return ""
+}
+
+// plainText reports whether a record is a string of text. No value of another type would read as one.
+func (s *salvager) plainText(f *record) bool {
+	const least = 3
+	v := s.probe.stringOf(f)
+	return len(v) >= least && isText(v)
 }
 
 // oddName reports whether a key beside a gap is empty or has control characters as no other has: then it is rather a part of a value.
@@ -292,6 +313,11 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	if always {
 		return true
 	}
+	if n := f.start - from; n > 0 && n <= expiryLongest && f.typ != rdb.TypeModule2 {
+		if b := s.probe.view.at(from, 1); len(b) > 0 && b[0] == opExpireTimeMS { // whatever other keys of its form do
+			return true
+		}
+	}
 	if never && idle+freqs == 0 {
 		return false
 	}
@@ -314,7 +340,7 @@ func (s *salvager) keyOf(f *record) []byte {
 // likeExpiry reports whether the n bytes that begin b, before a record, may be what is left of its expiry, which begins or ends them. What
 // is far from both ends is no part of it: damage that wide leaves nothing of the record either. modified says that an idle time or counter follows.
 func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
-	const longest = 16 // with what can follow it
+	const longest = expiryLongest
 	if int64(len(b)) < n || n == 0 {
 		return n != 0
 	}
@@ -343,7 +369,7 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 		return true
 	}
 	k := len(tail)
-	return (s.census.expires > 0 || s.census.willExpire && k < 8) && k >= 3 && tail[k-1] == 0 && tail[k-2] == 0 && tail[k-3] > 0 && (tail[k-3] < 0x10 || tail[k-3] > 0xE0)
+	return s.census.expiring() && k >= 3 && tail[k-1] == 0 && tail[k-2] == 0 && tail[k-3] > 0 && (tail[k-3] < 0x10 || tail[k-3] > 0xE0)
 }
 
 // zerosThen reports whether b ends with a block of zero bytes and less than an expiry behind it: the gap is as good as those few bytes.

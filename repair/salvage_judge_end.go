@@ -4,6 +4,11 @@ import "github.com/kvfsck/kvfsck/rdb"
 
 // endsThere reports whether a record before a gap ends where it seems to.
 func (s *salvager) endsThere(f *record, g *gap) bool {
+	return s.seemsToEnd(f, g) && g.overlapping(f) == nil && !g.valueInside(f)
+}
+
+// seemsToEnd is endsThere as far as the record itself says, and what begins behind it.
+func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	v := &s.probe.view
 	switch {
 	case f.what != isKey && f.what != isModuleAux:
@@ -14,7 +19,7 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 		return false
 	case f.verified && f.typ == rdb.TypeString:
 		b := v.at(f.end, 1)
-		return len(b) == 0 || b[0] >= opMeta || s.probe.headBehind(f.end) == 0
+		return len(b) == 0 || b[0] >= opMeta || s.probe.headBehind(f.end) == 0 && !g.tooSmall(f.end)
 	case f.verified:
 		return true
 	case s.oddStream(f):
@@ -30,8 +35,14 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 	case !g.found && s.probe.end-f.end <= tornTail:
 		return s.probe.runsOut(f.end)
 	}
+	if s.emptyBeforeZeros(f) {
+		return false
+	}
 	if text, more := s.probe.textEnds(f); text {
 		return !more && !s.endsInKey(f) || more && s.probe.firstByteWrong(f.end)
+	}
+	if s.probe.readsOn(f) && !s.probe.firstByteWrong(f.end) {
+		return false
 	}
 	if k := s.probe.headBehind(f.end); k > 0 {
 		return s.probe.putBefore(f.end, k)
@@ -40,7 +51,7 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 		return true
 	}
 	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
-		!s.probe.readsOn(f) && g.leadsTo(f.end, g.next)
+		g.leadsTo(f.end, g.next)
 }
 
 // beforeZeroBlock reports whether the zeros at an offset are those of sectors, the first of which begins at or behind it: what stands before that is no
@@ -159,4 +170,20 @@ func (s *salvager) longCount(f *record) bool {
 	}
 	_, n, _, shortest := lengthForm(b[min(int(s.probe.x.entry.ValueOffset-f.start), len(b)):])
 	return n > 0 && !shortest
+}
+
+// emptyBeforeZeros reports whether a string is empty and zeros follow it, with which no record begins: its length is rather one of them.
+func (s *salvager) emptyBeforeZeros(f *record) bool {
+	const least = 2
+	if v := &s.probe.view; f.typ != rdb.TypeString || v.zerosBefore(f.end, 1) == 0 || v.zeros(f.end, least) < least {
+		return false
+	}
+	v := s.probe.stringOf(f)
+	return v != nil && len(v) == 0
+}
+
+// tooSmall reports whether the gap that begins at an offset hardly has room for a record.
+func (g *gap) tooSmall(at int64) bool {
+	const least = 8 // bytes
+	return g.next > at && g.next-at < least
 }

@@ -1,6 +1,10 @@
 package repair
 
-import "github.com/kvfsck/kvfsck/rdb"
+import (
+	"slices"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
 
 // A key whose length is damaged swallows what stands behind it, and one into which bytes were put ends too early. What is read then is well-formed often
 // enough, but the key has in it what no other key has: the length of the value, or that of the key itself.
@@ -94,8 +98,7 @@ func (p *prober) startsInside(f *record) bool {
 // textOf returns where the text lies with which the string of a key begins, if it is text.
 func (p *prober) textOf(f *record) (from, to int64) {
 	const least = 3
-	b := p.view.at(f.start, int(min(f.end-f.start, viewSize)))
-	v := p.plainString(f, b)
+	v := p.stringOf(f)
 	text := 0
 	for text < len(v) && printable(v[text]) {
 		text++
@@ -105,6 +108,16 @@ func (p *prober) textOf(f *record) (from, to int64) {
 	}
 	from = f.end - int64(len(v))
 	return from, from + int64(text)
+}
+
+// stringOf returns what a string holds that is written as such and lies in memory, nil if it is none.
+func (p *prober) stringOf(f *record) []byte {
+	return p.plainString(f, p.view.at(f.start, int(min(f.end-f.start, viewSize))))
+}
+
+// isText reports whether all of a string is printable.
+func isText(v []byte) bool {
+	return !slices.ContainsFunc(v, func(c byte) bool { return !printable(c) })
 }
 
 // plainString returns what a string holds that is written as such and lies in b, which begins with its record; nil if it is none.

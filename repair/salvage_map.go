@@ -22,6 +22,7 @@ type segment struct {
 	lost     int64 // keys known of and not kept
 	torn     int64 // of them, those of which it is not known whether they expired
 	gone     int64 // and those that did
+	sure     int64 // of those lost, those that were keys without doubt
 	hinted   bool
 	hint     [2]uint64
 	start    int64
@@ -84,6 +85,10 @@ func (s *salvager) begin(g segment) {
 // dropSegments takes out all but the first n segments.
 func (s *salvager) dropSegments(n int) {
 	s.segs = s.segs[:min(n, len(s.segs))]
+	gone := func(k cut) bool { return k.segment >= len(s.segs) }
+	s.oddTimes, s.bareKeys = slices.DeleteFunc(s.oddTimes, gone), slices.DeleteFunc(s.bareKeys, gone)
+	s.tails = slices.DeleteFunc(s.tails, func(k tail) bool { return gone(k.cut) })
+	s.weakKeys = slices.DeleteFunc(s.weakKeys, func(k weakKey) bool { return gone(k.cut) })
 	s.forgetParts(len(s.segs))
 	if len(s.segs) == 0 {
 		s.segs = []segment{{}}
@@ -214,6 +219,8 @@ func (s *salvager) enterKey(f *record) {
 	g := s.seg()
 	if f.damaged {
 		g.lost++
+		sure := int64(one(s.surelyKey(f.start, true)))
+		g.sure += sure
 		k := LostKey{DB: g.db, Code: f.code, Doubt: f.doubt}
 		switch {
 		case f.doubt != "":
@@ -221,6 +228,7 @@ func (s *salvager) enterKey(f *record) {
 		default:
 			if k.Kept = s.keepPart(f.start, f.end, false); k.Kept > 0 {
 				g.lost--
+				g.sure -= sure
 			} else {
 				s.out.DamagedKeys++
 			}
@@ -232,12 +240,15 @@ func (s *salvager) enterKey(f *record) {
 		return
 	}
 	g.keys++
-	if !f.expires && s.behindDamage() && len(s.bareKeys) < bareMost {
+	if !f.expires && (s.behindDamage() || s.weakEnd == f.start) && len(s.bareKeys) < bareMost {
 		s.bareKeys = append(s.bareKeys, cut{span{f.start, f.end}, len(s.segs) - 1})
 	}
 	if f.expires {
 		g.expires++
 		s.noteExpiring(span{f.start, f.end}, f.form, f.oddTime, g)
+	}
+	if f.weak || !f.verified && s.behindDamage() {
+		s.noteWeak(f)
 	}
 	if f.tail && len(s.tails) < openRecords {
 		s.tails = append(s.tails, tail{cut{span{f.start, f.end}, len(s.segs) - 1}, f.expires})
@@ -274,11 +285,10 @@ func (s *salvager) markLost(start, end int64) {
 	for _, d := range s.doubts {
 		if d.start >= at && d.end <= end {
 			s.markGap(at, d.start)
+			s.countLost(d.start, d.why != DoubtBeginning, d.why != DoubtExpiry)
 			s.mark(d.start, d.end, RegionDoubt)
 			s.out.DoubtfulKeys++
 			s.nameLost(d.start, d.end, LostKey{DB: s.seg().db, Doubt: d.why})
-			s.seg().lost++
-			s.seg().torn++
 			at = d.end
 		}
 	}
@@ -351,8 +361,7 @@ func (s *salvager) nameTorn(at, end int64, db uint64) {
 	k := LostKey{DB: db, Key: slices.Clone(s.probe.x.key), Type: s.probe.x.entry.Type, Offset: at}
 	if k.Kept = s.keepPart(at, end, true); k.Kept == 0 {
 		s.out.DamagedKeys++
-		s.seg().lost++
-		s.seg().torn++
+		s.countLost(at, true, true)
 	}
 	if len(s.out.Lost) < s.opt.MaxNames {
 		s.out.Lost = append(s.out.Lost, k)

@@ -16,26 +16,39 @@ func (s *salvager) takeBack(f *record) {
 		s.recent[last].damaged, s.recent[last].doubt = true, DoubtBeginning
 		return
 	}
-	if n == 0 || f.damaged || s.census.idle+s.census.freqs == 0 && !s.census.expiring() {
+	if n == 0 || f.damaged {
 		return
 	}
 	last := &s.recent[n-1]
-	if last.damaged && last.nameless && last.end == f.start && !f.expires && s.census.expiring() && s.probe.timeEnds(f.start) {
-		f.damaged, f.doubt = true, DoubtExpiry
+	if last.end == f.start && last.nameless && s.behindNameless(f) || s.census.idle+s.census.freqs == 0 && !s.census.expiring() {
 		return
 	}
 	if last.typ != rdb.TypeString || last.what != isKey || last.end != f.start || last.damaged || f.expires {
 		return
 	}
 	k := s.swallowed(f)
+	if k == 0 && s.zeroOfExpiry(last, f) {
+		last.damaged, last.doubt = true, DoubtEnd
+		f.damaged, f.doubt = true, DoubtExpiry
+		return
+	}
 	if k == 0 && s.tailOfTime(last, f) {
 		f.tail, last.tail = true, true
 	}
-	if k == 0 || f.start-k < last.start+4 {
-		if s.bare(f) {
-			f.damaged, f.doubt = true, DoubtExpiry
-		}
+	if s.giveBack(f, last, k) || !s.bare(f) {
 		return
+	}
+	f.damaged, f.doubt = true, DoubtExpiry
+	if v := s.probe.stringOf(last); v != nil && !isText(v) {
+		last.damaged, last.doubt = true, DoubtEnd // it may have read on into it
+	}
+}
+
+// giveBack gives a key the k bytes before it that the string has with which last ends, and takes out that one.
+func (s *salvager) giveBack(f, last *record, k int64) bool {
+	const head = 4 // bytes at least
+	if k == 0 || f.start-k < last.start+head {
+		return false
 	}
 	f.start -= k
 	f.modified, f.expires = true, k >= 9
@@ -43,6 +56,49 @@ func (s *salvager) takeBack(f *record) {
 	last.end = f.start
 	last.damaged, last.doubt = true, DoubtEnd
 	s.census.expires++
+	return true
+}
+
+// takeBackSelect does the same for the SELECTDB that servers write before the counts of a database.
+func (s *salvager) takeBackSelect(f *record) {
+	const size, head = 2, 4 // bytes of it, and at least of the record that took it
+	n := len(s.recent)
+	if n == 0 || f.damaged {
+		return
+	}
+	last := &s.recent[n-1]
+	at := f.start - size
+	b := s.probe.view.at(max(0, at), size)
+	if last.what != isKey || last.typ != rdb.TypeString || last.damaged || last.end != f.start || at < last.start+head || b[0] != opSelectDB || b[1] >= 1<<6 {
+		return
+	}
+	last.end = at
+	last.damaged, last.doubt = true, DoubtEnd
+	s.recent = append(s.recent, record{start: at, end: f.start, what: isSelect, numbers: [3]uint64{uint64(b[1])}})
+}
+
+// behindNameless judges a key behind an empty one, which is rather made of zeros with which the key's expiry ends. It reports whether there is more to say.
+func (s *salvager) behindNameless(f *record) bool {
+	n := len(s.recent)
+	last := &s.recent[n-1]
+	always := s.census.othersExpire(s.x.key)
+	switch {
+	case f.expires:
+		return false
+	case !last.damaged && always && last.typ == rdb.TypeString && s.probe.view.zerosBefore(f.start, 3) == 3:
+		last.damaged, last.doubt = true, DoubtBeginning
+		f.damaged, f.doubt = true, DoubtExpiry
+		return true
+	case !last.damaged || !s.probe.timeEnds(f.start):
+		return false
+	case n > 1 && s.recent[n-2].end == last.start && s.recent[n-2].what == isKey && s.recent[n-2].typ == rdb.TypeString && s.giveBack(f, &s.recent[n-2], s.swallowed(f)):
+		s.recent = s.recent[:n-1]
+	case s.census.expiring():
+		f.damaged, f.doubt = true, DoubtExpiry
+	default: // nothing is known yet
+		f.tail = true
+	}
+	return true
 }
 
 // swallowed returns how many bytes before a key look like what should stand before its type.
@@ -92,12 +148,24 @@ func (s *salvager) tailOfTime(last, f *record) bool {
 	if !s.census.expiring() || !s.probe.timeEnds(f.start) {
 		return false
 	}
-	v := s.probe.plainString(last, s.probe.view.at(last.start, int(min(last.end-last.start, viewSize))))
+	v := s.probe.stringOf(last)
 	text := 0
 	for text < len(v) && printable(v[text]) {
 		text++
 	}
 	return text > 0 && len(v)-text >= fewest && len(v)-text <= most
+}
+
+// zeroOfExpiry reports whether an empty string before a key, of whose form all others expire, rather ends with the last byte of that key's expiry.
+func (s *salvager) zeroOfExpiry(last, f *record) bool {
+	if s.probe.view.zerosBefore(f.start, 1) == 0 {
+		return false
+	}
+	if !s.census.othersExpire(s.x.key) {
+		return false
+	}
+	v := s.probe.stringOf(last)
+	return v != nil && len(v) == 0
 }
 
 // timeEnds reports whether the bytes before an offset are the last ones of a time of these years, in milliseconds.

@@ -39,6 +39,7 @@ type record struct {
 	extra      uint8  // bytes before the type that are not its own
 	oddTime    bool   // its expiry is of a time that nobody means
 	tail       bool   // it may have lost its expiry to the value before, or have taken it
+	weak       bool   // there is little evidence for it
 	lone       uint8  // bytes of an idle time or counter that is all there is before the type
 	form       uint32 // of the key, if it expires; see shape
 	slot       int32  // of the key, where the file has slots

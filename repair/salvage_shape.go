@@ -42,9 +42,21 @@ func (c *census) learnShape(key []byte, expires bool) {
 	c.shapes[h] = u
 }
 
-// expiryOf says whether keys of the form of this one expire: all of several do, or none of many does. Else neither.
-func (c *census) expiryOf(key []byte) (always, never bool) {
-	const several, many = 3, 8
+// othersExpire reports whether all others of the form of a key that was counted and does not expire do.
+func (c *census) othersExpire(key []byte) bool {
 	u := c.shapes[shape(key)]
-	return u.keys >= several && float64(u.expires) > mostly*float64(u.keys), u.keys >= many && u.expires == 0
+	return u.keys > 1 && always(u.keys-1, u.expires)
+}
+
+// always reports whether so many keys of a form say that all expire.
+func always(keys, expires uint32) bool {
+	const several = 3
+	return keys >= several && float64(expires) > mostly*float64(keys)
+}
+
+// expiryOf says whether keys of the form of this one expire: all of several do, or none of many does. Else neither.
+func (c *census) expiryOf(key []byte) (all, never bool) {
+	const many = 8
+	u := c.shapes[shape(key)]
+	return always(u.keys, u.expires), u.keys >= many && u.expires == 0
 }

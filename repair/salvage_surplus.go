@@ -48,7 +48,7 @@ func (s *salvager) surplus(f *record, carried bool) {
 	f.expires, f.modified = expires && s.x.entry.ExpireAt != rdb.NoExpire, own < len(at)
 	if expires {
 		f.form = shape(s.x.key)
-		f.oddTime = textTime(s.x.entry.ExpireAt)
+		f.oddTime = textTime(s.x.entry.ExpireAt) || s.tooLong(s.x.entry)
 	}
 	if len(at) == 1 && !expires {
 		f.lone = uint8(n)
@@ -58,7 +58,7 @@ func (s *salvager) surplus(f *record, carried bool) {
 // keepSurplus takes over what was found out of a record when it was read in a row.
 func (f *record) keepSurplus(was *record) {
 	f.extra, f.lone, f.form, f.oddTime, f.expires = was.extra, was.lone, was.form, was.oddTime, was.expires
-	f.tail = was.tail
+	f.tail, f.weak = was.tail, was.weak
 	if was.damaged && was.doubt != "" && !f.damaged {
 		f.damaged, f.doubt = true, was.doubt
 	}
@@ -112,6 +112,12 @@ func textTime(at int64) bool {
 	return n >= most
 }
 
+// tooLong reports whether an expiry of an odd time has rather taken a part of the idle time or counter behind it, which most keys have.
+func (s *salvager) tooLong(e *rdb.Entry) bool {
+	c := s.census
+	return oddTime(e.ExpireAt) && e.Idle < 0 && e.Freq < 0 && 2*uint64(c.idle+c.freqs) > uint64(c.keys)
+}
+
 // oddTime reports whether an expiry is of a time that nobody means.
 func oddTime(at int64) bool { return at <= 0 || at > year11476 }
 
@@ -162,14 +168,14 @@ func (s *salvager) cutSurplus() {
 // cutExpiring leaves out keys of a segment that should not expire.
 func (s *salvager) cutExpiring(segment int, keys []span) {
 	for _, k := range keys {
-		s.cutDoubtful(cut{k, segment}, true)
+		s.cutDoubtful(cut{k, segment}, true, DoubtExpiry)
 	}
 }
 
-// cutDoubtful leaves out a key of whose expiry there is doubt.
-func (s *salvager) cutDoubtful(k cut, expires bool) {
+// cutDoubtful leaves out a key of whose expiry there is doubt. It reports whether it was not left out yet.
+func (s *salvager) cutDoubtful(k cut, expires bool, why Doubt) bool {
 	if _, found := slices.BinarySearchFunc(s.cuts, k, compareCuts); found || s.expiryCuts[k.start] {
-		return
+		return false
 	}
 	if s.expiryCuts == nil {
 		s.expiryCuts = map[int64]bool{}
@@ -182,7 +188,8 @@ func (s *salvager) cutDoubtful(k cut, expires bool) {
 		g.expires--
 	}
 	s.out.DoubtfulKeys++
-	s.nameLost(k.start, k.end, LostKey{DB: g.db, Doubt: DoubtExpiry})
+	s.nameLost(k.start, k.end, LostKey{DB: g.db, Doubt: why})
+	return true
 }
 
 // tail is a key that may have lost its expiry, or whose value may end with that of the next one.
@@ -199,7 +206,7 @@ func (s *salvager) cutTails() {
 		if s.out.Gaps == 0 && (!g.hinted || g.expires >= int64(g.hint[1])) {
 			continue
 		}
-		s.cutDoubtful(k.cut, k.expires)
+		s.cutDoubtful(k.cut, k.expires, DoubtExpiry)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 
 const (
 	swallowMost  = 16 << 10 // bytes of a record that are looked through: as many as a length of two bytes says
-	swallowSpend = 64 << 20 // and of all that is tried there, beside twice the size of the file
+	headCost     = 256      // bytes that a head counts for
+	swallowSpend = 16 << 20 // and of all that is tried there, beside the size of the file
 )
 
 // swallower looks for records inside others.
@@ -65,13 +66,13 @@ func (w *swallower) search(p span, n int) (found record, ok bool) {
 		if f.what != isKey || f.typ != rdb.TypeString || !w.holds(&f, n) {
 			continue
 		}
-		if ok || w.spent > swallowSpend+2*s.size {
+		if ok || w.spent > swallowSpend+s.size {
 			return found, false
 		}
 		found, first, ok = f, w.first, true
 	}
 	w.first = first
-	return found, ok && w.spent <= swallowSpend+2*s.size
+	return found, ok && w.spent <= swallowSpend+s.size
 }
 
 // holds reports whether a record ends with n sound ones. The first of them, with all that belongs to it, is left in first.
@@ -86,9 +87,12 @@ func (w *swallower) holds(f *record, n int) bool {
 	w.count[f.end] = 1
 	from := max(f.start+int64(own), f.end-swallowMost)
 	ok := false
-	for at := f.end - head; at >= from && w.spent <= swallowSpend+2*p.end; at-- {
+	for at := f.end - head; at >= from && w.spent <= swallowSpend+p.end; at-- {
 		b := p.view.at(at, 1<<10)
-		if !p.plausible(b) || p.soundHead(at, b) < headLeast {
+		if !p.plausible(b) {
+			continue
+		}
+		if w.spent += headCost; p.soundHead(at, b) < headLeast {
 			continue
 		}
 		w.spent += f.end - at

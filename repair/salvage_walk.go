@@ -26,6 +26,8 @@ type salvager struct {
 	ended    bool
 	oddTimes []cut // keys with odd expiries, the first ones
 	tails    []tail
+	weakKeys []weakKey
+	weakEnd  int64 // of the last one
 	bareKeys []cut // keys behind damage that do not expire, the first ones
 	guessed  bool  // the version, of which nothing in the file tells
 	again    bool  // duplicates are to be looked for anew
@@ -238,9 +240,14 @@ func (s *salvager) walk() (failed int64, err error) {
 		if learn {
 			s.learnValue(s.x.entry.ValueOffset, &f)
 		}
+		if f.what == isResize && !s.truncate {
+			s.takeBackSelect(&f)
+		}
 		if f.what == isKey && !s.truncate {
-			if s.census.oddControl(key) && s.otherKey(&f, false) {
+			if odd := s.census.oddControl(key); odd && s.otherKey(&f, false) {
 				f.damaged, f.doubt = true, DoubtBeginning
+			} else if odd && s.probe.view.zerosBefore(f.end, 1) == 1 {
+				f.weak = len(s.probe.stringOf(&f)) == 0 && f.typ == rdb.TypeString
 			}
 			s.takeBack(&f)
 			f.rote = s.probe.byRote(&f, key)

@@ -1,0 +1,62 @@
+package repair
+
+import "github.com/kvfsck/kvfsck/rdb"
+
+// What a damaged record was read from shows in what it reached into. Behind it there is a gap, up to the next record that is known:
+//
+//	| the record, too long ----------- | gap ------ | next
+//	                  | another one --------------- |
+//
+// Where a sound record begins inside it and ends just before another one, that one is whole, and the first one read on into it.
+
+// overlapMost is how many bytes before the end of a record are looked at.
+const overlapMost = 4 << 10
+
+// overlapping returns the record that begins inside another one and ends where a record begins, nil if there is none.
+func (g *gap) overlapping(f *record) (inside *record) {
+	if f.what != isKey || f.damaged || f.verified && f.typ != rdb.TypeString {
+		return nil
+	}
+	p := &g.s.probe
+	for at := max(f.start+1, f.end-overlapMost); at < f.end; at++ {
+		r := p.probe(at)
+		if r == nil || r.end <= f.end || r.what != isKey && r.what != isAux && r.what != isSlotField || r.damaged || r.nameless || r.score < tailMin {
+			continue
+		}
+		if g.s.oddName(r, g) {
+			continue
+		}
+		if r.end == g.next || p.soundHead(r.end, p.view.at(r.end, 1<<10)) >= headMin {
+			return r
+		}
+	}
+	return nil
+}
+
+// valueInside reports whether a value that tells its own end begins inside that of a string and ends where the next row begins: bytes were put into the
+// key, so that its last ones were read as a length.
+func (g *gap) valueInside(f *record) bool {
+	const most = 64 // bytes put into the key
+	n := g.next - f.start
+	if g.next <= f.end || f.what != isKey || f.typ != rdb.TypeString || n > explainMost {
+		return false
+	}
+	p := &g.s.probe
+	b := p.view.at(f.start, int(n))
+	if int64(len(b)) < n {
+		return false
+	}
+	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
+	b = p.gapBytes
+	value := int(f.end-f.start) - len(p.plainString(f, b))
+	for at := value; at < min(value+most, int(f.end-f.start)); at++ {
+		if b[at] != 0xC3 {
+			continue
+		}
+		p.trial = append(append(p.trial[:0], byte(rdb.TypeString), 1, 'k'), b[at:]...)
+		if _, ok := p.fits(p.trial); ok {
+			return true
+		}
+	}
+	return false
+}

@@ -25,6 +25,7 @@ type bareAccount struct {
 	keys, expiring int64 // as the file says
 	accounted      int64 // keys that are kept or known to be lost
 	sure           int64 // those of them that were keys without doubt
+	unnamed        int64 // records beside those that were keys too
 	known          int64 // those of them that expire
 	torn           int64 // those that may
 	uncertain      bool  // of some it is not certain that they are of this database
@@ -45,6 +46,7 @@ func (s *salvager) accounts() map[uint64]*bareAccount {
 		}
 		a.accounted += g.keys + g.lost
 		a.sure += g.keys + g.sure
+		a.unnamed += g.unnamed
 		a.known += g.expires + g.gone
 		a.torn += g.torn
 		a.uncertain = a.uncertain || g.gap && !g.selected && !g.certain && i > 0

@@ -171,6 +171,42 @@ var further = []struct {
 	{"redis-8.6/dbs.rdb", 1050, 8, "\xA82!\x1D\x9F[\xEA\xCA", 0},                              // a string ends inside the next key's expiry, the rest of which reads as a record
 	{"redis-4.0/scripts.rdb", 201, 8, "", 8},                                                  // an empty string is the first of some zeros
 	{"redis-6.2/zsets.rdb", 22375, 8, "", 0},                                                  // of the only expiry the beginning is lost with the end of the value before
+	{"redis-6.2/smallcfg.rdb", 69994, 64, "", 0},                                              // behind damage that reached into a key a piece of its value stands, and one key is missing
+	{"redis-6.2/smallcfg.rdb", 85867, 5, "0\xE2\xC6\xE7\x8C", 0},                              // the same
+	{"redis-6.2/hashes.rdb", 22484, 8, "", 8},                                                 // the same, of a hash
+	{"redis-6.2/streams.rdb", 165, 8, "\xE71jAW\xA9\xEEv", 0},                                 // the same, of a stream
+}
+
+// unproved are damages beside which a key stands that has little evidence. That there are as many keys as the file says makes up for it.
+var unproved = []struct {
+	base    string
+	at, cut int
+	put     string
+	zeros   int
+}{
+	{"redis-7.4/strings.rdb", 63118, 4, "", 0},
+	{"valkey-9.1/misc.rdb", 1425, 1, "\t", 0},
+	{"valkey-9.1/sets.rdb", 14345, 8, "", 0},
+	{"redis-8.6/everything.rdb", 329079, 0, "CK\xD8", 0},
+	{"redis-7.0/nocompress.rdb", 20465, 3, "?Y\x9F", 0},
+	{"redis-8.0/scripts.rdb", 169, 1, "\x80", 0},
+	{"redis-7.0/dbs.rdb", 1249, 64, "", 64}, // zeros end before the type, and what follows is a string of text
+}
+
+// TestSalvageUnproved: they are kept.
+func TestSalvageUnproved(t *testing.T) {
+	get := corpusOriginals(t)
+	for _, c := range unproved {
+		d := newDamaged(get("rdb/"+c.base), fmt.Sprint("at ", c.at))
+		put := []byte(c.put)
+		if c.put == "" {
+			put = make([]byte, c.zeros)
+		}
+		d.splice(c.at, c.at+c.cut, put)
+		sc, _ := rate(t, d)
+		require.Empty(t, sc.bad)
+		require.Empty(t, sc.lost)
+	}
 }
 
 // TestSalvageFurther: of other damages than those of the recipes nothing is kept that was not in the file either.

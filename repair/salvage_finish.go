@@ -25,6 +25,9 @@ func (s *salvager) finish() (*Salvaged, error) {
 	if s.placeDBs() {
 		s.again = true
 	}
+	if s.confirmThin() {
+		s.again = true
+	}
 	if s.again {
 		if err := s.countAgain(nil); err != nil {
 			return nil, err

@@ -48,6 +48,12 @@ const (
 
 // judge takes records out of a reading.
 func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
+	defer func() {
+		if n := len(kept); g.last && n > 0 && kept[n-1].end < g.anchor {
+			g.gapStart = kept[n-1].end
+			s.seekThin(g.anchor, g)
+		}
+	}()
 	for len(path) > 0 {
 		n := 1
 		for n < len(path) && path[n].start == path[n-1].end {
@@ -99,12 +105,16 @@ func plausibleTime(b []byte) bool {
 // judgeRow takes records out of a row.
 func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 	if row[0].start != g.w {
+		s.seekThin(row[0].start, g)
 		for sum := 0.0; len(row) > 0; row = row[1:] {
 			sum += max(0, float64(row[0].score))
 			doubt := s.doubtHead(row[0], sum, g)
 			if doubt == "" {
 				markWeak(row)
 				break
+			}
+			if g.thin {
+				s.noteThin(row[0])
 			}
 			s.doubt(row[0], doubt)
 		}
@@ -132,6 +142,17 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 		row = row[:n-1]
 	}
 	return row
+}
+
+// seekThin notes the record that may end where a row begins behind a gap.
+func (s *salvager) seekThin(at int64, g *gap) {
+	f := g.likeliestHead(g.gapStart+1, at)
+	if f == nil {
+		return
+	}
+	if s.doubtHead(f, float64(f.score), g) == "" || g.thin {
+		s.noteThin(f)
+	}
 }
 
 // judgeBeforeDamage takes the beginning of a row out that leads to a damaged record and has little evidence: no boundary behind it confirms it.
@@ -185,7 +206,7 @@ func proved(row []*record) bool {
 
 // doubtHead says what is to be said against the first record of a row behind a gap. sum is the evidence for it and those before it in the row.
 func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
-	if f.what != isKey || f.damaged {
+	if g.thin = false; f.what != isKey || f.damaged {
 		return ""
 	}
 	from := s.gapBefore(f, g)
@@ -198,13 +219,14 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	}
 	torn := g.tornStrings()
 	first := sum == max(0, float64(f.score))
-	thin := first && f.likeField() && torn >= 0 && torn < f.start &&
+	g.thin = first && f.likeField() && torn >= 0 && torn < f.start &&
 		(g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
 		!ok && sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1)))
 	if doubt := s.doubtExpiry(f, from); doubt != "" {
+		g.thin = false
 		return doubt
 	}
-	if thin {
+	if g.thin {
 		return DoubtBeginning
 	}
 	return ""

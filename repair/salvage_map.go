@@ -22,6 +22,7 @@ type segment struct {
 	lost     int64 // keys known of and not kept
 	torn     int64 // of them, those of which it is not known whether they expired
 	gone     int64 // and those that did
+	unnamed  int64 // records that are lost, of which nothing is known but where they begin
 	sure     int64 // of those lost, those that were keys without doubt
 	hinted   bool
 	hint     [2]uint64
@@ -88,6 +89,7 @@ func (s *salvager) dropSegments(n int) {
 	gone := func(k cut) bool { return k.segment >= len(s.segs) }
 	s.oddTimes, s.bareKeys = slices.DeleteFunc(s.oddTimes, gone), slices.DeleteFunc(s.bareKeys, gone)
 	s.tails = slices.DeleteFunc(s.tails, func(k tail) bool { return gone(k.cut) })
+	s.thin = slices.DeleteFunc(s.thin, func(t thinHead) bool { return t.segment >= len(s.segs) })
 	s.weakKeys = slices.DeleteFunc(s.weakKeys, func(k weakKey) bool { return gone(k.cut) })
 	s.forgetParts(len(s.segs))
 	if len(s.segs) == 0 {
@@ -272,9 +274,13 @@ func (s *salvager) lose(start, end int64) {
 	s.skips = slices.DeleteFunc(s.skips, func(k span) bool { return k.end <= s.gapAt }) // nothing goes back behind the gap before
 	s.behind, s.gapAt = len(s.segs), start
 	g := s.seg()
-	s.nameTorn(start, end, g.db)
+	if !s.nameTorn(start, end, g.db) && s.behindIntact(start) && s.keyMayBegin(start) {
+		g.unnamed++
+	}
 	s.markLost(start, end)
+	before := len(s.segs) - 1
 	s.begin(segment{db: g.db, gap: true, start: end})
+	s.placeThin(start, end, before)
 	s.behind = len(s.segs) - 1
 }
 
@@ -344,18 +350,18 @@ func (s *salvager) nameLost(start, end int64, k LostKey) {
 	}
 }
 
-// nameTorn does the same where a record begins that cannot be read to its end.
-func (s *salvager) nameTorn(at, end int64, db uint64) {
+// nameTorn does the same where a record begins that cannot be read to its end. It reports whether there is one.
+func (s *salvager) nameTorn(at, end int64, db uint64) bool {
 	if s.probe.view.err != nil {
-		return
+		return false
 	}
 	b := s.probe.view.at(at, 1<<10)
 	if len(b) < 3 || s.probe.soundHead(at, b) < tailMin || s.probe.x.entry == nil {
-		return
+		return slices.ContainsFunc(s.doubts, func(d doubtful) bool { return d.start == at })
 	}
 	for _, d := range s.doubts {
 		if d.start == at {
-			return
+			return true
 		}
 	}
 	k := LostKey{DB: db, Key: slices.Clone(s.probe.x.key), Type: s.probe.x.entry.Type, Offset: at}
@@ -366,6 +372,7 @@ func (s *salvager) nameTorn(at, end int64, db uint64) {
 	if len(s.out.Lost) < s.opt.MaxNames {
 		s.out.Lost = append(s.out.Lost, k)
 	}
+	return true
 }
 
 func newSmallReader() *recordReader {

@@ -50,6 +50,7 @@ type gap struct {
 	asked    int            // how often it was tried to explain it
 	closed   int64          // behind the rest of the record that failed, if that is known
 	anchor   int64          // where the trusted chain is left to the ordinary reading; the end if there is none
+	thin     bool           // of the record that was judged last there is nothing to be said but that it has little evidence
 	fields   bool           // what was read since the last gap is fields of a hash
 	learnt   bool           // few keys were known before the gap
 	found    bool

@@ -28,6 +28,8 @@ type salvager struct {
 	tails    []tail
 	weakKeys []weakKey
 	weakEnd  int64 // of the last one
+	thin     []thinHead
+	sought   int   // records looked at for these
 	bareKeys []cut // keys behind damage that do not expire, the first ones
 	guessed  bool  // the version, of which nothing in the file tells
 	again    bool  // duplicates are to be looked for anew

@@ -55,6 +55,12 @@ func (s *salvager) surelyKey(at int64, like bool) bool {
 	return like && s.probe.soundHead(at, b) >= headMin && s.probe.x.entry != nil
 }
 
+// keyMayBegin reports whether no other record than a key begins at an offset, though its type may be damaged.
+func (s *salvager) keyMayBegin(at int64) bool {
+	b := s.probe.view.at(at, 1)
+	return len(b) > 0 && (b[0] < opMeta || isExpiry(b[0]) || b[0] == opIdle || b[0] == opFreq)
+}
+
 // countLost counts a key that is lost at an offset. like says that it begins like one, whole that it is known whether it expired if it begins where the
 // record before it ended.
 func (s *salvager) countLost(at int64, like, whole bool) {

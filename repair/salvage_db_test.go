@@ -184,3 +184,26 @@ func TestSalvageErrors(t *testing.T) {
 		require.NotEmpty(t, kind.String())
 	}
 }
+
+// TestSalvageSelectInNoise: a SELECTDB beside a gap is a part of what is lost there where it makes no sense.
+func TestSalvageSelectInNoise(t *testing.T) {
+	for _, hints := range []bool{true, false} {
+		for name, damage := range map[string]func(b []byte, at, next int){
+			"before a gap":                 func(b []byte, at, _ int) { copy(b[at:], []byte{opSelectDB, 0x40 | 7923>>8, 7923 & 0xFF, 0xF2, 0xF2}) },
+			"behind a gap":                 func(b []byte, at, next int) { copy(b[at:], "\xF2\xF2"); copy(b[next-2:], []byte{opSelectDB, 52}) },
+			"before a gap, a likely one":   func(b []byte, at, _ int) { copy(b[at:], []byte{opSelectDB, 3, 0xF2, 0xF2}) },
+			"before a gap, the same again": func(b []byte, at, _ int) { copy(b[at:], []byte{opSelectDB, 0, 0xF2, 0xF2}) },
+		} {
+			if !hints && name == "before a gap, a likely one" {
+				continue // nothing is known against it
+			}
+			o := numbered(t, hints, map[uint64]int{0: 400}, 0)
+			b := bytes.Clone(o.bytes)
+			damage(b, int(o.keys[200].start), int(o.keys[201].start))
+			s, _ := salvage(t, b, SalvageOptions{})
+			require.EqualValues(t, 399, s.Keys, name)
+			require.Len(t, s.DBs, 1, name)
+			require.Zero(t, s.DBs[0].DB, name)
+		}
+	}
+}

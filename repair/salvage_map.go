@@ -191,10 +191,38 @@ func (s *salvager) commit(f *record, rest []record) {
 
 // strayed reports whether a SELECTDB is none: servers write the counts of the database behind each.
 func (s *salvager) strayed(f *record, rest []record) bool {
-	if s.out.Version < firstHinted || len(rest) < 2 || rest[1].start != f.end || rest[1].what == isResize {
+	switch {
+	case s.out.Version < firstHinted:
 		return false
+	case len(rest) > 1 && rest[1].start == f.end:
+		if rest[1].what == isResize {
+			return false
+		}
+		g := s.seg()
+		return s.hinted > 0 || g.gap && len(g.pieces) == 0 && s.untimely(f)
+	case len(rest) > 1:
+		return s.untimely(f)
 	}
-	return s.hinted > 0
+	b := s.probe.view.at(f.end, 1)
+	return len(b) > 0 && b[0] != opResizeDB && s.untimely(f)
+}
+
+// defaultDBs is how many databases servers have that are not configured for more.
+const defaultDBs = 16
+
+// untimely reports whether a SELECTDB beside a gap, without counts behind it, is rather a part of what is lost there, in which a byte has become its
+// opcode: its database hardly comes next, or the one before has not all of its keys.
+func (s *salvager) untimely(f *record) bool {
+	db := s.seg().db
+	if f.numbers[0] >= defaultDBs && f.numbers[0]/2 > db || s.selected > 0 && f.numbers[0] <= db {
+		return true
+	}
+	t := s.sum()
+	missing := int64(min(t.hints, 1<<62)) - t.keys
+	if s.out.Gaps > 0 { // in which there were keys too
+		missing -= 4*int64(s.out.Gaps) + int64(min(t.hints, 1<<62)/8)
+	}
+	return s.hinted > 0 && missing > 0
 }
 
 // library notes a function library. Of two with one name the later one counts, as with keys.

@@ -122,7 +122,7 @@ func demandGuesses(t *testing.T, b []byte, size int, what any) {
 }
 
 func TestSplitter(t *testing.T) {
-	targets, files, damages := rdb.Targets(), uint64(8), uint64(5)
+	targets, files, damages := rdb.Targets(), uint64(9), uint64(5)
 	if testing.Short() {
 		files, damages = 2, 2
 	}

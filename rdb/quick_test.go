@@ -38,25 +38,26 @@ func demandSlowAndQuick(t *testing.T, b []byte, what any) {
 	}
 }
 
-// TestQuickIsSlow has snapshots of many values, sound and damaged.
-func TestQuickIsSlow(t *testing.T) {
-	files := uint64(40)
+// ofManyValues demands something of snapshots of values of all kinds, sound and damaged.
+func ofManyValues(t *testing.T, files, damages uint64, keys int, demand func(t *testing.T, b []byte, what any)) {
+	t.Helper()
 	if testing.Short() {
-		files = 8
+		files = (files + 4) / 5
 	}
 	targets := rdb.Targets()
 	for seed := range files {
-		opt := fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 60, Idle: 10, Freq: 10, Loose: 20, StringSize: 20 + int(seed%4)*30, Edge: int(seed%3)*10 - 1}
+		opt := fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: keys, Idle: 10, Freq: 10, Loose: 20, StringSize: 20 + int(seed%4)*30, Edge: int(seed%3)*10 - 1}
 		b, _ := fuzz.RDB(seed, opt)
-		demandSlowAndQuick(t, b, seed)
-		for damage := range uint64(30) {
+		demand(t, b, seed)
+		for damage := range damages {
 			bad, m := fuzz.Mutate(damage, b)
-			demandSlowAndQuick(t, bad, m)
+			demand(t, bad, m)
 		}
 	}
 }
 
-func FuzzQuick(f *testing.F) {
+// fuzzValues does the same of what a fuzzer makes of small ones, and of the files of the rules.
+func fuzzValues(f *testing.F, demand func(t *testing.T, b []byte, what any)) {
 	for _, c := range ruleCases {
 		f.Add(c.file)
 	}
@@ -64,10 +65,12 @@ func FuzzQuick(f *testing.F) {
 		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 12, StringSize: 40})
 		f.Add(b)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		demandSlowAndQuick(t, b, "")
-	})
+	f.Fuzz(func(t *testing.T, b []byte) { demand(t, b, "") })
 }
+
+func TestQuickIsSlow(t *testing.T) { ofManyValues(t, 40, 30, 60, demandSlowAndQuick) }
+
+func FuzzQuick(f *testing.F) { fuzzValues(f, demandSlowAndQuick) }
 
 // shown is all that a reader says of keys and shows of values, of each up to so many elements; faults are told, or refused.
 func shown(src io.Reader, pieces, slow, refuse bool, most int) (o outcome) {
@@ -144,20 +147,7 @@ func TestShownIsSlow(t *testing.T) {
 	for _, c := range ruleCases {
 		demandSlowAndShown(t, c.file, c.name)
 	}
-	files := uint64(12)
-	if testing.Short() {
-		files = 4
-	}
-	targets := rdb.Targets()
-	for seed := range files {
-		opt := fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 40, Idle: 10, Freq: 10, Loose: 20, StringSize: 20 + int(seed%4)*30, Edge: int(seed%3)*10 - 1}
-		b, _ := fuzz.RDB(seed, opt)
-		demandSlowAndShown(t, b, seed)
-		for damage := range uint64(10) {
-			bad, m := fuzz.Mutate(damage, b)
-			demandSlowAndShown(t, bad, m)
-		}
-	}
+	ofManyValues(t, 12, 10, 40, demandSlowAndShown)
 }
 
 // TestShownDuplicates has a name that stands twice in collections small and large, behind elements that were shown quickly: the parser proper has to
@@ -194,15 +184,4 @@ func TestShownDuplicates(t *testing.T) {
 	}
 }
 
-func FuzzShown(f *testing.F) {
-	for _, c := range ruleCases {
-		f.Add(c.file)
-	}
-	for seed := range uint64(4) {
-		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 12, StringSize: 40})
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		demandSlowAndShown(t, b, "")
-	})
-}
+func FuzzShown(f *testing.F) { fuzzValues(f, demandSlowAndShown) }

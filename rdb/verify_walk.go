@@ -166,12 +166,11 @@ func (w *walker) quick() bool {
 // keySum is the fingerprint of a key in its database.
 func keySum(seed *dupset.Seeded, db uint64, key []byte) dupset.Sum {
 	sum := seed.Short(key)
-	sum.Lo += db * dbMix
+	sum.Lo = dupset.InSpace(sum.Lo, db)
 	return sum
 }
 
 // keyHash is the hash of a key in its database.
-func keyHash(seed *dupset.Seeded, db uint64, key []byte) uint64 { return seed.Hash(key) + db*dbMix }
-
-// dbMix spreads the numbers of databases over all bits.
-const dbMix = 0x9E3779B97F4A7C15
+func keyHash(seed *dupset.Seeded, db uint64, key []byte) uint64 {
+	return dupset.InSpace(seed.Hash(key), db)
+}

@@ -41,15 +41,9 @@ func newExactKeySet(o SalvageOptions, suspects *dupset.Suspects) *keySet {
 	return k
 }
 
-// hashOf is the hash of a key in a database.
-func hashOf(hash, db uint64) uint64 { return hash + db*dbMix }
-
-// dbMix spreads the numbers of databases over all bits.
-const dbMix = 0x9E3779B97F4A7C15
-
 // add adds a key by the hash of its name.
 func (k *keySet) add(hash, db uint64, at int64) {
-	hash = hashOf(hash, db)
+	hash = dupset.InSpace(hash, db)
 	if k.filter == nil {
 		if k.keys = append(k.keys, keyPlace{hash, at}); len(k.keys) < fewPlaces {
 			return
@@ -69,7 +63,7 @@ func (k *keySet) add(hash, db uint64, at int64) {
 // addExact adds a key to an exact set, if it is a suspect.
 func (k *keySet) addExact(key []byte, db uint64, at int64) error {
 	sum := dupset.Process().Sum(key)
-	sum.Lo = hashOf(sum.Lo, db)
+	sum.Lo = dupset.InSpace(sum.Lo, db)
 	if k.suspects != nil && !k.suspects.Has(sum.Lo) {
 		return nil
 	}

@@ -59,6 +59,9 @@ func (s *Seeded) Short(b []byte) Sum {
 // Hash returns the hash of b that a [Filter] is told.
 func (s *Seeded) Hash(b []byte) uint64 { return maphash.Bytes(s.lo, b) }
 
+// InSpace returns the hash of a name in a numbered space, such as a key's in its database, made of that of the name. It serves for Sum.Lo too.
+func InSpace(hash, space uint64) uint64 { return hash + space*mix0 }
+
 // SumInt returns the fingerprint of v's decimal text, without allocating.
 // Servers compare members as text, whichever way a packed encoding stores them.
 func (s *Seeded) SumInt(v int64) Sum {

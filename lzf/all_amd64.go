@@ -53,13 +53,11 @@ func sideBySide() (walk func(b *byte, blocks *Block, n int) bool, least int) {
 	switch has := cpu.X86(); {
 	case has.AVX512F:
 		return walkLanes, 2
-	case has.BMI2:
-		return walkInFour, 4
+	case has.AVX2:
+		return walkWindows, 1
 	}
 	return nil, 0
 }
-
-func walkInFour(b *byte, blocks *Block, n int) bool { return walkFour(b, blocks, n, operations()) }
 
 // laneable reports whether a block is one for lanes; one of no bytes is not worth it.
 func laneable(b []byte, k *Block) bool {

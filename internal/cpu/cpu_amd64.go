@@ -11,7 +11,7 @@ type Features struct {
 	VPCLMULQDQ    bool // of 512 bits, with AVX512F
 	VPCLMULQDQ256 bool // of 256 bits, with AVX2
 	AVX512F       bool
-	BMI2          bool
+	AVX2          bool
 }
 
 // X86 returns the features of this machine. It asks once; after that it costs one atomic load.
@@ -32,7 +32,6 @@ const (
 	leaf1ECXSSSE3      = 1 << 9
 	leaf1ECXOSXSAVE    = 1 << 27
 	leaf7EBXAVX2       = 1 << 5
-	leaf7EBXBMI2       = 1 << 8
 	leaf7EBXAVX512F    = 1 << 16
 	leaf7ECXVPCLMULQDQ = 1 << 10
 	xcr0AVX            = 1<<1 | 1<<2                      // SSE and AVX
@@ -51,7 +50,6 @@ func (f *Features) detect() {
 		return
 	}
 	_, ebx7, ecx7, _ := cpuid(7, 0)
-	f.BMI2 = ebx7&leaf7EBXBMI2 != 0
 	if ecx1&leaf1ECXOSXSAVE == 0 {
 		return
 	}
@@ -59,7 +57,8 @@ func (f *Features) detect() {
 	f.AVX512F = xcr0&xcr0AVX512 == xcr0AVX512 && ebx7&leaf7EBXAVX512F != 0
 	wide := f.PCLMULQDQ && ecx7&leaf7ECXVPCLMULQDQ != 0
 	f.VPCLMULQDQ = f.AVX512F && wide
-	f.VPCLMULQDQ256 = wide && xcr0&xcr0AVX == xcr0AVX && ebx7&leaf7EBXAVX2 != 0
+	f.AVX2 = xcr0&xcr0AVX == xcr0AVX && ebx7&leaf7EBXAVX2 != 0
+	f.VPCLMULQDQ256 = f.AVX2 && wide
 }
 
 // cpuid runs CPUID with the given EAX and ECX.

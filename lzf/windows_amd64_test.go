@@ -14,7 +14,7 @@ func TestSideBySide(t *testing.T) {
 		name string
 		has  bool
 		walk func(b *byte, blocks *Block, n int) bool
-	}{{"AVX-512", cpu.X86().AVX512F, walkLanes}, {"four", cpu.X86().BMI2, walkInFour}} {
+	}{{"AVX-512", cpu.X86().AVX512F, walkLanes}, {"windows", cpu.X86().AVX2, walkWindows}} {
 		t.Run(k.name, func(t *testing.T) {
 			if !k.has {
 				t.Skip("not of this processor")
@@ -23,32 +23,35 @@ func TestSideBySide(t *testing.T) {
 			var b []byte
 			var blocks []Block
 			for range 300 {
-				src, n := randomBlock(rnd, 1+rnd.IntN(100))
+				src, n := randomBlock(rnd, 1+rnd.IntN(1+rnd.IntN(300)))
 				if len(src) > 0 {
 					blocks = append(blocks, Block{len(b), len(b) + len(src), n})
 					b = append(b, src...)
 				}
 			}
 			b = append(b, 0, 0, 0)
-			for range 3000 {
-				i := rnd.IntN(len(blocks) - 4)
-				at := rnd.IntN(i + 1)
-				n := min(4+i-at+rnd.IntN(len(blocks)-i-3), len(blocks)-at)
+			for range 5000 {
+				i := rnd.IntN(len(blocks))
+				at := i - rnd.IntN(min(i+1, 1+rnd.IntN(40)))
+				n := i + 1 + rnd.IntN(min(len(blocks)-i, 1+rnd.IntN(40))) - at
 				block := &blocks[i]
-				old, was := *block, b[block.Start]
-				switch rnd.IntN(4) {
+				place := block.Start + rnd.IntN(block.End-block.Start)
+				old, was := *block, b[place]
+				switch rnd.IntN(5) {
 				case 0:
 					block.Length += rnd.IntN(3) - 1
 				case 1:
 					block.End = max(block.Start+1, block.End-rnd.IntN(3))
 				case 2:
-					b[block.Start] ^= 1 << rnd.IntN(8)
+					b[place] ^= 1 << rnd.IntN(8)
+				case 3:
+					block.Start = place
 				}
 				want := validateEach(b, blocks[at:at+n])
 				if got := k.walk(&b[0], &blocks[at], n); got != want {
 					t.Fatalf("blocks %d to %d: %v, want %v: block %x, declared %d", at, at+n, got, want, b[block.Start:block.End], block.Length)
 				}
-				*block, b[old.Start] = old, was
+				*block, b[place] = old, was
 			}
 		})
 	}

@@ -65,7 +65,7 @@ func (c *cutter) cut(b *block) {
 	for others := 0; ; {
 		mark, db := r.src.pos, r.dec.db
 		c.pend = r.pend
-		if mark < b.n && b.buf[mark] >= opKeyMeta && !r.modifies(b.buf[mark]) {
+		if mark < b.n && b.buf[mark] >= opKeyMeta && !r.modifies(b.buf[mark]) || mark+1 < b.n && b.buf[mark] < opKeyMeta && b.buf[mark+1] == 0 {
 			others++
 		}
 		if others > mostOthers {
@@ -90,7 +90,7 @@ func (c *cutter) cut(b *block) {
 	}
 }
 
-// mostOthers is how many records that are no keys a block has at most: each is kept until it is told.
+// mostOthers is how many records that are no keys, or keys without a name, a block has at most: each is kept until it is told.
 const mostOthers = 4096
 
 // endAfter ends a block behind so many bytes, where the database is known.

@@ -27,6 +27,9 @@ type VerifyOptions struct {
 	Now time.Time
 	// OnRecord is called with every record but keys, in file order, as soon as it is read. The record holds for the call.
 	OnRecord func(Record)
+	// OnRun is called with stretches of the file that hold nothing but keys, all of them sound, in file order. Where it is not worth it, as with
+	// small files, and in the neighbourhood of other records and of faults, nothing is told. The run holds for the call.
+	OnRun func(*KeyRun)
 	// DuplicateMemory bounds the memory, in bytes, for finding keys that stand twice; 0 means 32 MiB. A quarter as much more is used for
 	// elements that stand twice in one value. What does not fit goes to temporary files in TempDir, as with [ReaderOptions].
 	DuplicateMemory int64
@@ -41,6 +44,26 @@ type VerifyOptions struct {
 	slow          bool   // nothing is passed quickly
 	suspect       bool   // all keys are looked at again
 	whole         []byte // the input, as if it were mapped
+}
+
+// KeyRun is a stretch of a file that holds nothing but sound keys of one database. It begins and ends between records.
+type KeyRun struct {
+	Span
+	DB            uint64
+	Keys, Expires int64
+	// FirstExpire and LastExpire are the first and the last time, in milliseconds since 1970, at which any of those that do expires.
+	FirstExpire, LastExpire int64
+	Hashes                  []uint64 // of the keys, with their database: if two are the same, so are these, within one process
+
+	types *[len(redisTypes)]Count
+}
+
+// Count returns how many keys of a type the run has.
+func (k *KeyRun) Count(t Type) int64 {
+	if int(t) >= len(k.types) {
+		return 0
+	}
+	return k.types[t].Keys
 }
 
 // Report is what [Verify] found out about a file, as far as it came.

@@ -68,6 +68,11 @@ func (c *recorder) reset(b *block) {
 	c.faults, c.untold, c.refusals, c.stopped, c.modules = 0, 0, [2]int{}, false, false
 }
 
+// crowded reports whether a block whose end is guessed would have been cut before; hashed says that only keys without a name are told.
+func (c *recorder) crowded(hashed bool) bool {
+	return len(c.notes) > mostNotes || hashed && len(c.keys) > mostNotes
+}
+
 func (c *recorder) add(n note) {
 	n.keys = len(c.keys)
 	c.notes = append(c.notes, n)

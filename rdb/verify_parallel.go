@@ -221,7 +221,7 @@ func (p *pipeline) recorder() *recorder {
 
 func (p *pipeline) walker(rec *recorder) *walker {
 	w := newWalker(rec, &p.v.opt, p.v.now)
-	w.hashed = p.v.filter != nil
+	w.hashed = p.v.filter != nil || p.tellsRuns()
 	return w
 }
 
@@ -253,7 +253,7 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 		w.begin(rec, b)
 		w.r.openBlock(b)
 		w.r.later = w.later[:0]
-		for (!b.guess || len(rec.notes) <= mostNotes) && w.step() {
+		for (!b.guess || !rec.crowded(w.hashed)) && w.step() {
 		}
 		w.later = w.r.later
 		if w.slow || lzf.ValidateAll(b.buf[:b.n], w.later) {
@@ -340,10 +340,14 @@ func (p *pipeline) merge(b *block) (stop bool) {
 	p.sum = crc64.Combine(p.sum, b.sum, b.bytes)
 	v.addTally(&b.tally)
 	v.rep.Total += b.untold
-	if v.filter == nil {
-		v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
-	} else if err := v.filter.Add(b.hashes); err != nil {
-		v.noteDupError(err)
+	v.entryAt = func(k *keyNote) *Entry { return p.entry(b, k) }
+	if v.filter != nil {
+		if err := v.filter.Add(b.hashes); err != nil {
+			v.noteDupError(err)
+		}
+	}
+	if p.tellsRuns() {
+		p.tellRun(b)
 	}
 	seen := 0
 	for i := range b.notes {
@@ -356,6 +360,30 @@ func (p *pipeline) merge(b *block) (stop bool) {
 	}
 	v.keysSeen(b.keys[seen:])
 	return b.err != nil
+}
+
+// tellsRuns reports whether runs of keys are told of: the hashes of keys are at hand only where these are not looked up at once.
+func (p *pipeline) tellsRuns() bool {
+	return p.v.opt.OnRun != nil && (p.v.filter != nil || !p.v.opt.DuplicateKeys)
+}
+
+// tellRun tells of a block that is a run of keys, from what is said of the first one to where something is said of the next block's.
+func (p *pipeline) tellRun(b *block) {
+	t := &b.tally
+	if len(b.notes) > 0 || b.untold > 0 || b.err != nil || b.big || b.first || b.last || len(t.dbs) != 1 || len(b.hashes) != int(t.keys) {
+		return
+	}
+	from, to := b.at.Offset, b.next.Offset
+	if b.pend.set {
+		from = b.pend.offset
+	}
+	if b.owed.set {
+		to = b.owed.offset
+	}
+	p.v.opt.OnRun(&KeyRun{
+		Span: Span{from, to - from}, DB: t.dbs[0].db, Keys: t.keys, Expires: t.expires, FirstExpire: t.firstExpire, LastExpire: t.lastExpire,
+		Hashes: b.hashes, types: &t.types,
+	})
 }
 
 // tell passes a note on and reports whether to stop there.

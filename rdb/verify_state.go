@@ -300,6 +300,10 @@ func (v *verifier) keySeen(k *keyNote) {
 	if len(v.told) < dupset.DefaultMaxDups {
 		v.told[k.record] = true
 	}
+	if rep := v.rep; len(rep.Faults) >= v.opt.MaxFaults && rep.refused != nil && !v.stopped {
+		rep.Total++ // nobody will look at it
+		return
+	}
 	v.fault(v.duplicate(k.record, k.db, v.entryAt(k)))
 }
 
@@ -373,7 +377,7 @@ func (v *verifier) suspectKeys(suspects *dupset.Suspects) (dups []dupset.Dup, se
 		if !ok {
 			continue
 		}
-		if suspects.Has(keyHash(seeds, e.DB, e.Key)) {
+		if len(e.Key) > 0 && suspects.Has(keyHash(seeds, e.DB, e.Key)) {
 			if err = late.Add([]dupset.Note{dupset.NoteOf(keySum(seeds, e.DB, e.Key), e.Offset)}); err != nil {
 				return nil, 0, fmt.Errorf("looking for duplicate keys: %w", err)
 			}

@@ -29,6 +29,7 @@ type keyNote struct {
 // tally is what is counted of keys.
 type tally struct {
 	keys, expires, expired, fieldExpires int64
+	firstExpire, lastExpire              int64 // of those that expire; of a block only
 	types                                [len(redisTypes)]Count
 	dbs                                  []dbTally
 }
@@ -58,7 +59,7 @@ type walker struct {
 	faults int64
 	now    int64
 	sums   bool // keys are to be told
-	hashed bool // they are kept, as hashes
+	hashed bool // they are kept, as hashes, but for those without a name: zeros are full of them
 	hashes []uint64
 	note   keyNote
 	frame  keyFrame
@@ -104,7 +105,7 @@ func (w *walker) key(e *Entry) error {
 	t := &w.tally
 	t.keys++
 	switch {
-	case w.hashed:
+	case w.hashed && (len(e.Key) > 0 || !w.sums):
 		w.hashes = append(w.hashes, keyHash(w.r.dec.seed, e.DB, e.Key))
 	case w.sums:
 		w.note = keyNote{keySum(w.r.dec.seed, e.DB, e.Key), e.Offset, e.DB}
@@ -133,6 +134,10 @@ func (w *walker) count(number uint64, typ Type, expireAt, size int64) {
 	db := &t.dbs[len(t.dbs)-1]
 	db.keys++
 	if expireAt != NoExpire {
+		if t.expires == 0 {
+			t.firstExpire, t.lastExpire = expireAt, expireAt
+		}
+		t.firstExpire, t.lastExpire = min(t.firstExpire, expireAt), max(t.lastExpire, expireAt)
 		t.expires++
 		db.expires++
 		if expireAt < w.now {
@@ -152,7 +157,7 @@ func (w *walker) quick() bool {
 	}
 	w.tally.keys++
 	switch {
-	case w.hashed:
+	case w.hashed && (len(k.text) > 0 || !w.sums):
 		w.hashes = append(w.hashes, keyHash(r.dec.seed, r.dec.db, k.text))
 	case w.sums:
 		w.note = keyNote{keySum(r.dec.seed, r.dec.db, k.text), r.src.base + int64(k.start), r.dec.db}

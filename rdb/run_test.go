@@ -1,0 +1,93 @@
+package rdb_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// demandRuns demands that the runs that a verification tells of are what a reader finds there, and that it finds fault with none of their keys. It
+// returns how many keys these are.
+func demandRuns(t *testing.T, b []byte, window int, duplicates bool, what any) (keys int64) {
+	t.Helper()
+	var runs []rdb.KeyRun
+	opt := rdb.VerifyOptions{Workers: 3, KeepGoing: true, DuplicateKeys: duplicates, OnRun: func(k *rdb.KeyRun) {
+		c := *k
+		c.Hashes = slices.Clone(k.Hashes)
+		runs = append(runs, c)
+		counted := int64(0)
+		for typ := range rdb.Type(30) {
+			counted += k.Count(typ)
+		}
+		require.Equal(t, k.Keys, counted, "%v: types", what)
+	}}
+	rep, _ := rdb.Verify(context.Background(), bytes.NewReader(b), opt.Narrow(window, 0).Whole(b))
+	last := int64(0)
+	names := map[uint64]string{}
+	for _, k := range runs {
+		require.GreaterOrEqual(t, k.Offset, last, "%v: the order", what)
+		last = k.End()
+		keys += k.Keys
+		r := rdb.NewReader(nil)
+		r.Resume(bytes.NewReader(b[k.Offset:k.End()]), rdb.Position{Offset: k.Offset, Family: rep.Family, Version: rep.Version, DB: k.DB})
+		got := rdb.KeyRun{Span: rdb.Span{Offset: k.Offset}, DB: k.DB}
+		for r.Offset() < k.End() {
+			require.True(t, r.Next(), "%v: %v", what, r.Err())
+			e, ok := r.Record().(*rdb.Entry)
+			require.True(t, ok, "%v: a record that is no key", what)
+			require.NoError(t, e.Check(), what)
+			require.Equal(t, k.DB, e.DB, what)
+			name := fmt.Sprintf("%d %s", e.DB, e.Key)
+			hash := k.Hashes[got.Keys]
+			require.Contains(t, []string{"", name}, names[hash], "%v: the hash of a key", what)
+			names[hash] = name
+			got.Keys++
+			if e.ExpireAt == rdb.NoExpire {
+				continue
+			}
+			if got.Expires++; got.Expires == 1 {
+				got.FirstExpire, got.LastExpire = e.ExpireAt, e.ExpireAt
+			}
+			got.FirstExpire, got.LastExpire = min(got.FirstExpire, e.ExpireAt), max(got.LastExpire, e.ExpireAt)
+		}
+		got.Size = r.Offset() - k.Offset
+		k.Hashes = nil
+		require.Equal(t, [7]int64{k.Offset, k.Size, int64(k.DB), k.Keys, k.Expires, k.FirstExpire, k.LastExpire},
+			[7]int64{got.Offset, got.Size, int64(got.DB), got.Keys, got.Expires, got.FirstExpire, got.LastExpire}, "%v", what)
+		for _, f := range rep.Faults {
+			require.False(t, f.Code != rdb.CodeDuplicateKey && f.Record >= k.Offset && f.Record < k.End(), "%v: a fault in a run: %v", what, f)
+		}
+	}
+	return keys
+}
+
+func TestOnRun(t *testing.T) {
+	files := uint64(10)
+	if testing.Short() {
+		files = 2
+	}
+	for seed := range files {
+		opt := fuzz.AnyOptions(seed)
+		opt.Keys = 300
+		b, _ := fuzz.RDB(seed, opt)
+		for _, window := range []int{200, 1500, 6000} {
+			demandRuns(t, b, window, seed%2 == 0, seed)
+			for damage := range uint64(10) {
+				bad, m := fuzz.Mutate(damage+100*seed, b)
+				demandRuns(t, bad, window, seed%2 == 0, fmt.Sprint(seed, m))
+			}
+			bad := bytes.Clone(b)
+			clear(bad[len(b)/2:][:min(900, len(b)/4)])
+			demandRuns(t, bad, window, true, fmt.Sprint(seed, "zeros"))
+		}
+	}
+	b, _ := fuzz.RDB(1, fuzz.RDBOptions{Keys: 3000, Databases: 1, Edge: fuzz.Never})
+	require.Greater(t, demandRuns(t, b, 4000, true, "plain"), int64(2000))
+}

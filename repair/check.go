@@ -29,9 +29,10 @@ type Report struct {
 // Check reads an RDB of size bytes with the deep verifier, and if it is damaged once more to find out where. An error is one of the
 // input or of temporary files.
 func Check(ctx context.Context, src io.ReaderAt, size int64, opt CheckOptions) (*Report, error) {
-	rep, err := rdb.Verify(ctx, io.NewSectionReader(src, 0, size), rdb.VerifyOptions{
+	rep, known, err := checkFirst(ctx, src, size, rdb.VerifyOptions{
 		KeepGoing: true, DuplicateKeys: true, Databases: opt.Databases, MaxFaults: opt.MaxFaults, TempDir: opt.Salvage.TempDir,
-	})
+	}, opt.Salvage)
+	defer known.close()
 	out := &Report{Report: rep}
 	switch {
 	case err == nil:
@@ -40,7 +41,7 @@ func Check(ctx context.Context, src io.ReaderAt, size int64, opt CheckOptions) (
 	case !errors.As(err, &out.Fault):
 		return nil, err
 	}
-	opt.Salvage.checked = partChecked(rep)
+	opt.Salvage.checked = known
 	s, err := Salvage(ctx, src, size, opt.Salvage)
 	if err != nil {
 		return nil, err

@@ -47,8 +47,9 @@ type Plan struct {
 	Offers []Offer // one for each strategy asked for
 	Chosen *Offer  // the one that [Plan.Apply] carries out; nil: nothing is to be done, or nothing can be
 
-	src io.ReaderAt
-	opt PlanOptions
+	src     io.ReaderAt
+	opt     PlanOptions
+	checked *checkedPart
 }
 
 // Sound reports whether there is nothing to repair: the newest server of the file's family loads all of it.
@@ -77,8 +78,9 @@ func (o *Offer) Partial() bool { return o.Lost > 0 || o.Bytes > 0 }
 // writes nothing. An error is one of the input.
 func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) (*Plan, error) {
 	p := &Plan{Size: size, src: src, opt: opt}
-	rep, err := rdb.Verify(ctx, io.NewSectionReader(src, 0, size), p.verifyOptions())
-	p.Report = rep
+	rep, known, err := checkFirst(ctx, src, size, p.verifyOptions(), opt.Salvage)
+	defer known.close()
+	p.Report, p.checked = rep, known
 	if err == nil {
 		return p, nil
 	}
@@ -196,7 +198,9 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 
 func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions, salvage func(context.Context, io.ReaderAt, int64, SalvageOptions) (*Salvaged, error)) (Offer, error) {
 	o := Offer{Strategy: s}
-	opt.checked = partChecked(p.Report)
+	if opt.checked = p.checked; s == StrategyTruncate {
+		opt.checked = p.checked.withoutRuns()
+	}
 	got, err := salvage(ctx, p.src, p.Size, opt)
 	if err != nil {
 		return o, err

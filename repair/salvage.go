@@ -16,6 +16,7 @@ package repair
 // the end of the other may read as a sound record.
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -53,6 +54,14 @@ type SalvageOptions struct {
 	piece   int          // bytes of what each gets; 0: as rdb says
 	alone   int64        // bytes that are read before; 0: aheadLeast
 	plain   bool         // nothing is passed over
+
+	runsLeast, runsKept int // as in soundRuns
+}
+
+func (o SalvageOptions) withDefaults() SalvageOptions {
+	o.MaxNames = cmp.Or(o.MaxNames, 1000)
+	o.MaxMemory = cmp.Or(o.MaxMemory, 128<<20)
+	return o
 }
 
 // RegionKind is what a range of bytes of a damaged file is.
@@ -131,6 +140,15 @@ type Salvaged struct {
 // Salvage reads a damaged RDB of size bytes and finds every record that is still there. An error is one of the input or of temporary files; of
 // a file in which nothing is left the account says so.
 func Salvage(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
+	out, err := salvageOnce(ctx, src, size, opt)
+	if err == errUnlisted {
+		opt.checked = opt.checked.withoutRuns()
+		out, err = salvageOnce(ctx, src, size, opt)
+	}
+	return out, err
+}
+
+func salvageOnce(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
 	s := newSalvager(ctx, src, size, opt)
 	defer s.close()
 	if err := s.run(); err != nil {

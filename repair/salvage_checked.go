@@ -8,6 +8,7 @@ type checkedPart struct {
 	end    int64
 	first  int64          // faulty record
 	faulty map[int64]bool // records
+	runs   *soundRuns     // for one salvage; nil if there are none
 }
 
 // partChecked returns what a report that kept going says, nil if it is not to be relied on.
@@ -27,6 +28,33 @@ func partChecked(rep *rdb.Report) *checkedPart {
 		}
 	}
 	return c
+}
+
+// close gives back what no salvage took.
+func (c *checkedPart) close() {
+	if c != nil && c.runs != nil {
+		c.runs.close()
+	}
+}
+
+// withoutRuns is the rest of what is known.
+func (c *checkedPart) withoutRuns() *checkedPart {
+	if c == nil {
+		return nil
+	}
+	rest := *c
+	rest.runs = nil
+	return &rest
+}
+
+// takeRuns has a salvage take the runs of keys, and where their names are.
+func (c *checkedPart) takeRuns() (runs []keyRun, names *keySet) {
+	if c == nil || c.runs == nil || c.runs.keys == nil || len(c.runs.all) == 0 {
+		return nil, nil
+	}
+	runs, names = c.runs.all, c.runs.keys
+	c.runs.keys = nil
+	return runs, names
 }
 
 // sound reports whether the value of the record that begins at an offset is known to be.

@@ -37,6 +37,9 @@ func (s *salvager) finish() (*Salvaged, error) {
 		return nil, err
 	}
 	s.cutWeak()
+	if s.unlisted() {
+		return nil, errUnlisted
+	}
 	s.cutSurplus()
 	s.cutBare()
 	s.enterSurplusCuts()

@@ -48,16 +48,30 @@ func (k *keySet) add(hash, db uint64, at int64) {
 		if k.keys = append(k.keys, keyPlace{hash, at}); len(k.keys) < fewPlaces {
 			return
 		}
-		k.filter = dupset.NewFilter(k.opt)
-		for i := range k.keys {
-			k.hashes = append(k.hashes, k.keys[i].hash)
-		}
-		k.keys = nil
+		k.many()
 		return
 	}
 	if k.hashes = append(k.hashes, hash); len(k.hashes) >= keysAtOnce {
 		k.handOver()
 	}
+}
+
+// many makes it a set of more than a few keys.
+func (k *keySet) many() {
+	k.filter = dupset.NewFilter(k.opt)
+	for i := range k.keys {
+		k.hashes = append(k.hashes, k.keys[i].hash)
+	}
+	k.keys = nil
+}
+
+// addRun adds keys by the hashes of their names in their database.
+func (k *keySet) addRun(hashes []uint64) {
+	if k.filter == nil {
+		k.many()
+	}
+	k.hashes = append(k.hashes, hashes...)
+	k.handOver()
 }
 
 // addExact adds a key to an exact set, if it is a suspect.

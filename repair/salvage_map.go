@@ -27,6 +27,7 @@ type segment struct {
 	hinted   bool
 	hint     [2]uint64
 	start    int64
+	unlisted bool   // not all keys that expire were looked at
 	expiring []span // the first keys that expire
 	odd      []span // and those of them that others of their form do not
 	low, top uint64 // of those that are not certain: the databases it may be

@@ -106,10 +106,11 @@ func (s *salvager) passCalm() (any bool) {
 	}
 	a.show(&s.probe.view)
 	all, none := s.census.idling(), s.census.idle+s.census.freqs == 0
+	run := s.nextRun()
 	open, entered := len(s.recent), 0 // records not entered in the account; those of rest that are
 	for n := range rest {
 		k := &rest[n]
-		if !k.calm || k.start != s.pos || s.census.table[k.typ] == unknown || !verifiedType(k.typ) && !s.census.usual(k.typ, k.first, 0) {
+		if !k.calm || k.start != s.pos || k.start == run || s.census.table[k.typ] == unknown || !verifiedType(k.typ) && !s.census.usual(k.typ, k.first, 0) {
 			break
 		}
 		if idles := k.idle >= 0 || k.freq >= 0; idles && !all || !idles && !none {

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -139,6 +140,14 @@ func (s *salvager) noteExpiring(k span, form uint32, oddTime bool, g *segment) {
 	if u := s.census.shapes[form]; u.keys >= many && u.expires <= 1 {
 		g.odd = append(g.odd, k)
 	}
+}
+
+// errUnlisted ends a salvage that would have to know the keys that expire in runs that it passed in one step.
+var errUnlisted = errors.New("keys that expire are not listed")
+
+// unlisted reports whether more keys expire than the file says where not all of these were looked at.
+func (s *salvager) unlisted() bool {
+	return slices.ContainsFunc(s.segs, func(g segment) bool { return g.unlisted && g.hinted && g.expires > int64(g.hint[1]) })
 }
 
 // cutSurplus leaves out keys that expire where the file says that fewer do: those unlike others of their form, or else all if they are few. An expiry

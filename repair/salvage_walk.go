@@ -46,6 +46,7 @@ type salvager struct {
 	gapAt       int64
 	skips       []span // embedded dumps, for the map
 	keys        *keySet
+	runs        []keyRun // that a check told of, those that are to come
 	libs        map[dupset.Sum]span
 	cuts        []cut
 	surplusCuts []cut          // of keys of whose expiries there is doubt
@@ -56,15 +57,12 @@ type salvager struct {
 }
 
 func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) *salvager {
-	if opt.MaxNames == 0 {
-		opt.MaxNames = 1000
-	}
-	if opt.MaxMemory == 0 {
-		opt.MaxMemory = 128 << 20
-	}
+	opt = opt.withDefaults()
 	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, libs: map[dupset.Sum]span{}, sample: make([]byte, 96)}
 	s.out.Size, s.out.src, s.out.opt = size, src, opt
-	s.keys = newKeySet(opt)
+	if s.runs, s.keys = opt.checked.takeRuns(); s.keys == nil {
+		s.keys = newKeySet(opt)
+	}
 	s.probe = prober{view: view{src: src, size: size}, known: map[int64]*record{}, end: size}
 	s.probe.x = newRecordReader(opt)
 	return s
@@ -179,7 +177,7 @@ func (s *salvager) walk() (failed int64, err error) {
 		if s.x.ahead == nil && s.pos-s.alone >= s.aheadFrom() && f.what == isKey {
 			s.goAhead()
 		}
-		if s.passCalm() {
+		if calm := s.passCalm(); s.passRun() || calm {
 			if err := s.tick(s.pos); err != nil {
 				return 0, err
 			}

@@ -1,0 +1,121 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/internal/filemap"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// demandSound salvages a file behind a check, with the runs that this tells of and without: all is the same, the account, the map and the output. It
+// returns how many bytes stood in runs.
+func demandSound(t *testing.T, b []byte, what any) (passed int64) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "damaged.rdb")
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	ctx, size := context.Background(), int64(len(b))
+	opt := SalvageOptions{runsLeast: 1, runsKept: 1}
+	_, known, err := checkFirst(ctx, f, size, rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true}, opt)
+	defer known.close()
+	require.Error(t, err)
+	opt.checked = known.withoutRuns()
+	want, err := Salvage(ctx, f, size, opt)
+	require.NoError(t, err)
+	for _, k := range known.runs.all {
+		passed += k.end - k.start
+	}
+	opt.checked = known
+	got, err := Salvage(ctx, f, size, opt)
+	require.NoError(t, err)
+	require.True(t, passed == 0 || known.runs.keys == nil, "%v: the runs were not taken", what)
+	require.True(t, bytes.Equal(outputOf(t, want), outputOf(t, got)), "%v: the output", what)
+	for _, s := range []*Salvaged{want, got} {
+		s.opt, s.src = SalvageOptions{}, nil
+		for i := range s.out {
+			s.out[i].unlisted, s.out[i].expiring, s.out[i].odd = false, nil, nil
+		}
+	}
+	require.Equal(t, want, got, "%v", what)
+	return passed
+}
+
+// TestSoundRuns: it is the same whether the walk passes over what the check found sound or reads it again.
+func TestSoundRuns(t *testing.T) {
+	if filemap.Of(bytesFile(t, make([]byte, filemap.MinSize)), filemap.MinSize) == nil {
+		t.Skip("no maps on this system")
+	}
+	files := uint64(3)
+	if testing.Short() {
+		files = 1
+	}
+	for seed := range files {
+		opt := fuzz.RDBOptions{Bytes: 12 << 20, Databases: 1 + int(seed%2), StringSize: 200, Edge: fuzz.Never, Target: rdb.Version11}
+		b, _ := fuzz.RDB(seed, opt)
+		r := rand.New(rand.NewSource(int64(seed)))
+		noise := func(at, n int) []byte {
+			bad := bytes.Clone(b)
+			r.Read(bad[at : at+n])
+			return bad
+		}
+		for _, part := range []float64{0.1, 0.5, 0.97} {
+			at := int(float64(len(b)) * part)
+			require.Equal(t, part > 0.4, demandSound(t, noise(at, 4096), at) > 0, "%d, %v", seed, part)
+		}
+		zeros := bytes.Clone(b)
+		clear(zeros[len(b)/2 : len(b)/2+4096])
+		demandSound(t, zeros, "zeros")
+		require.Positive(t, demandSound(t, b[:len(b)*4/5], "cut"))
+
+		// A key of a run that stands again behind the damage.
+		end := len(b) - 9
+		again := append(bytes.Clone(b[:end]), recordAt(t, b, len(b)/3)...)
+		again = append(again, b[end:]...)
+		r.Read(again[len(b)*3/4:][:100])
+		require.Positive(t, demandSound(t, again, "a key twice"))
+	}
+}
+
+// TestSoundRunsSurplus: where more keys expire than the file says, those of runs are looked at after all.
+func TestSoundRunsSurplus(t *testing.T) {
+	o := sessions(t, 120_000, false)
+	b := bytes.Clone(o.bytes)
+	key := o.keys[len(o.keys)/2]
+	expiry := append([]byte{0xFC}, binary.LittleEndian.AppendUint64(nil, 4102444800000)...)
+	b = append(b[:key.start:key.start], append(expiry, b[key.start:]...)...)
+	clear(b[len(b)-5000 : len(b)-4990])
+	require.Positive(t, demandSound(t, b, "an expiry too many"))
+}
+
+// recordAt is the first record of a key that begins at or behind an offset.
+func recordAt(t *testing.T, b []byte, at int) []byte {
+	r := rdb.NewReader(bytes.NewReader(b))
+	for r.Next() {
+		if e, ok := r.Record().(*rdb.Entry); ok && int(e.Offset) >= at {
+			require.NoError(t, e.Skip())
+			return b[e.Offset:e.End()]
+		}
+	}
+	t.Fatal("no record")
+	return nil
+}
+
+func bytesFile(t *testing.T, b []byte) *os.File {
+	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	_, err = f.WriteAt(b, 0)
+	require.NoError(t, err)
+	return f
+}

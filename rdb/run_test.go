@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -90,4 +92,57 @@ func TestOnRun(t *testing.T) {
 	}
 	b, _ := fuzz.RDB(1, fuzz.RDBOptions{Keys: 3000, Databases: 1, Edge: fuzz.Never})
 	require.Greater(t, demandRuns(t, b, 4000, true, "plain"), int64(2000))
+}
+
+// TestVerifyFrom begins a check in the middle, in every way there is: it finds what one of the whole finds from there on, but for the checksum.
+func TestVerifyFrom(t *testing.T) {
+	for seed := range uint64(8) {
+		opt := fuzz.AnyOptions(seed)
+		opt.Keys = 80
+		b, _ := fuzz.RDB(seed, opt)
+		if seed%2 > 0 {
+			b, _ = fuzz.Mutate(seed, b)
+		}
+		var places []rdb.Position
+		r := rdb.NewReaderOptions(bytes.NewReader(b), rdb.ReaderOptions{OnFault: func(*rdb.FormatError) error { return nil }})
+		family, version := rdb.Redis, 0
+		for r.Next() {
+			switch rec := r.Record().(type) {
+			case *rdb.Header:
+				family, version = rec.Family, rec.Version
+			case *rdb.Entry:
+				places = append(places, rdb.Position{Offset: rec.Offset, Family: family, Version: version, DB: rec.DB})
+			}
+		}
+		whole, _ := rdb.Verify(context.Background(), bytes.NewReader(b), rdb.VerifyOptions{KeepGoing: true, Workers: 1})
+		for i := 0; i < len(places); i += 13 {
+			from := places[i]
+			var want []string
+			for _, f := range whole.Faults {
+				if f.Record >= from.Offset && f.Code != rdb.CodeChecksum {
+					want = append(want, f.Error())
+				}
+			}
+			for n, opt := range []rdb.VerifyOptions{
+				{Workers: 1}, rdb.VerifyOptions{Workers: 2}.Narrow(100, 100), rdb.VerifyOptions{Workers: 2}.Narrow(300, 1<<10).Whole(b),
+				rdb.VerifyOptions{Workers: 3, DuplicateKeys: true}.Narrow(500, 0).Whole(b).Suspect(),
+			} {
+				opt.From, opt.KeepGoing = &from, true
+				var src io.Reader = bytes.NewReader(b)
+				if i%2 > 0 {
+					src = iotest.HalfReader(src)
+				}
+				rep, _ := rdb.Verify(context.Background(), src, opt)
+				var got []string
+				for _, f := range rep.Faults {
+					if f.Code != rdb.CodeDuplicateKey {
+						got = append(got, f.Error())
+					}
+				}
+				require.Equal(t, want, got, "%d, from %d, %d", seed, from.Offset, n)
+				require.Equal(t, []any{whole.Keys - int64(i), whole.Size, whole.Complete, whole.Trailing, whole.Version},
+					[]any{rep.Keys, rep.Size, rep.Complete, rep.Trailing, rep.Version}, "%d, from %d, %d", seed, from.Offset, n)
+			}
+		}
+	}
 }

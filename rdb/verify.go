@@ -25,6 +25,9 @@ type VerifyOptions struct {
 	Prefix bool
 	// Now is the time by which keys have expired. The zero value means now.
 	Now time.Time
+	// From, if set, is the place between two records where the check begins; what stands before it in src is not looked at. The checksum cannot be
+	// told then.
+	From *Position
 	// OnRecord is called with every record but keys, in file order, as soon as it is read. The record holds for the call.
 	OnRecord func(Record)
 	// OnRun is called with stretches of the file that hold nothing but keys, all of them sound, in file order. Where it is not worth it, as with
@@ -139,6 +142,10 @@ func Verify(ctx context.Context, src io.Reader, opt VerifyOptions) (*Report, err
 	workers := opt.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
+	}
+	if p := opt.From; p != nil {
+		v.rep.Family, v.rep.Version = p.Family, p.Version
+		v.selects = append(v.selects, dbSelect{p.Offset, p.DB})
 	}
 	var err error
 	if workers == 1 {

@@ -70,6 +70,14 @@ func (v *verifier) parallel(src io.Reader, workers int) error {
 			p.size = max(p.size, mappedSize)
 		}
 	}
+	if from := v.opt.From; from != nil {
+		p.at, p.proven = *from, *from
+		if p.whole == nil {
+			if err := skipTo(src, from.Offset); err != nil {
+				return err
+			}
+		}
+	}
 	if p.whole != nil && v.opt.DuplicateKeys {
 		// Keys can be read again, those that may be duplicates, if there are any.
 		v.filter, v.workers = dupset.NewFilter(v.dupOptions()), workers
@@ -290,7 +298,7 @@ func (p *pipeline) blank() *block {
 	if p.whole == nil && b.own == nil {
 		b.own = make([]byte, p.size)
 	}
-	*b = block{buf: b.own, own: b.own, at: p.at, pend: p.pend, first: p.at.Offset == 0, done: make(chan struct{}),
+	*b = block{buf: b.own, own: b.own, at: p.at, pend: p.pend, first: p.at.Offset == 0 && p.v.opt.From == nil, done: make(chan struct{}),
 		notes: b.notes, keys: b.keys, hashes: b.hashes, tally: tally{dbs: b.tally.dbs}}
 	return b
 }
@@ -395,7 +403,7 @@ func (p *pipeline) tell(n *note) (stop bool) {
 	case n.rec == nil:
 		v.keyModule(n.module, n.span)
 	default:
-		if eof, ok := n.rec.(*EOF); ok {
+		if eof, ok := n.rec.(*EOF); ok && v.opt.From == nil {
 			eof.Computed, eof.Partial = p.sum, false
 			if !eof.Valid() && v.fault(checksumFault(eof, v.rep.Family, n.db)) != nil {
 				return true
@@ -433,15 +441,21 @@ func (p *pipeline) entryFar(offset int64, db uint64) *Entry {
 
 // fromFar is a reader of all records.
 func (p *pipeline) fromFar() *Reader {
-	var src io.Reader
-	if p.file != nil {
-		src = p.file.From(0)
-	} else {
-		src = bytes.NewReader(p.whole)
-	}
 	r := newReader(ReaderOptions{OnFault: passFaults})
-	r.start(contextReader{p.v.ctx, src})
+	if from := p.v.opt.From; from != nil {
+		r.Resume(contextReader{p.v.ctx, p.far(from.Offset)}, *from)
+	} else {
+		r.start(contextReader{p.v.ctx, p.far(0)})
+	}
 	return r
+}
+
+// far is a reader of all from an offset on, where keys can be read again.
+func (p *pipeline) far(offset int64) io.Reader {
+	if p.file != nil {
+		return p.file.From(offset)
+	}
+	return bytes.NewReader(p.whole[offset:])
 }
 
 func (p *pipeline) keyIn(b []byte, at Position) (e *Entry) {

@@ -79,7 +79,13 @@ func (v *verifier) close() {
 func (v *verifier) sequential(src io.Reader) error {
 	w := newWalker(v, &v.opt, v.now)
 	defer w.r.Close()
-	w.r.start(src)
+	if from := v.opt.From; from == nil {
+		w.r.start(src)
+	} else if err := skipTo(src, from.Offset); err != nil {
+		return err
+	} else {
+		w.r.Resume(src, *from)
+	}
 	v.entryAt = func(*keyNote) *Entry { return &w.r.entry }
 	for n := 0; w.step(); n++ {
 		if n&1023 == 0 {
@@ -90,6 +96,16 @@ func (v *verifier) sequential(src io.Reader) error {
 	}
 	v.addTally(&w.tally)
 	return v.end(w.r.Offset(), w.r.Err(), w.r.Rest)
+}
+
+// skipTo passes what stands before an offset.
+func skipTo(src io.Reader, offset int64) error {
+	if s, ok := src.(io.Seeker); ok {
+		_, err := s.Seek(offset, io.SeekCurrent)
+		return err
+	}
+	_, err := io.CopyN(io.Discard, src, offset)
+	return err
 }
 
 // pause looks up from the work.

@@ -55,12 +55,14 @@ type SalvageOptions struct {
 	alone   int64        // bytes that are read before; 0: aheadLeast
 	plain   bool         // nothing is passed over
 
-	runsLeast, runsKept int // as in soundRuns
+	runsLeast, runsKept int  // as in soundRuns
+	walkAll             bool // no runs are passed in one step
 }
 
 func (o SalvageOptions) withDefaults() SalvageOptions {
 	o.MaxNames = cmp.Or(o.MaxNames, 1000)
 	o.MaxMemory = cmp.Or(o.MaxMemory, 128<<20)
+	o.runsLeast, o.runsKept = cmp.Or(o.runsLeast, runsLeast), cmp.Or(o.runsKept, runsKept)
 	return o
 }
 
@@ -142,7 +144,7 @@ type Salvaged struct {
 func Salvage(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
 	out, err := salvageOnce(ctx, src, size, opt)
 	if err == errUnlisted {
-		opt.checked = opt.checked.withoutRuns()
+		opt.walkAll = true
 		out, err = salvageOnce(ctx, src, size, opt)
 	}
 	return out, err

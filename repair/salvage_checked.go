@@ -8,6 +8,7 @@ type checkedPart struct {
 	end    int64
 	first  int64          // faulty record
 	faulty map[int64]bool // records
+	to     int64          // how far it came
 	runs   *soundRuns     // for one salvage; nil if there are none
 }
 
@@ -16,7 +17,7 @@ func partChecked(rep *rdb.Report) *checkedPart {
 	if rep == nil {
 		return nil
 	}
-	c := &checkedPart{end: rep.Size, first: rep.Size, faulty: map[int64]bool{}}
+	c := &checkedPart{end: rep.Size, to: rep.Size, first: rep.Size, faulty: map[int64]bool{}}
 	for _, f := range rep.Faults {
 		c.faulty[f.Record] = true
 		c.first = min(c.first, f.Record)

@@ -1,9 +1,10 @@
 package repair
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"io"
+	"runtime"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -15,10 +16,12 @@ import (
 //	other records │  kept back  │ runs ───────────────────────────────┬─ kept back ──┬── fault
 //	            walked          │ entered in the account as a whole   │    walked    │
 //
-// The walk is to know what the file is like, and damage can show late: so what stands before a fault is walked, and what stands behind it.
+// The walk is to know what the file is like, and damage can show late: so what stands before a fault is walked, and what stands behind it. Behind a gap,
+// when it has come so far without another, the walk asks for a check of what follows.
 const (
 	runsLeast = 16 // runs that follow each other are worth a step; a check tells of one for each MiB
 	runsKept  = 8  // that are kept back on each side
+	runSize   = 1 << 20
 )
 
 // soundRuns are the runs of keys that a check told of.
@@ -52,7 +55,8 @@ type waitingRun struct {
 }
 
 func newSoundRuns(o SalvageOptions) *soundRuns {
-	return &soundRuns{least: cmp.Or(o.runsLeast, runsLeast), kept: cmp.Or(o.runsKept, runsKept), keys: newKeySet(o.withDefaults())}
+	o = o.withDefaults()
+	return &soundRuns{least: o.runsLeast, kept: o.runsKept, keys: newKeySet(o)}
 }
 
 // close gives back what no salvage took.
@@ -124,6 +128,29 @@ func checkFirst(ctx context.Context, src io.ReaderAt, size int64, opt rdb.Verify
 	}
 	c.runs = r
 	return rep, c, err
+}
+
+// askCheck has what follows checked, if the walk has come far enough behind the last gap, and if no check came so far before.
+func (s *salvager) askCheck() error {
+	o := &s.opt
+	switch {
+	case s.x.ahead == nil || s.truncate || o.walkAll || s.weak > 0 || s.unsure || s.x.slots || s.slots.known || o.workers == 1:
+		return nil
+	case s.pos < s.checkedTo || s.pos-s.alone < int64(o.runsKept)*runSize || s.probe.end-s.pos < int64(o.runsLeast+3*o.runsKept)*runSize:
+		return nil
+	}
+	at := s.probe.position(s.pos)
+	at.DB = s.seg().db
+	r := &soundRuns{least: o.runsLeast, kept: o.runsKept, keys: s.keys}
+	rep, err := rdb.Verify(s.ctx, io.NewSectionReader(s.src, 0, s.probe.end), rdb.VerifyOptions{
+		From: &at, KeepGoing: true, OnRun: r.add, Workers: max(2, runtime.GOMAXPROCS(0)), TempDir: o.TempDir, Progress: o.Progress,
+	})
+	var fault *rdb.FormatError
+	if s.checkedTo = rep.Size; err != nil && !errors.As(err, &fault) {
+		s.checkedTo = s.probe.end // the walk will meet the reason, if it gets there
+	}
+	s.runs = r.all
+	return s.ctx.Err()
 }
 
 // nextRun is where the next run begins that is to be passed in one step; there may be none.

@@ -30,13 +30,13 @@ func demandSound(t *testing.T, b []byte, what any) (passed int64) {
 	_, known, err := checkFirst(ctx, f, size, rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true}, opt)
 	defer known.close()
 	require.Error(t, err)
-	opt.checked = known.withoutRuns()
+	opt.checked, opt.walkAll = known.withoutRuns(), true
 	want, err := Salvage(ctx, f, size, opt)
 	require.NoError(t, err)
 	for _, k := range known.runs.all {
 		passed += k.end - k.start
 	}
-	opt.checked = known
+	opt.checked, opt.walkAll = known, false
 	got, err := Salvage(ctx, f, size, opt)
 	require.NoError(t, err)
 	require.True(t, passed == 0 || known.runs.keys == nil, "%v: the runs were not taken", what)

@@ -47,6 +47,7 @@ type salvager struct {
 	skips       []span // embedded dumps, for the map
 	keys        *keySet
 	runs        []keyRun // that a check told of, those that are to come
+	checkedTo   int64    // how far checks came
 	libs        map[dupset.Sum]span
 	cuts        []cut
 	surplusCuts []cut          // of keys of whose expiries there is doubt
@@ -60,8 +61,14 @@ func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOp
 	opt = opt.withDefaults()
 	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, libs: map[dupset.Sum]span{}, sample: make([]byte, 96)}
 	s.out.Size, s.out.src, s.out.opt = size, src, opt
-	if s.runs, s.keys = opt.checked.takeRuns(); s.keys == nil {
+	if !opt.walkAll {
+		s.runs, s.keys = opt.checked.takeRuns()
+	}
+	if s.keys == nil {
 		s.keys = newKeySet(opt)
+	}
+	if opt.checked != nil {
+		s.checkedTo = opt.checked.to
 	}
 	s.probe = prober{view: view{src: src, size: size}, known: map[int64]*record{}, end: size}
 	s.probe.x = newRecordReader(opt)
@@ -176,6 +183,11 @@ func (s *salvager) walk() (failed int64, err error) {
 		}
 		if s.x.ahead == nil && s.pos-s.alone >= s.aheadFrom() && f.what == isKey {
 			s.goAhead()
+		}
+		if f.what == isKey {
+			if err := s.askCheck(); err != nil {
+				return 0, err
+			}
 		}
 		if calm := s.passCalm(); s.passRun() || calm {
 			if err := s.tick(s.pos); err != nil {

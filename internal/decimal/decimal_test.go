@@ -61,3 +61,39 @@ func BenchmarkAppend(b *testing.B) {
 		Append(buf[:0], uint64(i)*0x9E3779B97F4A7C15>>(i&63))
 	}
 }
+
+// TestAppendFraction compares with strconv on fractions of all lengths, on their neighbours, and on any doubles.
+func TestAppendFraction(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	taken := 0
+	demand := func(f float64) {
+		got, ok := AppendFraction([]byte("x"), f)
+		if !ok {
+			require.Equal(t, "x", string(got))
+			return
+		}
+		taken++
+		require.Equal(t, "x"+strconv.FormatFloat(f, 'f', -1, 64), string(got))
+	}
+	for range 200_000 {
+		f := float64(r.Int64N(1<<(1+r.IntN(62)))) / math.Pow10(r.IntN(9))
+		if r.IntN(2) == 0 {
+			f = -f
+		}
+		demand(f)
+		demand(math.Nextafter(f, math.Inf(1-2*r.IntN(2))))
+		demand(math.Float64frombits(r.Uint64()))
+		demand(r.Float64())
+	}
+	require.Greater(t, taken, 100_000)
+	for _, f := range []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 1e-6, 1.5e-6, 9e-7, 1e-7, 0.000001, 123456789.123456, 999999999.999999, 1e9, 1e15, math.Inf(1), math.NaN(), math.MaxFloat64, 5e-324} {
+		demand(f)
+	}
+}
+
+func BenchmarkAppendFraction(b *testing.B) {
+	var buf []byte
+	for i := 0; b.Loop(); i++ {
+		buf, _ = AppendFraction(buf[:0], float64(i&0xFFFF)/100)
+	}
+}

@@ -173,6 +173,11 @@ func AppendScore(dst []byte, f float64) []byte {
 // appendFloat appends the shortest decimal of a float of 32 or 64 bits.
 func appendFloat(dst []byte, f float64, bits int) []byte {
 	abs := math.Abs(f)
+	if bits == 64 {
+		if b, ok := decimal.AppendFraction(dst, f); ok {
+			return b
+		}
+	}
 	switch {
 	case math.IsInf(f, 1):
 		return append(dst, "inf"...)

@@ -344,6 +344,9 @@ func (c *census) weighOther(f *record, x *recordReader, b []byte, size int64) fl
 		if f.what == isSlotField {
 			return auxKnownBits
 		}
+		if !x.slots && c.keys >= oddLeast { // in a cluster's file one stands before the first key
+			return strangeBits
+		}
 		return slotBits
 	case isFunction:
 		return libraryBits

@@ -73,6 +73,11 @@ func (s *salvager) endsForeign(f *record) bool {
 	if at < 0 {
 		return false
 	}
+	if s.probe.headless { // it may be the file's own
+		if end, whole := s.probe.dumpAt(at); !whole || end != f.end {
+			return false
+		}
+	}
 	s.settle(0)
 	s.dropSegments(s.behind)
 	s.skips = append(s.skips, span{at, f.end})

@@ -21,6 +21,7 @@ type prober struct {
 	gapBytes []byte // of explained
 	reach    int64  // how far a record that does not fit into memory is followed; 0: to the end
 	wasted   int64  // bytes read of dumps and large records that came to nothing
+	headless bool   // the file does not begin with its header
 }
 
 // Limits of what is tried.
@@ -229,7 +230,8 @@ func isDigits(b []byte) bool {
 }
 
 // dumpAt reads a whole dump that begins at an offset, as values can hold, and returns where it ends; ok is false if it does not come to its
-// end mark.
+// end mark. Where the file's own header is not in its place this may be it, and what it leads to some byte that looks like the mark: then the checksum
+// must be right.
 func (p *prober) dumpAt(at int64) (end int64, ok bool) {
 	if p.wasted > p.enough() {
 		return 0, false
@@ -237,7 +239,7 @@ func (p *prober) dumpAt(at int64) (end int64, ok bool) {
 	r := rdb.NewReaderOptions(io.NewSectionReader(p.view.src, at, p.end-at), rdb.ReaderOptions{MaxString: longestKey, Window: dumpWindow})
 	defer r.Close()
 	for r.Next() {
-		if e, last := r.Record().(*rdb.EOF); last {
+		if e, last := r.Record().(*rdb.EOF); last && (!p.headless || e.Valid()) {
 			return at + e.End(), true
 		}
 	}

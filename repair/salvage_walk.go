@@ -97,6 +97,7 @@ func (s *salvager) tick(at int64) error {
 
 func (s *salvager) run() error {
 	s.readHeader()
+	s.probe.headless = !magicAt(s.probe.view.at(0, headerSize))
 	s.census = newCensus(standings(s.out.Family, s.out.Version))
 	s.probe.census, s.probe.family, s.probe.version = s.census, s.out.Family, s.out.Version
 	s.segs = []segment{{}}

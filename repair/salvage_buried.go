@@ -17,7 +17,7 @@ func (s *salvager) buried(g *gap) []*record {
 	path := s.judge(g.best(), g)
 	solid, fields := 0, s.fieldsPossible()
 	for _, f := range path {
-		if !f.damaged && !g.stuck[f.start] && f.score >= solidBits && !(fields && f.likeField()) {
+		if !f.damaged && !g.stuck[f.start] && f.score >= solidBits && !(fields && f.likeField() && !g.surelyKey(f)) {
 			solid++
 		}
 	}

@@ -83,7 +83,8 @@ func (p *prober) anyFieldBefore(b []byte, at int64) bool {
 	return false
 }
 
-// withoutFields takes out records that are fields.
+// withoutFields takes out records that are fields. Those of the anchor's chain are not, but for the strings that it begins with: the chain is
+// trusted for what stands behind these.
 func (g *gap) withoutFields(all []*record) []*record {
 	s := g.s
 	if !s.fieldsPossible() {
@@ -91,7 +92,7 @@ func (g *gap) withoutFields(all []*record) []*record {
 	}
 	field := map[int64]int{}
 	for i := len(all) - 1; i >= 0; i-- {
-		if f := all[i]; f.likeField() && (field[f.end] > 0 || s.probe.fieldAt(f.end)) {
+		if f := all[i]; f.likeField() && !g.chained[f.start] && (field[f.end] > 0 || s.probe.fieldAt(f.end)) {
 			field[f.start] = 1
 		}
 	}
@@ -103,7 +104,7 @@ func (g *gap) withoutFields(all []*record) []*record {
 		if f.likeField() && n == 0 && s.probe.fieldBefore(f.start) {
 			n = 1
 		}
-		if n > 0 && n < forward && f.likeField() && (n == 1 || !g.wellKnown(f)) {
+		if n > 0 && n < forward && f.likeField() && !g.chained[f.start] && (n == 1 && !g.surelyKey(f) || !g.wellKnown(f)) {
 			field[f.start] = 1
 			behind[f.end] = n + 1
 		}
@@ -117,6 +118,10 @@ func (g *gap) withoutFields(all []*record) []*record {
 // wellKnown reports whether a key is like those that were known before the gap.
 func (g *gap) wellKnown(f *record) bool { return !g.learnt && f.score >= strongBits }
 
+// surelyKey reports whether a string is no field though what stands before it reads as one that expires: in bytes of any kind something does now and then.
+// The file is not known to have any, and its key is well known.
+func (g *gap) surelyKey(f *record) bool { return g.wellKnown(f) && g.forward(nil) == fieldsFew }
+
 // onlyFields reports whether a chain that begins with strings may begin with fields of a hash, and has too little besides.
 func (g *gap) onlyFields(c *chain) bool {
 	p := &g.s.probe
@@ -129,7 +134,7 @@ func (g *gap) onlyFields(c *chain) bool {
 		if f == nil || !f.likeField() {
 			break
 		}
-		if n := g.fieldRun[f.start]; n > 0 && n < fieldsForward && !g.wellKnown(f) || p.fieldBefore(f.start) {
+		if n := g.fieldRun[f.start]; n > 0 && n < fieldsForward && !g.wellKnown(f) || !g.surelyKey(f) && p.fieldBefore(f.start) {
 			doubted = true
 			g.fieldRun[f.end] = n + 1
 		}

@@ -126,13 +126,15 @@ func (g *gap) rows() *reading {
 		}
 	}
 	slices.SortFunc(r.all, func(a, b *record) int { return cmp.Compare(a.start, b.start) })
+	leads := func(f *record) bool { return f.end == g.anchor }
+	led := slices.ContainsFunc(r.all, leads)
 	r.all = g.outer(g.withoutFields(r.all))
 	n := len(r.all)
 	row := make([]float64, n) // the best from a record on
 	r.next, r.fresh, r.first = make([]int, n), make([]float64, n+1), make([]int, n+1)
 	r.first[n] = n
-	if g.found && !g.last {
-		r.fresh[n] = math.Inf(-1) // a reading must reach the anchor in a row
+	if g.found && !g.last && (!led || slices.ContainsFunc(r.all, leads)) {
+		r.fresh[n] = math.Inf(-1) // a reading must reach the anchor in a row, unless what leads there was taken for fields
 	}
 	for i := n - 1; i >= 0; i-- {
 		f := r.all[i]

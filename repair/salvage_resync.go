@@ -1,6 +1,9 @@
 package repair
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Resynchronisation. Reading failed at some place, and that is not the place of the damage:
 //
@@ -45,6 +48,7 @@ type gap struct {
 	stuck    map[int64]bool // records that led to S
 	skipped  []span         // embedded dumps
 	fieldRun map[int64]int  // places where strings end that may be fields: how many of them
+	chained  map[int64]bool // records of the anchor's chain, behind the strings that it begins with
 	gapStart int64          // where records are missing before the row that is judged
 	next     int64          // where the row behind the one that is judged begins, 0 if there is none
 	asked    int            // how often it was tried to explain it
@@ -107,14 +111,20 @@ func (g *gap) openFrom(failed int64) int64 {
 	return w
 }
 
-// search looks for the anchor.
+// search looks for the anchor: the first chain that is trusted. One of which the first record passes over the failure without much for it may owe that to
+// a length read by luck, and what it leads to is a chain without it too. So another one is looked for inside that record.
 func (g *gap) search(from int64) {
 	p := &g.s.probe
-	g.fieldRun = map[int64]int{}
+	g.fieldRun, g.chained = map[int64]int{}, nil
 	g.found, g.last, g.anchor, g.skipped = false, false, p.end, g.skipped[:0]
-	var c chain
+	var c, wide chain // wide begins with a record that passes over the failure
+	defer func() {
+		if !g.found && len(wide.starts) > 0 {
+			g.accept(&wide)
+		}
+	}()
 	verified := g.verified()
-	for at := from; at < p.end; at++ {
+	for at, end := from, p.end; at < end; at++ {
 		if len(verified) > 0 && at > verified[0].start {
 			if at < verified[0].end {
 				at = verified[0].end
@@ -138,17 +148,36 @@ func (g *gap) search(from int64) {
 		if len(p.known) == knownMost {
 			p.forget(g.w+lookBackMax, at-fillMost)
 		}
-		if f := p.probe(at); f == nil || g.stuck[at] || at > g.failed && at < g.closed && (f.likeField() || f.what != isKey || f.score < strongBits) {
+		f := p.probe(at)
+		switch {
+		case f == nil, g.stuck[at]:
+			continue
+		case f.score < solidBits: // what it leads to by luck is found there, and the same goes for what it passes over
+			continue
+		case at > g.failed && at < g.closed && (f.likeField() || f.what != isKey || f.score < strongBits):
 			continue
 		}
 		p.follow(at, &c, func(q int64) bool { return g.stuck[q] })
 		if !g.trusted(&c, at-from+1) || at < g.closed && c.strong < 2 {
 			continue
 		}
-		g.closed = min(g.closed, at) // no elements look like this
-		g.hold(at, &c)
+		if at <= g.failed && f.end > g.failed && f.score < 2*strongBits {
+			if len(wide.starts) == 0 {
+				wide, end = c, f.end
+				wide.starts = slices.Clone(c.starts)
+			}
+			continue
+		}
+		g.accept(&c)
 		return
 	}
+}
+
+// accept makes a trusted chain the anchor.
+func (g *gap) accept(c *chain) {
+	at := c.starts[0]
+	g.closed = min(g.closed, at) // no elements look like this
+	g.hold(at, c)
 }
 
 // verified returns the records that led to the failure and tell their own end: nothing is looked for inside them.
@@ -192,9 +221,12 @@ func (g *gap) trusted(c *chain, tried int64) bool {
 // hold makes a chain the anchor, and tries the places beside its first records: better ones may begin there.
 func (g *gap) hold(from int64, c *chain) {
 	p := &g.s.probe
-	g.found = true
+	g.found, g.chained = true, map[int64]bool{}
 	for i, start := range c.starts {
 		f := p.probe(start)
+		if len(g.chained) > 0 || !f.likeField() {
+			g.chained[start] = true
+		}
 		if g.anchor = f.end; f.what == isEnd {
 			g.anchor, g.last = f.start, true
 		} else if i > 0 && f.start > g.failed && (f.score >= strongBits || i >= anchorRun) {

@@ -25,6 +25,9 @@ func (s *salvager) finish() (*Salvaged, error) {
 	if s.placeDBs() {
 		s.again = true
 	}
+	if s.freeBlocks() {
+		s.again = true
+	}
 	if s.confirmThin() {
 		s.again = true
 	}

@@ -1,11 +1,15 @@
 package repair
 
 import (
+	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/kvfsck/kvfsck/internal/corpus"
+	"github.com/kvfsck/kvfsck/rdb"
 )
 
 func swapped(i, j, size int) []corpus.Edit {
@@ -30,6 +34,9 @@ func TestSalvageFound(t *testing.T) {
 		{"strings behind a hash that seem to be fields of it", "redis-8.6/random2.rdb", []corpus.Edit{set(5491, ":"), set(5716, "\xf1"), set(6042, "\x17")}, 0},
 		{"string before which bytes read as a field that expires", "redis-8.0/strings.rdb", swapped(16384, 56320, 512), 0},
 		{"strings buried in one that is compressed", "redis-8.6/strings.rdb", swapped(28672, 36864, 4096), 2},
+		{"block in the middle of a large string", "valkey-9.1/strings.rdb", swapped(4096, 69632, 4096), 0},
+		{"block in the middle of one string of a list", "redis-5.0/nocompress.rdb", swapped(69632, 110592, 4096), 0},
+		{"block with a key unlike others in the middle of a large string", "redis-4.0/strings.rdb", swapped(28160, 47104, 512), 1},
 	} {
 		d := newDamaged(original("rdb/"+c.file), c.name)
 		d.applyEdits(c.edits)
@@ -37,4 +44,38 @@ func TestSalvageFound(t *testing.T) {
 		assert.Empty(t, sc.bad, c.name)
 		assert.LessOrEqual(t, len(sc.lost), c.lost, "%s: %v", c.name, sc.lost)
 	}
+}
+
+// TestSalvageRecordsAsValue: records that a value holds as its own stay a part of it, where no more keys are missing than a gap explains.
+func TestSalvageRecordsAsValue(t *testing.T) {
+	const keys = 60
+	write := func(w *rdb.Writer, i int, v string) {
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "page:%d", i)), rdb.String(v)))
+	}
+	var held, b bytes.Buffer
+	w := rdb.NewWriter(&held, rdb.Version11, rdb.WriterOptions{})
+	for i := range 20 {
+		write(w, 1000+i, fmt.Sprintf("text of page %d", i))
+	}
+	require.NoError(t, w.Close())
+	w = rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	require.NoError(t, w.ResizeDB(keys, 0))
+	for i := range keys {
+		v := fmt.Sprintf("this is the text of page %d", i)
+		if i == keys/2 {
+			v = "held: " + string(held.Bytes()[9:held.Len()-9])
+		}
+		write(w, i, v)
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "records as value", b.Bytes())
+	require.NotNil(t, o)
+	d := newDamaged(o, "one key")
+	at := int(o.keys[10].start)
+	d.splice(at, at+12, make([]byte, 12))
+	sc, s := rate(t, d)
+	assert.Empty(t, sc.bad)
+	assert.Empty(t, sc.lost)
+	assert.EqualValues(t, keys-1, s.Keys)
 }

@@ -129,52 +129,58 @@ var further = []struct {
 	put     string
 	zeros   int
 }{
-	{"valkey-8.0/cluster.rdb", 3014, 1, "\xC0", 0},                                            // a value's length becomes an integer's form; an opcode seemed to be put behind it
-	{"redis-8.6/vectors.rdb", 10419, 1, "\x83", 0},                                            // inside a module's value two records can be read, the second damaged
-	{"redis-8.6/vectors.rdb", 10240, 512, "", 512},                                            // the same
-	{"valkey-8.0/random1.rdb", 1124, 64, "", 64},                                              // the last byte of an integer and two more strings of a hash read as a string
-	{"redis-8.0/lists.rdb", 72450, 0, "\xF3", 0},                                              // an anchor inside a list before the damage cost seven keys
-	{"redis-8.0/lfu.rdb", 441, 16, "", 16},                                                    // zeros end inside an expiry, and three of them are a record
-	{"redis-2.8/misc.rdb", 704, 1, "\x0A", 0},                                                 // a key's length grows by one, its value ends two bytes before a record
-	{"redis-7.4/lists.rdb", 94, 1, "\x09", 0},                                                 // a list's count shrinks by one
-	{"redis-7.4/hfe.rdb", 0, 4096, "", 4096},                                                  // without version and header the fields of a hash read as strings
-	{"redis-3.2/misc.rdb", 85, 64, "", 64},                                                    // a compressed string of no bytes
-	{"valkey-8.0/sets.rdb", 167, 0, "\x70\x12\xA7\xA7", 0},                                    // a string more in a set, whose last one stands behind it then
-	{"redis-8.0/nochecksum.rdb", 2036, 0, "\x18ses", 0},                                       // a key's own length stands inside it
-	{"valkey-8.0/misc.rdb", 913, 3, "\x24\x8D\x59", 0},                                        // a key's length grows over the head of the next record
-	{"redis-7.2/lfu.rdb", 139, 1, "\x13", 0},                                                  // a key's length grows over its value
-	{"redis-7.0/lists.rdb", 43480, 8, "", 0},                                                  // a list less eight bytes ends inside the next key's expiry
-	{"redis-7.4/smallcfg.rdb", 154649, 0, "\x12\nl:expi", 0},                                  // a type and the beginning of a key stand twice, behind the expiry
-	{"redis-8.6/lru.rdb", 394, 8, "", 8},                                                      // zeros read as two empty keys
-	{"valkey-8.0/dbs.rdb", 2048, 512, "", 512},                                                // a block of zeros behind an empty value; the key before it is whole
-	{"redis-4.0/hashes.rdb", 28437, 0, "\x25\x7e\x4c\xd1\xaf\x1d\xac\xea\x19\xdc\xbe", 0},     // inside of the only expiry
-	{"redis-8.0/dbs.rdb", 426, 0, "\x00\x06db1:x4", 0},                                        // a value is empty and its length the type of a whole record
-	{"valkey-9.1/functions.rdb", 2911, 0, "8e52", 0},                                          // bytes in a key make its last ones the length of its value
-	{"redis-8.6/dbs.rdb", 1772, 64, "", 0},                                                    // a string swallows keys and a SELECTDB
-	{"valkey-9.1/dbs.rdb", 1900, 0, "2", 0},                                                   // a string swallows a key, and no reading fails
-	{"valkey-9.1/lru.rdb", 737, 1, " ", 0},                                                    // a string takes the idle time of the next key
-	{"redis-7.2/lfu.rdb", 622, 0, ":24", 0},                                                   // a string swallows two keys, the second of which expires
-	{"redis-4.0/dbs.rdb", 382, 0, "\x0C\xB1\xDA1\xFD\x98\x16\xF0\xB9\xDA\xA40PKk\xC1\xA4", 0}, // a key ends early, its value swallows one that expires
-	{"redis-6.2/dbs.rdb", 376, 0, "\"\xF3\x83\x8C\x15K\x87\xFDg\x90\xD1\x87\xD8", 0},          // a key swallows its value and the next key
-	{"valkey-unstable/streams.rdb", 32576, 3, "", 0},                                          // the last bytes of a stream read as a list of old servers; there are enough keys without
-	{"redis-6.2/smallcfg.rdb", 5627, 2, "}\xD3", 0},                                           // the last strings of a hash are one key too many
-	{"valkey-8.0/random2.rdb", 15872, 512, "", 512},                                           // the same
-	{"redis-7.0/sets.rdb", 16809, 3, "", 3},                                                   // the same behind a damaged record, of a set
-	{"valkey-8.0/lists.rdb", 68338, 0, "\xBF\x00T\xB7Y\x1D\xC74\xC4\xFF\xBA&", 0},             // nodes of a list read as lists of old servers
-	{"redis-8.6/lru.rdb", 266, 2, "", 0},                                                      // what is left of an expiry reads as a RESIZEDB of no keys
-	{"valkey-9.1/misc.rdb", 3321, 8, "", 0},                                                   // a compressed string, short of bytes, takes those of the next key and comes out right
-	{"redis-6.2/misc.rdb", 3561, 0, "\x00 \x0E ", 0},                                          // one with four bytes too many comes out right and leaves as many behind
-	{"valkey-9.1/lfu.rdb", 641, 5, "\xDE\x03\xD4\xAF\xB2", 0},                                 // a value has the counter of the next key in it
-	{"valkey-8.0/lru.rdb", 640, 0, "\x00\x00\xF8\x00\x00\x03p:", 0},                           // a key and the expiry of the next make one key too many
-	{"redis-2.8/dbs.rdb", 463, 0, "", 3},                                                      // three zeros behind an expiry are an empty key
-	{"redis-8.6/lru.rdb", 632, 0, "R\x86\xCF\x8Ewv;x\xD7Os\xF8\xE9", 0},                       // the text of a value goes on behind its end
-	{"redis-8.6/dbs.rdb", 1050, 8, "\xA82!\x1D\x9F[\xEA\xCA", 0},                              // a string ends inside the next key's expiry, the rest of which reads as a record
-	{"redis-4.0/scripts.rdb", 201, 8, "", 8},                                                  // an empty string is the first of some zeros
-	{"redis-6.2/zsets.rdb", 22375, 8, "", 0},                                                  // of the only expiry the beginning is lost with the end of the value before
-	{"redis-6.2/smallcfg.rdb", 69994, 64, "", 0},                                              // behind damage that reached into a key a piece of its value stands, and one key is missing
-	{"redis-6.2/smallcfg.rdb", 85867, 5, "0\xE2\xC6\xE7\x8C", 0},                              // the same
-	{"redis-6.2/hashes.rdb", 22484, 8, "", 8},                                                 // the same, of a hash
-	{"redis-6.2/streams.rdb", 165, 8, "\xE71jAW\xA9\xEEv", 0},                                 // the same, of a stream
+	{"valkey-8.0/cluster.rdb", 3014, 1, "\xC0", 0},                                               // a value's length becomes an integer's form; an opcode seemed to be put behind it
+	{"redis-8.6/vectors.rdb", 10419, 1, "\x83", 0},                                               // inside a module's value two records can be read, the second damaged
+	{"redis-8.6/vectors.rdb", 10240, 512, "", 512},                                               // the same
+	{"valkey-8.0/random1.rdb", 1124, 64, "", 64},                                                 // the last byte of an integer and two more strings of a hash read as a string
+	{"redis-8.0/lists.rdb", 72450, 0, "\xF3", 0},                                                 // an anchor inside a list before the damage cost seven keys
+	{"redis-8.0/lfu.rdb", 441, 16, "", 16},                                                       // zeros end inside an expiry, and three of them are a record
+	{"redis-2.8/misc.rdb", 704, 1, "\x0A", 0},                                                    // a key's length grows by one, its value ends two bytes before a record
+	{"redis-7.4/lists.rdb", 94, 1, "\x09", 0},                                                    // a list's count shrinks by one
+	{"redis-7.4/hfe.rdb", 0, 4096, "", 4096},                                                     // without version and header the fields of a hash read as strings
+	{"redis-3.2/misc.rdb", 85, 64, "", 64},                                                       // a compressed string of no bytes
+	{"valkey-8.0/sets.rdb", 167, 0, "\x70\x12\xA7\xA7", 0},                                       // a string more in a set, whose last one stands behind it then
+	{"redis-8.0/nochecksum.rdb", 2036, 0, "\x18ses", 0},                                          // a key's own length stands inside it
+	{"valkey-8.0/misc.rdb", 913, 3, "\x24\x8D\x59", 0},                                           // a key's length grows over the head of the next record
+	{"redis-7.2/lfu.rdb", 139, 1, "\x13", 0},                                                     // a key's length grows over its value
+	{"redis-7.0/lists.rdb", 43480, 8, "", 0},                                                     // a list less eight bytes ends inside the next key's expiry
+	{"redis-7.4/smallcfg.rdb", 154649, 0, "\x12\nl:expi", 0},                                     // a type and the beginning of a key stand twice, behind the expiry
+	{"redis-8.6/lru.rdb", 394, 8, "", 8},                                                         // zeros read as two empty keys
+	{"valkey-8.0/dbs.rdb", 2048, 512, "", 512},                                                   // a block of zeros behind an empty value; the key before it is whole
+	{"redis-4.0/hashes.rdb", 28437, 0, "\x25\x7e\x4c\xd1\xaf\x1d\xac\xea\x19\xdc\xbe", 0},        // inside of the only expiry
+	{"redis-8.0/dbs.rdb", 426, 0, "\x00\x06db1:x4", 0},                                           // a value is empty and its length the type of a whole record
+	{"valkey-9.1/functions.rdb", 2911, 0, "8e52", 0},                                             // bytes in a key make its last ones the length of its value
+	{"redis-8.6/dbs.rdb", 1772, 64, "", 0},                                                       // a string swallows keys and a SELECTDB
+	{"valkey-9.1/dbs.rdb", 1900, 0, "2", 0},                                                      // a string swallows a key, and no reading fails
+	{"valkey-9.1/lru.rdb", 737, 1, " ", 0},                                                       // a string takes the idle time of the next key
+	{"redis-7.2/lfu.rdb", 622, 0, ":24", 0},                                                      // a string swallows two keys, the second of which expires
+	{"redis-4.0/dbs.rdb", 382, 0, "\x0C\xB1\xDA1\xFD\x98\x16\xF0\xB9\xDA\xA40PKk\xC1\xA4", 0},    // a key ends early, its value swallows one that expires
+	{"redis-6.2/dbs.rdb", 376, 0, "\"\xF3\x83\x8C\x15K\x87\xFDg\x90\xD1\x87\xD8", 0},             // a key swallows its value and the next key
+	{"valkey-unstable/streams.rdb", 32576, 3, "", 0},                                             // the last bytes of a stream read as a list of old servers; there are enough keys without
+	{"redis-6.2/smallcfg.rdb", 5627, 2, "}\xD3", 0},                                              // the last strings of a hash are one key too many
+	{"valkey-8.0/random2.rdb", 15872, 512, "", 512},                                              // the same
+	{"redis-7.0/sets.rdb", 16809, 3, "", 3},                                                      // the same behind a damaged record, of a set
+	{"valkey-8.0/lists.rdb", 68338, 0, "\xBF\x00T\xB7Y\x1D\xC74\xC4\xFF\xBA&", 0},                // nodes of a list read as lists of old servers
+	{"redis-8.6/lru.rdb", 266, 2, "", 0},                                                         // what is left of an expiry reads as a RESIZEDB of no keys
+	{"valkey-9.1/misc.rdb", 3321, 8, "", 0},                                                      // a compressed string, short of bytes, takes those of the next key and comes out right
+	{"redis-6.2/misc.rdb", 3561, 0, "\x00 \x0E ", 0},                                             // one with four bytes too many comes out right and leaves as many behind
+	{"valkey-9.1/lfu.rdb", 641, 5, "\xDE\x03\xD4\xAF\xB2", 0},                                    // a value has the counter of the next key in it
+	{"valkey-8.0/lru.rdb", 640, 0, "\x00\x00\xF8\x00\x00\x03p:", 0},                              // a key and the expiry of the next make one key too many
+	{"redis-2.8/dbs.rdb", 463, 0, "", 3},                                                         // three zeros behind an expiry are an empty key
+	{"redis-8.6/lru.rdb", 632, 0, "R\x86\xCF\x8Ewv;x\xD7Os\xF8\xE9", 0},                          // the text of a value goes on behind its end
+	{"redis-8.6/dbs.rdb", 1050, 8, "\xA82!\x1D\x9F[\xEA\xCA", 0},                                 // a string ends inside the next key's expiry, the rest of which reads as a record
+	{"redis-4.0/scripts.rdb", 201, 8, "", 8},                                                     // an empty string is the first of some zeros
+	{"redis-6.2/zsets.rdb", 22375, 8, "", 0},                                                     // of the only expiry the beginning is lost with the end of the value before
+	{"redis-6.2/smallcfg.rdb", 69994, 64, "", 0},                                                 // behind damage that reached into a key a piece of its value stands, and one key is missing
+	{"redis-6.2/smallcfg.rdb", 85867, 5, "0\xE2\xC6\xE7\x8C", 0},                                 // the same
+	{"redis-6.2/hashes.rdb", 22484, 8, "", 8},                                                    // the same, of a hash
+	{"redis-6.2/streams.rdb", 165, 8, "\xE71jAW\xA9\xEEv", 0},                                    // the same, of a stream
+	{"redis-8.6/random2.rdb", 19785, 8, "i\xDC\xD6\xC1S\x17|V", 0},                               // behind damage a hash whose fields expire; its last one, which does not, ends where it does
+	{"redis-8.6/random2.rdb", 19923, 16, "", 0},                                                  // the same where the hash is damaged
+	{"redis-2.8/random2.rdb", 4948, 16, "", 16},                                                  // the same of the last elements of a list
+	{"redis-8.6/random1.rdb", 11500, 1, "\xA2", 0},                                               // a node of a list reads as a key, and the next one as its value
+	{"redis-8.6/vectors.rdb", 6131, 0, "\x0E\xE1vG\r\xA8\xB8\x7F\x06Z1RR\xF1\xE5\tv\xD4\xE5", 0}, // parts of a module's value read as sorted sets
+	{"redis-8.6/vectors.rdb", 26407, 1, "", 1},                                                   // one of them has the type that ends them
 }
 
 // unproved are damages beside which a key stands that has little evidence. That there are as many keys as the file says makes up for it.

@@ -73,6 +73,9 @@ func (c *census) weighKey(f *record, e *rdb.Entry, b []byte, bits float64) float
 // headBits is the evidence of what stands before a value.
 func (c *census) headBits(f *record, e *rdb.Entry, b []byte) (bits float64) {
 	bits = c.typeBits(e.Type)
+	if nodeBegins(b) || moduleParts(b) >= partsSure {
+		bits += neverWritten
+	}
 	if f.expires {
 		bits += c.share(c.expires, 0.25)
 		if y2000, y2500 := int64(946684800000), int64(16725225600000); e.ExpireAt > y2000 && e.ExpireAt < y2500 {
@@ -139,6 +142,13 @@ func (c *census) keyBits(key, b []byte) (bits float64) {
 
 // longKey is the length from which keys are rare.
 const longKey = 128
+
+// nodeBegins reports whether b begins with a string that is a listpack or a ziplist, as a node of a list is: its length reads as a type, and the first byte
+// of the size with which it begins, the same once more, as the length of a key.
+func nodeBegins(b []byte) bool {
+	n, k, enc, _ := lengthForm(b)
+	return k > 0 && !enc && n >= 7 && n <= uint64(len(b)-k) && packedBlob(b[k:k+int(n)])
+}
 
 // packedBlob reports whether a string is a listpack or a ziplist: these begin with their size and end with 0xFF.
 func packedBlob(b []byte) bool {

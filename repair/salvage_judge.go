@@ -220,7 +220,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	torn := g.tornStrings()
 	first := sum == max(0, float64(f.score))
 	g.thin = first && f.likeField() && torn >= 0 && torn < f.start &&
-		(g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
+		(g.tornFields(torn) || g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
 		!ok && sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1)))
 	if doubt := s.doubtExpiry(f, from); doubt != "" {
 		g.thin = false

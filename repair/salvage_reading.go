@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"github.com/kvfsck/kvfsck/rdb"
 )
 
 // reading is the best reading of records that begin at or behind a place, and what it is worth.
@@ -164,7 +166,7 @@ func follows(f *record) float64 {
 }
 
 // outer takes out records that lie inside a strong one which leads to the anchor in a row, unless they do so too: what a value holds may look
-// like records, but they come to nothing.
+// like records, but they come to nothing. So are strings with which a strong collection ends: its last elements read as a key and its value.
 func (g *gap) outer(all []*record) []*record {
 	if !g.found {
 		return all
@@ -175,13 +177,19 @@ func (g *gap) outer(all []*record) []*record {
 			leads[all[i].start] = true
 		}
 	}
-	end := int64(0) // of the strong record
+	end, last := int64(0), int64(0) // of the strong record; the same if it is a collection
 	return slices.DeleteFunc(all, func(f *record) bool {
 		inside := f.start < end && f.end <= end
+		if inside && (!leads[f.start] || f.end == last && f.likeField()) {
+			return true
+		}
 		if leads[f.start] && f.score >= strongBits {
+			if f.end > end && f.what == isKey && f.typ != rdb.TypeString && !f.damaged {
+				last = f.end
+			}
 			end = max(end, f.end)
 		}
-		return inside && !leads[f.start]
+		return false
 	})
 }
 

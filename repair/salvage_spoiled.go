@@ -58,40 +58,70 @@ func (p *prober) headSpoiled(at int64) bool {
 // moduleSize returns how many bytes data of a module takes that begins with its id at an index of b: typed parts up to the end of them. It is 0 if
 // it is none.
 func moduleSize(b []byte, at int) int {
-	const eof, most = 0, 64
-	length := func() (v uint64, ok bool) {
-		v, n, enc, _ := lengthForm(b[min(at, len(b)):])
-		at += n
-		return v, n > 0 && !enc
-	}
-	if _, ok := length(); !ok {
+	const most = 64
+	_, n, enc, _ := lengthForm(b[min(at, len(b)):])
+	if n == 0 || enc {
 		return 0
 	}
+	at += n
 	for range most {
-		part, ok := length()
-		if !ok {
+		if at < len(b) && b[at] == 0 {
+			return at + 1
+		}
+		n := modulePart(b[min(at, len(b)):])
+		if n == 0 {
 			return 0
 		}
-		switch part {
-		case eof:
-			return at
-		case 1, 2: // signed and unsigned
-			_, ok = length()
-		case 3:
-			at += 4
-		case 4:
-			at += 8
-		case 5:
-			n := stringSize(b[min(at, len(b)):])
-			at, ok = at+n, n > 0
-		default:
-			ok = false
-		}
-		if !ok || at > len(b) {
-			return 0
-		}
+		at += n
 	}
 	return 0
+}
+
+// modulePart returns how many bytes a typed part of a module's data takes that begins b, 0 if none does.
+func modulePart(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	n := 1
+	switch b[0] {
+	case 1, 2: // signed and unsigned
+		_, k, enc, _ := lengthForm(b[1:])
+		if k == 0 || enc {
+			return 0
+		}
+		n += k
+	case 3:
+		n += 4
+	case 4:
+		n += 8
+	case 5:
+		k := stringSize(b[1:])
+		if k == 0 {
+			return 0
+		}
+		n += k
+	default:
+		return 0
+	}
+	if n > len(b) {
+		return 0
+	}
+	return n
+}
+
+// partsSure is how many parts of a module's data in a row no record reads as: behind its key stands no part.
+const partsSure = 4
+
+// moduleParts returns how many of them begin b, at most partsSure.
+func moduleParts(b []byte) (parts int) {
+	for ; parts < partsSure; parts++ {
+		n := modulePart(b)
+		if n == 0 {
+			break
+		}
+		b = b[n:]
+	}
+	return parts
 }
 
 // elementsFollow reports whether several elements such as a collection has stand behind it.

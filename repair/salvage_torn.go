@@ -165,6 +165,12 @@ func stringSize(b []byte) int {
 func (p *prober) elementsGoOn(f *record) bool {
 	const most, few = 4 << 10, 2
 	size := elementSize[f.typ]
+	if f.what == isKey && f.typ == rdb.TypeModule2 {
+		b := p.view.at(f.end, most)
+		b = b[:max(0, min(int64(len(b)), p.end-f.end))]
+		_, n, _, _ := lengthForm(b) // of a part whose type is now what ends the data
+		return moduleParts(b) == partsSure || n > 0 && p.census.table[b[0]] != current && moduleParts(b[n:]) == partsSure
+	}
 	if f.what != isKey || size == nil || p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
 		return false
 	}
@@ -230,8 +236,18 @@ func (g *gap) tornStrings() int64 {
 		if at >= 0 && (b[at] == byte(rdb.TypeList) || b[at] == byte(rdb.TypeSet) || b[at] == byte(rdb.TypeHash)) {
 			return from
 		}
+		if at >= 0 && b[at] == byte(rdb.TypeHashTTL) && g.s.fieldsPossible() {
+			return from
+		}
 	}
 	return -1
+}
+
+// tornFields reports whether what is torn is a hash whose fields expire: its last field, if that never does, is just what a string with its key is.
+func (g *gap) tornFields(torn int64) bool {
+	b := g.s.probe.view.at(torn, 64)
+	at := afterModifiers(b)
+	return at >= 0 && b[at] == byte(rdb.TypeHashTTL) && g.s.fieldsPossible()
 }
 
 // stringsGoOn reports whether a record is rather the last strings of the collection that is torn: strings in a row lead to its end without coming

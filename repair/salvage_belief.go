@@ -2,6 +2,7 @@ package repair
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -62,6 +63,11 @@ func (s *salvager) spelled(f *record) bool {
 	return s.census.keyText.likeness(s.census.valueText, b[at+2:at+6], false) >= ofStrings
 }
 
+// namesField reports whether a string before the first database has the name of a field: it is one whose opcode is lost.
+func (s *salvager) namesField(f *record) bool {
+	return s.selected == 0 && f.likeField() && knownFields[string(s.x.key)] && !slices.ContainsFunc(s.recent, func(r record) bool { return r.what == isSelect })
+}
+
 // unheardOf reports whether a key without a name has an empty string of a form in which servers write none.
 func (s *salvager) unheardOf(f *record) bool {
 	if !f.nameless || f.typ != rdb.TypeString || s.truncate {
@@ -89,7 +95,7 @@ func (s *salvager) incredible(f *record) bool {
 				return true
 			}
 		}
-		if f.nameless && s.zeroed(f) || s.spelled(f) {
+		if f.nameless && s.zeroed(f) || s.spelled(f) || s.namesField(f) {
 			return true
 		}
 	case isSelect:

@@ -181,6 +181,10 @@ var further = []struct {
 	{"redis-8.6/random1.rdb", 11500, 1, "\xA2", 0},                                               // a node of a list reads as a key, and the next one as its value
 	{"redis-8.6/vectors.rdb", 6131, 0, "\x0E\xE1vG\r\xA8\xB8\x7F\x06Z1RR\xF1\xE5\tv\xD4\xE5", 0}, // parts of a module's value read as sorted sets
 	{"redis-8.6/vectors.rdb", 26407, 1, "", 1},                                                   // one of them has the type that ends them
+	{"valkey-8.0/functions.rdb", 5187, 1, "9", 0},                                                // a key takes the head of its value, which is compressed
+	{"redis-8.6/everything.rdb", 299723, 0, "\xFD", 0},                                           // a byte is put into a string, whose last one is an opcode
+	{"redis-5.0/random1.rdb", 89, 3, "C\x19K", 0},                                                // the beginning of the first expiry of all
+	{"redis-7.4/scripts.rdb", 25, 2, "", 2},                                                      // a field without its opcode where a record may begin
 }
 
 // unproved are damages beside which a key stands that has little evidence. That there are as many keys as the file says makes up for it.

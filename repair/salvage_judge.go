@@ -278,8 +278,11 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 		return true
 	}
 	c := s.census
-	others := c.binary
-	if others > 0 && g.stuck[f.start] && f.score < startBits {
+	others, own := c.binary, f.score
+	if f.expires {
+		own -= timeBits // which says nothing of the key
+	}
+	if others > 0 && g.stuck[f.start] && own < startBits {
 		others-- // this key is among them, and it would not be believed in a row of its own
 	}
 	if !hasControl(key) {
@@ -335,8 +338,8 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	if always {
 		return true
 	}
-	if n := f.start - from; n > 0 && n <= expiryLongest && f.typ != rdb.TypeModule2 {
-		if b := s.probe.view.at(from, 1); len(b) > 0 && b[0] == opExpireTimeMS { // whatever other keys of its form do
+	if n := f.start - from; n > 0 && n <= expiryLongest && f.typ != rdb.TypeModule2 { // whatever other keys of its form do
+		if b := s.probe.view.at(from, 1); len(b) > 0 && b[0] == opExpireTimeMS || n >= 3 && c.expiring() && s.probe.timeEnds(f.start) {
 			return true
 		}
 	}

@@ -44,8 +44,9 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	if s.probe.readsOn(f) && !s.probe.firstByteWrong(f.end) {
 		return false
 	}
-	if k := s.probe.headBehind(f.end); k > 0 {
-		return s.probe.putBefore(f.end, k)
+	if k := s.probe.headBehind(f.end); k > 0 { // of a string of any bytes these are rather the last ones
+		v := s.probe.stringOf(f)
+		return s.probe.putBefore(f.end, k) && (v == nil || isText(v))
 	}
 	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
 		return true

@@ -31,7 +31,7 @@ func (s *salvager) otherKey(f *record, besideGap bool) bool {
 		return false
 	}
 	for i := 0; i < min(int(size), most); i++ {
-		if b[key+i] >= 0x20 {
+		if c := b[key+i]; c >= 0x20 && (c < 0xC0 || c > 0xC3) { // the first byte of most values' lengths
 			continue
 		}
 		head := append([]byte{b[at]}, appendLength(nil, uint64(i))...)

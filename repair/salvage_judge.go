@@ -394,7 +394,12 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 		return true
 	}
 	k := len(tail)
-	return s.census.expiring() && k >= 3 && tail[k-1] == 0 && tail[k-2] == 0 && tail[k-3] > 0 && (tail[k-3] < 0x10 || tail[k-3] > 0xE0)
+	return s.census.expiring() && !endsStream(b) && k >= 3 && tail[k-1] == 0 && tail[k-2] == 0 && tail[k-3] > 0 && (tail[k-3] < 0x10 || tail[k-3] > 0xE0)
+}
+
+// endsStream reports whether b ends as a stream does whose last group has no consumers and has read an unknown number of entries, which servers write as -1.
+func endsStream(b []byte) bool {
+	return bytes.HasSuffix(b, []byte("\x81\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x00\x00"))
 }
 
 // zerosThen reports whether b ends with a block of zero bytes and less than an expiry behind it: the gap is as good as those few bytes.

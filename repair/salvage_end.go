@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"math"
 	"slices"
 
@@ -16,7 +17,7 @@ func (s *salvager) atEnd(f *record) error {
 		switch {
 		case s.endsForeign(f):
 			return nil
-		case !magicAt(s.probe.view.at(f.end, headerSize)) && !s.allKeysSeen() && s.goesOn(f):
+		case !magicAt(s.probe.view.at(f.end, headerSize)) && (!s.allKeysSeen() || s.otherDB(f)) && s.goesOn(f):
 			return nil
 		}
 	}
@@ -31,6 +32,42 @@ func (s *salvager) atEnd(f *record) error {
 		s.probe.end = s.done
 	}
 	return nil
+}
+
+// begunAnew reports whether the same stands at an offset as at the beginning of the file, where servers write when they saved it.
+func (s *salvager) begunAnew(at int64) bool {
+	const most = 96
+	n := int(min(at, most))
+	first := bytes.Clone(s.probe.view.at(0, n))
+	b := s.probe.view.at(at, n)
+	return len(b) >= n && len(first) >= n && bytes.Equal(b[:n], first[:n]) && bytes.Contains(b[:n], []byte("ctime"))
+}
+
+// otherDB reports whether another database is selected behind an end mark, with its counts: then the one before may well be complete.
+func (s *salvager) otherDB(f *record) bool {
+	const most = 64 << 20 // bytes looked at behind all end marks
+	p := &s.probe
+	for at := f.end; at < min(p.end, f.end+fillMost) && s.behindEnds < most; at++ {
+		s.behindEnds++
+		b := p.view.at(at, 64)
+		if len(b) < 4 || b[0] != opSelectDB || p.soundHead(at, b) < selectBits+selectResize {
+			continue
+		}
+		if sel, ok := p.x.other.(*rdb.SelectDB); ok && sel.DB > s.lastDB() {
+			return true
+		}
+	}
+	return false
+}
+
+// lastDB is the database that was selected last.
+func (s *salvager) lastDB() uint64 {
+	for i := len(s.recent) - 1; i >= 0; i-- {
+		if s.recent[i].what == isSelect {
+			return s.recent[i].numbers[0]
+		}
+	}
+	return s.seg().db
 }
 
 // allKeysSeen reports whether the databases have as many keys as the file says. All are counted: the last one may be that of a dump inside a value.

@@ -191,8 +191,12 @@ func (g *gap) verified() (v []span) {
 	return v
 }
 
-// embedded passes a dump that stands inside a value. One that ends where the file ends is another file behind this one.
+// embedded passes a dump that stands inside a value. One that ends where the file ends is another file behind this one, unless it begins as this one
+// does: then a part of it was written twice.
 func (g *gap) embedded(at *int64) bool {
+	if g.s.begunAnew(*at) {
+		return false
+	}
 	end, ok := g.s.probe.dumpAt(*at)
 	if !ok {
 		return false

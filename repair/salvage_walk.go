@@ -17,25 +17,26 @@ type salvager struct {
 	out      Salvaged
 	truncate bool
 
-	x        *recordReader
-	probe    prober
-	census   *census
-	recent   []record // read and still open to doubt
-	pos      int64    // behind the last of them
-	done     int64    // behind what is settled
-	ended    bool
-	oddTimes []cut // keys with odd expiries, the first ones
-	tails    []tail
-	weakKeys []weakKey
-	weakEnd  int64 // of the last one
-	thin     []thinHead
-	sought   int   // records looked at for these
-	bareKeys []cut // keys behind damage that do not expire, the first ones
-	guessed  bool  // the version, of which nothing in the file tells
-	again    bool  // duplicates are to be looked for anew
-	unsure   bool  // all since the last gap may be fields of a hash
-	weak     int64 // where records begin that have little evidence, 0 if there are none
-	alone    int64 // where x began to read without reading ahead
+	x          *recordReader
+	probe      prober
+	census     *census
+	recent     []record // read and still open to doubt
+	pos        int64    // behind the last of them
+	done       int64    // behind what is settled
+	ended      bool
+	oddTimes   []cut // keys with odd expiries, the first ones
+	tails      []tail
+	weakKeys   []weakKey
+	weakEnd    int64 // of the last one
+	thin       []thinHead
+	sought     int   // records looked at for these
+	behindEnds int64 // bytes looked at behind end marks
+	bareKeys   []cut // keys behind damage that do not expire, the first ones
+	guessed    bool  // the version, of which nothing in the file tells
+	again      bool  // duplicates are to be looked for anew
+	unsure     bool  // all since the last gap may be fields of a hash
+	weak       int64 // where records begin that have little evidence, 0 if there are none
+	alone      int64 // where x began to read without reading ahead
 
 	segs        []segment
 	selected    int  // segments that are

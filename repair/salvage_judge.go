@@ -185,8 +185,8 @@ func (s *salvager) judgeBehindDamage(row []*record, g *gap) []*record {
 
 // zerosAreType reports whether the type of a string is rather the last byte of a block of zeros.
 func (s *salvager) zerosAreType(f *record) bool {
-	return f.what == isKey && f.typ == rdb.TypeString && !f.modified && f.start%sectorSize != 0 &&
-		s.probe.view.zerosBefore(f.start, zeroEdge) == zeroEdge
+	return f.what == isKey && f.typ == rdb.TypeString && !f.modified && s.probe.view.zerosBefore(f.start, zeroEdge) == zeroEdge &&
+		!s.behindZeroBlock(f.start)
 }
 
 // proved reports whether a row that ends in damage has evidence enough.
@@ -246,7 +246,7 @@ func (s *salvager) doubtExpiry(f *record, from int64) Doubt {
 	}
 	zeros := int64(s.probe.view.zerosBefore(f.start, 2*viewSize/1024))
 	zeros = min(zeros, f.start-from)
-	if zeros >= zeroEdge && f.start%sectorSize != 0 && f.typ == rdb.TypeString && !s.plainText(f) {
+	if zeros >= zeroEdge && !s.behindZeroBlock(f.start) && f.typ == rdb.TypeString && !s.plainText(f) {
 		return DoubtBeginning
 	}
 	if s.modifiersLost(f, from, zeros >= zeroEdge) {

@@ -65,6 +65,14 @@ func (s *salvager) beforeZeroBlock(at int64) bool {
 	return first >= 0 && n < most && n >= first+sectorSize && (n-first)%sectorSize <= own
 }
 
+// behindZeroBlock reports whether the zeros before an offset are those of sectors, the last of which ends at or just before it: what stands there is no
+// part of them, be it a zero.
+func (s *salvager) behindZeroBlock(at int64) bool {
+	const own = 4 // bytes of a record before that
+	edge := at / sectorSize * sectorSize
+	return at == edge || at-edge <= own && s.probe.view.zerosBefore(edge, sectorSize) == sectorSize
+}
+
 // readsOn reports whether the text with which a string ends goes on behind it.
 func (p *prober) readsOn(f *record) bool {
 	const run = 4 // printable bytes on either side

@@ -77,6 +77,10 @@ func (s *salvager) resync(failed int64) error {
 		s.probe.forgetAll()
 		g.closed = g.torn()
 		g.search(g.w)
+		if s.census.keyText.strings < learnFirst && g.learnAlike() {
+			s.probe.forgetAll()
+			g.search(g.w)
+		}
 	}
 	if err := s.probe.view.err; err != nil {
 		return err

@@ -38,6 +38,8 @@ func TestSalvageFound(t *testing.T) {
 		{"beginning of the file once more", "redis-5.0/lru.rdb", []corpus.Edit{{Op: "dup", N: []int{0, 512}}}, 0},
 		{"end of a stream, where the end of an expiry may be", "redis-7.0/random1.rdb", []corpus.Edit{set(20615, "\x86\x52\x36")}, 0},
 		{"key whose type is a zero of its own behind a sector of zeros", "redis-8.0/cluster.rdb", []corpus.Edit{{Op: "zero", N: []int{1024, 512}}}, 0},
+		{"text of one byte before the opcode of an expiry", "redis-2.8/random2.rdb", []corpus.Edit{{Op: "del", N: []int{30020, 3}}}, 0},
+		{"text of two bytes before that of an idle time", "redis-7.4/lru.rdb", []corpus.Edit{set(788, "\x80\xDA\xF5\xAC;\xA6\x88/\x9D")}, 0},
 		{"few keys, and all alike", "redis-7.2/scripts.rdb", []corpus.Edit{{Op: "dup", N: []int{187, 3}}}, 0},
 		{"block in the middle of a large string", "valkey-9.1/strings.rdb", swapped(4096, 69632, 4096), 0},
 		{"block in the middle of one string of a list", "redis-5.0/nocompress.rdb", swapped(69632, 110592, 4096), 0},

@@ -38,6 +38,9 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	if s.emptyBeforeZeros(f) {
 		return false
 	}
+	if s.opcodeBehind(f) {
+		return true
+	}
 	if text, more := s.probe.textEnds(f); text {
 		return !more && !s.endsInKey(f) || more && s.probe.firstByteWrong(f.end)
 	}
@@ -53,6 +56,17 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	}
 	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
 		g.leadsTo(f.end, g.next)
+}
+
+// opcodeBehind reports whether text, be it short, ends before an opcode with which other keys of the file begin. If it had lost its end, or bytes were put
+// into it, a byte of text would stand there.
+func (s *salvager) opcodeBehind(f *record) bool {
+	b, c := s.probe.view.at(f.end, 1), s.census
+	if len(b) == 0 || !(b[0] == opExpireTimeMS && c.expires > 0 || b[0] == opIdle && c.often(c.idle) || b[0] == opFreq && c.often(c.freqs)) {
+		return false
+	}
+	v := s.probe.stringOf(f)
+	return len(v) > 0 && isText(v)
 }
 
 // beforeZeroBlock reports whether the zeros at an offset are those of sectors, the first of which begins at or behind it: what stands before that is no

@@ -64,7 +64,6 @@ func TestSalvageSwappedEdges(t *testing.T) {
 		{"rdb/redis-6.2/dbs.rdb", 2143, 2516},
 		{"rdb/redis-8.6/lfu.rdb", 244, 653},
 		{"rdb/redis-7.4/lru.rdb", 193, 421},
-		{"rdb/redis-7.0/dbs.rdb", 128, 2304},
 		{"rdb/valkey-9.1/dbs.rdb", 960, 1536},
 	} {
 		const size = 64

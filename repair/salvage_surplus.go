@@ -49,7 +49,7 @@ func (s *salvager) surplus(f *record, carried bool) {
 	f.expires, f.modified = expires && s.x.entry.ExpireAt != rdb.NoExpire, own < len(at)
 	if expires {
 		f.form = shape(s.x.key)
-		f.oddTime = textTime(s.x.entry.ExpireAt) || s.tooLong(s.x.entry) || oddTime(s.x.entry.ExpireAt)
+		f.oddTime = textTime(s.x.entry.ExpireAt) || s.tooLong(s.x.entry)
 	}
 	if len(at) == 1 && !expires {
 		f.lone = uint8(n)

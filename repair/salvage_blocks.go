@@ -17,8 +17,9 @@ import (
 // sound ones stand in a row in a value, no more than are missing, these are they. What is torn at the seams is left out.
 
 const (
-	blockLeast = 256     // bytes of a record that is looked through
-	blockSpend = 8 << 20 // bytes of all that is, beside the size of the file, where a head counts for headCost
+	blockLeast = 256      // bytes of a record that is looked through
+	blockSpend = 8 << 20  // bytes of all that is, beside the size of the file, where a head counts for headCost
+	blockFile  = 16 << 20 // bytes of a file at most: to look through all values takes several times as long as to check them
 )
 
 // blockFinder looks for rows of records inside values.
@@ -29,7 +30,7 @@ type blockFinder struct {
 
 // freeBlocks gives back the keys of blocks that have got into values. It reports whether there were any.
 func (s *salvager) freeBlocks() (any bool) {
-	if s.truncate || s.out.Gaps == 0 || s.hinted == 0 {
+	if s.truncate || s.out.Gaps == 0 || s.hinted == 0 || s.size > blockFile {
 		return false
 	}
 	w := blockFinder{s: s}

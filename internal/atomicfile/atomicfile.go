@@ -4,8 +4,9 @@
 // The order of the steps is the whole point:
 //
 //	create a temporary file in the same folder   a rename works only inside one file system
-//	write, give it owner and mode, fsync, close  the data must be on the disk before its name
+//	write, give it owner and mode                from here on it is on its way to the disk
 //	verify it by reading it again                a replacement nobody has read proves nothing
+//	fsync, close                                 the data must be on the disk before its name
 //	rename it over the file                      the one step that changes what the user sees
 //	fsync the folder                             the name must be on the disk before success is told
 //
@@ -41,8 +42,8 @@ const bufferSize = 256 << 10
 // Write replaces the file at path, or creates it.
 //
 // fill writes the new content to a buffered writer. verify is then given the path of the
-// temporary file, complete and synced, to read it again; the replacement happens only
-// when it returns nil. A panic in either counts as a failure and goes on to the caller.
+// temporary file, which is complete and being synced, to read it again; the replacement
+// happens only when it returns nil. A panic in either counts as a failure and goes on to the caller.
 //
 // like lends the new file its permission bits and, where the platform and the user's rights
 // allow, its owner and group; nil stands for the file that is at path, and where there is
@@ -84,6 +85,8 @@ type file interface {
 	// says whether the group is now that of like.
 	Own(like fs.FileInfo) (groupKept bool)
 	Chmod(mode fs.FileMode) error
+	// BeginSync lets a Sync to come begin beside what is done before it. Nothing is written any more.
+	BeginSync()
 	Sync() error
 	Close() error
 }
@@ -110,11 +113,15 @@ func write(fsys fileSystem, path string, like fs.FileInfo, fill func(io.Writer) 
 		}
 	}()
 
-	if err := finish(f, temp, like, fill, &open); err != nil {
+	if err := complete(f, temp, like, fill); err != nil {
 		return err
 	}
+	f.BeginSync()
 	if err := verify(temp); err != nil {
 		return fmt.Errorf("verifying %s: %w", temp, err)
+	}
+	if err := store(f, temp, &open); err != nil {
+		return err
 	}
 	if err := fsys.Rename(temp, path); err != nil {
 		return fmt.Errorf("replacing %s: %w", path, err)
@@ -126,8 +133,8 @@ func write(fsys fileSystem, path string, like fs.FileInfo, fill func(io.Writer) 
 	return nil
 }
 
-// finish fills a new file, makes it durable and closes it. open is made false before the Close.
-func finish(f file, path string, like fs.FileInfo, fill func(io.Writer) error, open *bool) error {
+// complete fills a new file.
+func complete(f file, path string, like fs.FileInfo, fill func(io.Writer) error) error {
 	w := bufio.NewWriterSize(f, bufferSize)
 	if err := fill(w); err != nil {
 		return err
@@ -138,6 +145,11 @@ func finish(f file, path string, like fs.FileInfo, fill func(io.Writer) error, o
 	if err := f.Chmod(grant(f, like)); err != nil {
 		return fmt.Errorf("setting the mode of %s: %w", path, err)
 	}
+	return nil
+}
+
+// store makes a file durable and closes it. open is made false before the Close.
+func store(f file, path string, open *bool) error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("syncing %s: %w", path, err)
 	}
@@ -254,6 +266,7 @@ type osFile struct {
 	written int64
 	asked   int64         // up to where the system was asked
 	asking  chan struct{} // closed when it has been; nil: it never was
+	syncing chan error    // has what comes of a Sync that was begun; nil: none was
 }
 
 // askFor is for how many bytes the system is asked at a time.
@@ -287,12 +300,27 @@ func (f *osFile) settle() {
 	}
 }
 
+func (f *osFile) BeginSync() {
+	f.syncing = make(chan error, 1)
+	go func() {
+		f.settle()
+		f.syncing <- f.File.Sync()
+	}()
+}
+
 func (f *osFile) Sync() error {
-	f.settle()
-	return f.File.Sync()
+	if f.syncing == nil {
+		f.BeginSync()
+	}
+	err := <-f.syncing
+	f.syncing = nil
+	return err
 }
 
 func (f *osFile) Close() error {
+	if f.syncing != nil {
+		<-f.syncing // what comes of it, nobody wants to know
+	}
 	f.settle()
 	return f.File.Close()
 }

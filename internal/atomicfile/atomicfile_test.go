@@ -68,7 +68,7 @@ func TestOrder(t *testing.T) {
 	if err := write(hooked{m, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook)); err != nil {
 		t.Fatal(err)
 	}
-	want := "resolve stat create write write write own chmod sync close verify rename syncdir"
+	want := "resolve stat create write write write own chmod verify sync close rename syncdir"
 	if got := strings.Join(*ops, " "); got != want {
 		t.Errorf("steps:\n%s\nwant:\n%s", got, want)
 	}

@@ -100,7 +100,10 @@ func (d *Dir) Write(name string, like fs.FileInfo, fill func(w io.Writer) error)
 			_ = f.Close() // the folder is given up
 		}
 	}()
-	return finish(f, path, like, fill, &open)
+	if err := complete(f, path, like, fill); err != nil {
+		return err
+	}
+	return store(f, path, &open)
 }
 
 // Remove removes a file that a finished change has made superfluous, and syncs its folder.

@@ -136,6 +136,8 @@ func (f *memFile) Chmod(mode fs.FileMode) error {
 	return nil
 }
 
+func (f *memFile) BeginSync() {}
+
 func (f *memFile) Sync() error {
 	if f.closed {
 		return errClosed

@@ -193,14 +193,8 @@ func (c *fileCheck) commands(r *Reader, strictness Strictness) error {
 		opt.Progress = func(offset int64) { c.opt.Progress(c.index, offset) }
 	}
 	if strictness == AsServer {
-		opt.Plain = func(cmd *Command) bool {
-			for _, p := range cmd.plausibility() {
-				if p == UnknownCommand || p == WrongArity {
-					return false
-				}
-			}
-			return true
-		}
+		short := shortNames()
+		opt.Plain = func(cmd *Command) bool { return cmd.plausible(short) }
 	}
 	passed := r.Advance(c.ctx, opt)
 	if strictness == AsServer {

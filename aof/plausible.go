@@ -1,6 +1,13 @@
 package aof
 
-import "github.com/kvfsck/kvfsck/aof/internal/commands"
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"sync"
+
+	"github.com/kvfsck/kvfsck/aof/internal/commands"
+)
 
 // Server is a server whose behaviour is foretold: the newest of its family, in its default configuration.
 type Server uint8
@@ -44,6 +51,45 @@ func (p Plausibility) String() string {
 
 // Plausibility looks the command up among those of the server, in its default configuration and without modules.
 func (c *Command) Plausibility(s Server) Plausibility { return c.plausibility()[s] }
+
+// shortNames are the commands without subcommands that have names of at most eight bytes, by these, in upper and in lower case, and how many arguments they take by
+// each server.
+var shortNames = sync.OnceValue(func() map[uint64][len(Servers)]int8 {
+	short := map[uint64][len(Servers)]int8{}
+	commands.Each(func(name string, c commands.Command) {
+		if len(name) > 8 || c.Subcommands != [3]bool{} || strings.Contains(name, "|") {
+			return
+		}
+		var arity [len(Servers)]int8
+		for i, s := range Servers {
+			arity[i] = c.Arity[servers[s].release]
+		}
+		short[shortName([]byte(name))], short[shortName(bytes.ToUpper([]byte(name)))] = arity, arity
+	})
+	return short
+})
+
+// shortName is a name of at most eight bytes, with zeros behind it.
+func shortName(name []byte) uint64 {
+	var b [8]byte
+	copy(b[:], name)
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// plausible reports whether the command is plausible to all servers.
+func (c *Command) plausible(short map[uint64][len(Servers)]int8) bool {
+	if name := c.Args[0]; len(name) <= 8 && len(name) > 0 && name[len(name)-1] != 0 {
+		if arity, ok := short[shortName(name)]; ok {
+			for _, n := range arity {
+				if n == 0 || n > 0 && c.Argc != int64(n) || c.Argc < -int64(n) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return c.plausibility() == [len(Servers)]Plausibility{}
+}
 
 func (c *Command) plausibility() (all [len(Servers)]Plausibility) {
 	var buf [2 * skimKeep]byte

@@ -18,6 +18,13 @@ type Command struct {
 	Subcommands [3]bool // it has some
 }
 
+// Each shows all commands, in any order. Names are as in Lookup.
+func Each(show func(name string, c Command)) {
+	for name, c := range table {
+		show(name, c)
+	}
+}
+
 // Lookup finds a command. The name is in lower case; a subcommand is "xgroup|create". The result is the zero Command if no release
 // knows it.
 func Lookup(name []byte) Command { return table[string(name)] }

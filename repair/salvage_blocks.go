@@ -18,7 +18,7 @@ import (
 
 const (
 	blockLeast = 256      // bytes of a record that is looked through
-	blockSpend = 8 << 20  // bytes of all that is, beside the size of the file, where a head counts for headCost
+	blockSpend = 64 << 20 // bytes of all that is, beside the size of the file, where a head counts for headCost
 	blockFile  = 16 << 20 // bytes of a file at most: to look through all values takes several times as long as to check them
 )
 
@@ -140,6 +140,7 @@ func (w *blockFinder) row(from, to int64) (row []*record) {
 	fields := s.fieldsPossible() && s.census.types[rdb.TypeHashTTL] > 0
 	for at := from; ; {
 		f := p.probe(at)
+		w.spent += max(0, p.x.r.Offset()-at) // what was read for that
 		if f == nil || f.end > to || f.what != isKey || f.damaged || f.nameless || f.score < calmLeast || len(row) == 0 && f.score < headMin || fields && f.likeField() {
 			break
 		}

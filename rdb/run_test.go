@@ -71,9 +71,9 @@ func demandRuns(t *testing.T, b []byte, window int, duplicates bool, what any) (
 }
 
 func TestOnRun(t *testing.T) {
-	files := uint64(10)
+	files, damages := uint64(5), uint64(5)
 	if testing.Short() {
-		files = 2
+		files, damages = 2, 2
 	}
 	for seed := range files {
 		opt := fuzz.AnyOptions(seed)
@@ -81,7 +81,7 @@ func TestOnRun(t *testing.T) {
 		b, _ := fuzz.RDB(seed, opt)
 		for _, window := range []int{200, 1500, 6000} {
 			demandRuns(t, b, window, seed%2 == 0, seed)
-			for damage := range uint64(10) {
+			for damage := range damages {
 				bad, m := fuzz.Mutate(damage+100*seed, b)
 				demandRuns(t, bad, window, seed%2 == 0, fmt.Sprint(seed, m))
 			}
@@ -96,7 +96,11 @@ func TestOnRun(t *testing.T) {
 
 // TestVerifyFrom begins a check in the middle, in every way there is: it finds what one of the whole finds from there on, but for the checksum.
 func TestVerifyFrom(t *testing.T) {
-	for seed := range uint64(8) {
+	files := uint64(4)
+	if testing.Short() {
+		files = 2
+	}
+	for seed := range files {
 		opt := fuzz.AnyOptions(seed)
 		opt.Keys = 80
 		b, _ := fuzz.RDB(seed, opt)

@@ -75,7 +75,7 @@ func TestAppendFraction(t *testing.T) {
 		taken++
 		require.Equal(t, "x"+strconv.FormatFloat(f, 'f', -1, 64), string(got))
 	}
-	for range 200_000 {
+	for range 50_000 {
 		f := float64(r.Int64N(1<<(1+r.IntN(62)))) / math.Pow10(r.IntN(9))
 		if r.IntN(2) == 0 {
 			f = -f
@@ -85,7 +85,7 @@ func TestAppendFraction(t *testing.T) {
 		demand(math.Float64frombits(r.Uint64()))
 		demand(r.Float64())
 	}
-	require.Greater(t, taken, 100_000)
+	require.Greater(t, taken, 25_000)
 	for _, f := range []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 1e-6, 1.5e-6, 9e-7, 1e-7, 0.000001, 123456789.123456, 999999999.999999, 1e9, 1e15, math.Inf(1), math.NaN(), math.MaxFloat64, 5e-324} {
 		demand(f)
 	}

@@ -476,3 +476,21 @@ func TestRun(t *testing.T) {
 		t.Errorf("an absent program: %+v", got)
 	}
 }
+
+// TestHungCrash: a server that crashed, and hangs while it reports that, has ended; one that merely hangs is slow.
+func TestHungCrash(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("skipped: needs a POSIX shell")
+	}
+	for says, want := range map[string]error{"=== REDIS BUG REPORT START: Cut & paste starting from here ===": nil, "Server initialized": errSlow} {
+		path := filepath.Join(t.TempDir(), "server")
+		script := "#!/bin/sh\ncase $1 in --version) echo 'Redis server v=7.0.15 sha=0';; *) echo '" + says + "'; exec sleep 20;; esac\n"
+		if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s, err := start(t, path, t.TempDir(), time.Second, nil)
+		if !errors.Is(err, want) || !s.Exited() {
+			t.Errorf("%s: %v, ended: %v", says, err, s.Exited())
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/iotest"
@@ -149,4 +151,32 @@ func TestVerifyFrom(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestVerifyFromBeyond begins a check at and behind the end, as where a file has become shorter meanwhile, and before the beginning.
+func TestVerifyFromBeyond(t *testing.T) {
+	b, _ := fuzz.RDB(1, fuzz.RDBOptions{Bytes: 2 << 20})
+	path := filepath.Join(t.TempDir(), "x.rdb")
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	for _, offset := range []int64{int64(len(b)), int64(len(b)) + 1, 1 << 40} {
+		for name, src := range map[string]io.Reader{
+			"file": io.NewSectionReader(f, 0, 1<<50), "reader": iotest.HalfReader(bytes.NewReader(b)), "bytes": bytes.NewReader(b),
+		} {
+			for _, workers := range []int{1, 2} {
+				from := rdb.Position{Offset: offset, Family: rdb.Redis, Version: 11}
+				rep, err := rdb.Verify(context.Background(), src, rdb.VerifyOptions{From: &from, Workers: workers, DuplicateKeys: true})
+				require.ErrorIs(t, err, rdb.ErrTruncated, "%s, %d, %d workers", name, offset, workers)
+				require.Zero(t, rep.Keys)
+				if s, ok := src.(io.Seeker); ok {
+					_, err := s.Seek(0, io.SeekStart)
+					require.NoError(t, err)
+				}
+			}
+		}
+	}
+	_, err = rdb.Verify(context.Background(), f, rdb.VerifyOptions{From: &rdb.Position{Offset: -1}})
+	require.ErrorContains(t, err, "offset -1")
 }

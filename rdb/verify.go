@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"runtime"
 	"time"
@@ -26,11 +27,11 @@ type VerifyOptions struct {
 	// Now is the time by which keys have expired. The zero value means now.
 	Now time.Time
 	// From, if set, is the place between two records where the check begins; what stands before it in src is not looked at. The checksum cannot be
-	// told then.
+	// told then. Behind the end of src it is where the file was cut short.
 	From *Position
 	// OnRecord is called with every record but keys, in file order, as soon as it is read. The record holds for the call.
 	OnRecord func(Record)
-	// OnRun is called with stretches of the file that hold nothing but keys, all of them sound, in file order. Where it is not worth it, as with
+	// OnRun is called with stretches of the file that hold nothing but keys, all of them sound but that some may stand twice, in file order. Where it is not worth it, as with
 	// small files, and in the neighbourhood of other records and of faults, nothing is told. The run holds for the call.
 	OnRun func(*KeyRun)
 	// DuplicateMemory bounds the memory, in bytes, for finding keys that stand twice; 0 means 32 MiB. A quarter as much more is used for
@@ -143,7 +144,9 @@ func Verify(ctx context.Context, src io.Reader, opt VerifyOptions) (*Report, err
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	if p := opt.From; p != nil {
+	if p := opt.From; p != nil && p.Offset < 0 {
+		return v.rep, fmt.Errorf("rdb: a check cannot begin at offset %d", p.Offset)
+	} else if p != nil {
 		v.rep.Family, v.rep.Version = p.Family, p.Version
 		v.selects = append(v.selects, dbSelect{p.Offset, p.DB})
 	}

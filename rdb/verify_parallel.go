@@ -64,10 +64,11 @@ func (v *verifier) parallel(src io.Reader, workers int) error {
 	p := &pipeline{v: v, most: workers + 2, probe: newReader(ReaderOptions{OnFault: passFaults}), work: make(chan *block, workers+2), wary: minWary}
 	p.cutter.start(contextReader{v.ctx, src}, v.opt.window)
 	if p.whole = v.opt.whole; p.whole == nil {
-		if p.file = filemap.Of(src, filemap.MinSize); p.file != nil {
-			defer p.file.Close()
-			p.whole = p.file.Bytes()
-			p.size = max(p.size, mappedSize)
+		if m := filemap.Of(src, filemap.MinSize); m != nil {
+			defer m.Close()
+			if v.opt.From == nil || v.opt.From.Offset <= int64(len(m.Bytes())) {
+				p.file, p.whole, p.size = m, m.Bytes(), max(p.size, mappedSize)
+			}
 		}
 	}
 	if from := v.opt.From; from != nil {

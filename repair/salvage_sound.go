@@ -140,10 +140,10 @@ func (s *salvager) askCheck() error {
 		return nil
 	}
 	at := s.probe.position(s.pos)
-	at.DB = s.seg().db
+	at.DB = s.lastDB()
 	r := &soundRuns{least: o.runsLeast, kept: o.runsKept, keys: s.keys}
 	rep, err := rdb.Verify(s.ctx, io.NewSectionReader(s.src, 0, s.probe.end), rdb.VerifyOptions{
-		From: &at, KeepGoing: true, OnRun: r.add, Workers: max(2, runtime.GOMAXPROCS(0)), TempDir: o.TempDir, Progress: o.Progress,
+		From: &at, KeepGoing: true, OnRun: r.add, Workers: max(2, runtime.GOMAXPROCS(0)), TempDir: o.TempDir, Progress: s.tell,
 	})
 	var fault *rdb.FormatError
 	if s.checkedTo = rep.Size; err != nil && !errors.As(err, &fault) {
@@ -166,7 +166,7 @@ func (s *salvager) nextRun() int64 {
 
 // passRun passes the run that begins where the walk is, if there is one. It reports whether there was.
 func (s *salvager) passRun() bool {
-	if s.nextRun() != s.pos || s.weak > 0 || s.unsure || s.truncate || s.x.slots || s.slots.known {
+	if s.nextRun() != s.pos || s.runs[0].db != s.lastDB() || s.weak > 0 || s.unsure || s.truncate || s.x.slots || s.slots.known {
 		return false
 	}
 	s.settle(0)

@@ -49,6 +49,7 @@ type salvager struct {
 	keys        *keySet
 	runs        []keyRun // that a check told of, those that are to come
 	checkedTo   int64    // how far checks came
+	told        int64    // how far that was told
 	libs        map[dupset.Sum]span
 	cuts        []cut
 	surplusCuts []cut          // of keys of whose expiries there is doubt
@@ -85,11 +86,16 @@ func (s *salvager) close() {
 	}
 }
 
+// tell tells how far the file was read, which checks of what follows do before the walk.
+func (s *salvager) tell(at int64) {
+	if s.told = max(s.told, at); s.opt.Progress != nil {
+		s.opt.Progress(s.told)
+	}
+}
+
 // tick is called now and then.
 func (s *salvager) tick(at int64) error {
-	if s.opt.Progress != nil {
-		s.opt.Progress(at)
-	}
+	s.tell(at)
 	if s.crowded {
 		return ErrTooManyParts
 	}

@@ -20,7 +20,7 @@ func TestFilterFindsWhatAMapFinds(t *testing.T) {
 		{"all different", 100_000, 0, func(i int) uint64 { return uint64(i) * mix0 }},
 		{"many", 300_000, 0, func(i int) uint64 { return uint64(rng.IntN(10*i+1)) * mix0 }},
 		{"in a file", 600_000, 3 << 20, func(i int) uint64 { return uint64(rng.IntN(10*i+1)) * mix0 }},
-		{"in a file, in rounds", 100_000, MinMemory, func(i int) uint64 { return uint64(rng.IntN(10*i+1)) * mix0 }},
+		{"in a file, little memory", 100_000, MinMemory, func(i int) uint64 { return uint64(rng.IntN(10*i+1)) * mix0 }},
 		{"all in one partition, in rounds", 60_000, MinMemory, func(int) uint64 { return uint64(rng.IntN(50_000)) * mix0 >> 12 }},
 		{"unevenly", 60_000, MinMemory, func(i int) uint64 { return uint64(i) << 12 }},
 		{"the lowest hashes", 5, 0, func(i int) uint64 { return uint64(i / 2) }},

@@ -18,7 +18,7 @@ import (
 // Of a sum 84 bits are kept, as in a Set. On disk a string takes 16 bytes.
 type Late struct {
 	opt   Options
-	store store[slot]
+	store store
 }
 
 // NewLate returns an empty set. The limit of memory is that of the partitions' blocks and the tables of Finish together.
@@ -27,8 +27,7 @@ func NewLate(opt Options) *Late {
 		opt.MemoryLimit = DefaultMemory
 	}
 	l := &Late{opt: opt}
-	l.store.write, l.store.read = writeSlots, readSlots
-	l.store.init(slotSize, opt.MemoryLimit/2, opt.TempDir)
+	l.store.init(opt.MemoryLimit/2, opt.TempDir)
 	return l
 }
 
@@ -78,10 +77,10 @@ func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
 	var mutex sync.Mutex
 	opt := l.opt
 	opt.MemoryLimit = l.opt.MemoryLimit / 2 / int64(workers)
-	eachPart(workers, func(next func() int) {
+	eachPart(workers, lateParts, func(next func() int) {
 		s := New(opt)
 		defer s.Close()
-		w := &lateWorker{storeReader: storeReader[slot]{store: &l.store}, set: s, most: opt.MemoryLimit / 4 / slotSize}
+		w := &lateWorker{storeReader: storeReader{store: &l.store}, set: s, most: opt.MemoryLimit / 4 / slotSize}
 		for i := next(); i >= 0; i = next() {
 			found, n, e := w.settle(&l.store.parts[i])
 			if n == 0 && e == nil {
@@ -101,13 +100,13 @@ func (l *Late) Finish(workers int) (dups []Dup, seen int64, err error) {
 }
 
 // eachPart has so many workers take the numbers of all partitions; next is negative behind the last.
-func eachPart(workers int, work func(next func() int)) {
+func eachPart(workers, parts int, work func(next func() int)) {
 	var (
 		taken atomic.Int64
 		wait  sync.WaitGroup
 	)
 	next := func() int {
-		if i := taken.Add(1); i <= lateParts {
+		if i := taken.Add(1); i <= int64(parts) {
 			return int(i) - 1
 		}
 		return -1
@@ -126,7 +125,7 @@ func firstDups(dups []Dup, most int) []Dup {
 
 // lateWorker looks for duplicates in one partition after the other.
 type lateWorker struct {
-	storeReader[slot]
+	storeReader
 	set  *Set // for partitions that are too large for a table
 	most int64
 
@@ -136,7 +135,7 @@ type lateWorker struct {
 }
 
 // settle finds the duplicates of a partition.
-func (w *lateWorker) settle(p *part[slot]) ([]Dup, int64, error) {
+func (w *lateWorker) settle(p *part) ([]Dup, int64, error) {
 	n := p.len()
 	if n > w.most/2 {
 		return w.settleLarge(p)
@@ -172,7 +171,7 @@ func (w *lateWorker) place(slots []slot) error {
 }
 
 // settleLarge passes a partition through the set.
-func (w *lateWorker) settleLarge(p *part[slot]) ([]Dup, int64, error) {
+func (w *lateWorker) settleLarge(p *part) ([]Dup, int64, error) {
 	s := w.set
 	s.Reset()
 	if err := w.each(p, w.add); err != nil {

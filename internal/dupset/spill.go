@@ -2,8 +2,6 @@ package dupset
 
 import (
 	"encoding/binary"
-	"fmt"
-	"os"
 	"slices"
 )
 
@@ -53,8 +51,7 @@ type partition struct {
 // no crowd of descriptors, and a single name to remove.
 type spill struct {
 	spillOptions
-	f    *os.File
-	name string // "" once it is removed
+	file *tempFile
 
 	parts  []partition // of the level now written
 	bufs   [][]byte    // one for each partition, filling up
@@ -65,16 +62,11 @@ type spill struct {
 }
 
 func newSpill(o spillOptions) (*spill, error) {
-	f, err := os.CreateTemp(o.dir, "kvfsck-dups-*")
+	f, err := createTemp(o.dir)
 	if err != nil {
-		return nil, fmt.Errorf("dupset: %w", err)
+		return nil, err
 	}
-	sp := &spill{spillOptions: o, f: f, name: f.Name()}
-	// Where the system allows it the name goes at once, so that not even a
-	// killed process leaves the file behind.
-	if os.Remove(sp.name) == nil {
-		sp.name = ""
-	}
+	sp := &spill{spillOptions: o, file: f}
 	sp.parts = make([]partition, sp.partitions())
 	all := make([]byte, sp.bufferBytes())
 	sp.bufs = make([][]byte, sp.partitions())
@@ -85,16 +77,7 @@ func newSpill(o spillOptions) (*spill, error) {
 	return sp, nil
 }
 
-func (sp *spill) close() error {
-	err := sp.f.Close()
-	if sp.name != "" {
-		if rm := os.Remove(sp.name); err == nil {
-			err = rm
-		}
-		sp.name = ""
-	}
-	return err
-}
+func (sp *spill) close() error { return sp.file.close() }
 
 // add puts a record into the partition which the current level's bits name.
 func (sp *spill) add(r record) error {
@@ -125,8 +108,8 @@ func (sp *spill) flush(p int) error {
 		block = sp.blocks
 		sp.blocks++
 	}
-	if _, err := sp.f.WriteAt(b, int64(block)*int64(sp.blockSz)); err != nil {
-		return fmt.Errorf("dupset: %w", err)
+	if err := sp.file.writeAt(b, int64(block)*int64(sp.blockSz)); err != nil {
+		return err
 	}
 	sp.parts[p].blocks = append(sp.parts[p].blocks, block)
 	sp.bufs[p] = b[:0]
@@ -193,8 +176,8 @@ func (sp *spill) read(p *partition, each func(Sum, int64) error) error {
 	for _, block := range p.blocks {
 		n := min(left, int64(sp.blockSz/recordSize))
 		b := sp.in[:n*recordSize]
-		if _, err := sp.f.ReadAt(b, int64(block)*int64(sp.blockSz)); err != nil {
-			return fmt.Errorf("dupset: %w", err)
+		if err := sp.file.readAt(b, int64(block)*int64(sp.blockSz)); err != nil {
+			return err
 		}
 		sp.free = append(sp.free, block)
 		left -= n

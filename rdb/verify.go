@@ -6,6 +6,8 @@ import (
 	"io"
 	"runtime"
 	"time"
+
+	"github.com/kvfsck/kvfsck/internal/filemap"
 )
 
 // VerifyOptions are settings of [Verify]. The zero value checks as the newest checker does and stops at the first fault.
@@ -40,8 +42,8 @@ type VerifyOptions struct {
 	TempDir         string
 	// Progress, if set, is called now and then with how many bytes have been read.
 	Progress func(offset int64)
-	// Workers is how many values are checked at once: 1 checks one after the other, 0 means as many as there are processors. What is
-	// found, and in which order it is told, does not depend on it.
+	// Workers is how many blocks of values are checked at once; 0 means as many as there are processors. What is found, and in which order
+	// it is told, does not depend on it.
 	Workers int
 
 	window, limit int    // as in ReaderOptions; window is also the size of the blocks that workers get
@@ -132,7 +134,7 @@ func (r *Report) ServerFault() *FormatError { return r.refused }
 // it found. The error is the first fault of [Report.ServerFault], or [Report.CheckerFault] where only the checker minds, or else what kept
 // the input from being read.
 //
-// With workers, a regular file of 1 MiB or more, or an [io.SectionReader] of one, is read through a memory map where the system is Linux. Its own offset
+// A regular file of 1 MiB or more, or an [io.SectionReader] of one, is read through a memory map where the system is Linux. Its own offset
 // stays where it was. A file that becomes shorter meanwhile, or cannot be read, is no more than an error then too.
 //
 // Memory is bounded whatever the input: by what the options say of duplicates, 40 MiB if they say nothing, and beside that by a few
@@ -151,10 +153,10 @@ func Verify(ctx context.Context, src io.Reader, opt VerifyOptions) (*Report, err
 		v.selects = append(v.selects, dbSelect{p.Offset, p.DB})
 	}
 	var err error
-	if workers == 1 {
-		err = v.sequential(src)
+	if m := filemap.Of(src, filemap.MinSize); m != nil || workers > 1 {
+		err = v.parallel(src, m, workers)
 	} else {
-		err = v.parallel(src, workers)
+		err = v.sequential(src)
 	}
 	if err == nil && v.rep.refused != nil {
 		err = v.rep.refused

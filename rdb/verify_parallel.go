@@ -60,16 +60,12 @@ const (
 // denseSize is the mean size, in bytes, of records among which ends are easily guessed.
 const denseSize = 2 << 10
 
-func (v *verifier) parallel(src io.Reader, workers int) error {
+func (v *verifier) parallel(src io.Reader, m *filemap.Map, workers int) error {
+	defer m.Close()
 	p := &pipeline{v: v, most: workers + 2, probe: newReader(ReaderOptions{OnFault: passFaults}), work: make(chan *block, workers+2), wary: minWary}
 	p.cutter.start(contextReader{v.ctx, src}, v.opt.window)
-	if p.whole = v.opt.whole; p.whole == nil {
-		if m := filemap.Of(src, filemap.MinSize); m != nil {
-			defer m.Close()
-			if v.opt.From == nil || v.opt.From.Offset <= int64(len(m.Bytes())) {
-				p.file, p.whole, p.size = m, m.Bytes(), max(p.size, mappedSize)
-			}
-		}
+	if p.whole = v.opt.whole; p.whole == nil && m != nil && (v.opt.From == nil || v.opt.From.Offset <= int64(len(m.Bytes()))) {
+		p.file, p.whole, p.size = m, m.Bytes(), max(p.size, mappedSize)
 	}
 	if from := v.opt.From; from != nil {
 		p.at, p.proven = *from, *from

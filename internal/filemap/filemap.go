@@ -96,6 +96,9 @@ func (m *Map) Release(offset int64) {
 
 // Close ends the map; nothing of it may be touched any more.
 func (m *Map) Close() {
+	if m == nil {
+		return
+	}
 	unmap(m.pages)
 	m.data, m.pages = nil, nil
 }

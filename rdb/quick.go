@@ -284,7 +284,7 @@ func (d *decoder) showString() bool {
 	if end == 0 {
 		return false
 	}
-	d.el.Kind, d.el.Data, d.s.pos = ElementString, text, end
+	d.el.Kind, d.el.Data, d.s.pos = ElementString, slices.Clip(text), end
 	d.emit()
 	return true
 }
@@ -352,7 +352,7 @@ func (d *decoder) showPlain(n uint64) (left uint64) {
 		if p == 0 || named && !d.few.New(dupset.QuickSum(text, 0, len(text))) {
 			break
 		}
-		switch el.Data = text; d.typ {
+		switch el.Data = slices.Clip(text); d.typ {
 		case TypeZset2:
 			if p > len(b)-8 {
 				return n
@@ -362,9 +362,10 @@ func (d *decoder) showPlain(n uint64) (left uint64) {
 			}
 			p += 8
 		case TypeHash:
-			if el.Value, p = d.textAt(b, p, 1); p == 0 {
+			if text, p = d.textAt(b, p, 1); p == 0 {
 				return n
 			}
+			el.Value = slices.Clip(text)
 		}
 		d.s.pos = p
 		d.emit()
@@ -373,13 +374,13 @@ func (d *decoder) showPlain(n uint64) (left uint64) {
 }
 
 // textAt returns the string at p and the end of it, which is 0 if that is not whole in b and of a frequent form. The text of a number is in
-// texts[place] then.
+// texts[place] then. The capacity behind it is not the caller's.
 func (d *decoder) textAt(b []byte, p, place int) (text []byte, end int) {
 	if p > len(b)-quickRoom {
 		return nil, 0
 	}
 	if c := int(b[p]); c < 0x40 && c < len(b)-p { // nearly always
-		return b[p+1 : p+1+c : p+1+c], p + 1 + c
+		return b[p+1 : p+1+c], p + 1 + c
 	}
 	h, p := headAt(b, p)
 	if p == 0 || h.size > uint64(len(b)-p) {
@@ -388,7 +389,7 @@ func (d *decoder) textAt(b []byte, p, place int) (text []byte, end int) {
 	end = p + int(h.size)
 	switch h.form {
 	case formPlain:
-		return b[p:end:end], end
+		return b[p:end], end
 	case formLZF:
 		if text = d.quickOut(b[p:end], &h); text == nil {
 			return nil, 0
@@ -420,7 +421,7 @@ func (d *decoder) quickName(b []byte, p int) (sum uint64, end int) {
 	return dupset.QuickSum(text, 0, len(text)), end
 }
 
-// quickOut decompresses a string; nil if it is long or not sound. The capacity behind p is lent.
+// quickOut decompresses a string; nil if it is long or not sound. The capacity behind it is lent.
 func (d *decoder) quickOut(p []byte, h *strHead) []byte {
 	if h.out == 0 || max(h.size, h.out) > uint64(d.limit) {
 		return nil
@@ -429,7 +430,7 @@ func (d *decoder) quickOut(p []byte, h *strHead) []byte {
 	if n, err := lzf.DecompressLent(out, p); err != nil || n != len(out) {
 		return nil
 	}
-	return out[:len(out):len(out)]
+	return out
 }
 
 // quickString passes the string at p.

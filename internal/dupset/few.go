@@ -48,6 +48,8 @@ func (f *Few) New(h uint64) bool {
 const (
 	mix0 = 0x9E3779B97F4A7C15
 	mix1 = 0xD1B54A32D192ED03
+	mix2 = 0x8CB92BA72F3D8DD7
+	mix3 = 0xBEA225F9EB34556D
 )
 
 func fold(a, b uint64) uint64 {
@@ -55,11 +57,11 @@ func fold(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// QuickSum is the hash of the n bytes at b[i:]. What is behind them in b may be looked at and does not count.
+// QuickSum is the hash of the n bytes at b[i:]. What is behind them in b, up to its capacity, may be looked at and does not count.
 func QuickSum(b []byte, i, n int) uint64 {
-	if n <= 16 && i <= len(b)-16 {
+	if n <= 16 && i <= cap(b)-16 {
 		// Two words, less what is behind the string: no branch that depends on its length, which could be predicted wrong.
-		p := (*[16]byte)(b[i:])
+		p := (*[16]byte)(b[i : i+16])
 		x := binary.LittleEndian.Uint64(p[:8]) & (1<<(8*uint(n)) - 1)
 		y := binary.LittleEndian.Uint64(p[8:]) &^ (^uint64(0) << (8 * uint(max(n, 8)-8)))
 		return fold(x^mix1, y^uint64(n)^mix0)
@@ -67,14 +69,23 @@ func QuickSum(b []byte, i, n int) uint64 {
 	return longSum(b[i : i+n])
 }
 
-// longSum is QuickSum for what is long or has nothing behind it.
+// longSum is QuickSum for what is long or has nothing behind it. Of strings of up to 64 bytes both halves are read as if they were 16 or 32 bytes long,
+// so that some bytes may count twice: again hardly a branch depends on the length.
 func longSum(p []byte) uint64 {
 	le := binary.LittleEndian
 	n := len(p)
-	if n <= 16 {
+	switch {
+	case n <= 16:
 		var end [16]byte
 		copy(end[:], p)
 		return fold(le.Uint64(end[:])^mix1, le.Uint64(end[8:])^uint64(n)^mix0)
+	case n <= 32:
+		last := p[n-16:]
+		return fold(le.Uint64(p)^mix1, le.Uint64(p[8:])^mix0) ^ fold(le.Uint64(last)^mix2, le.Uint64(last[8:])^uint64(n)^mix3)
+	case n <= 64:
+		last := p[n-32:]
+		h := fold(le.Uint64(p)^mix1, le.Uint64(p[8:])^mix0) ^ fold(le.Uint64(p[16:])^mix0, le.Uint64(p[24:])^mix2)
+		return h ^ fold(le.Uint64(last)^mix2, le.Uint64(last[8:])^mix1) ^ fold(le.Uint64(last[16:])^mix3, le.Uint64(last[24:])^uint64(n)^mix3)
 	}
 	last := p[n-16:]
 	h := uint64(n) ^ mix0

@@ -20,7 +20,7 @@ import (
 // when it has come so far without another, the walk asks for a check of what follows.
 const (
 	runsLeast = 16 // runs that follow each other are worth a step; a check tells of one for each MiB
-	runsKept  = 8  // that are kept back on each side
+	runsKept  = 4  // that are kept back on each side
 	runSize   = 1 << 20
 )
 

@@ -16,6 +16,7 @@ import (
 
 const (
 	swallowMost  = 16 << 10 // bytes of a record that are looked through: as many as a length of two bytes says
+	swallowShort = 1 << 10
 	headCost     = 256      // bytes that a head counts for
 	swallowSpend = 16 << 20 // and of all that is tried there, beside the size of the file
 )
@@ -92,7 +93,11 @@ func (w *swallower) holds(f *record, n int) bool {
 		if !p.plausible(b) {
 			continue
 		}
-		if w.spent += headCost; p.soundHead(at, b) < headLeast {
+		least := 0.0 // where little is to be read, the value tells more than a head can
+		if f.end-at > swallowShort {
+			least = headLeast
+		}
+		if w.spent += headCost; p.soundHead(at, b) < least {
 			continue
 		}
 		w.spent += f.end - at

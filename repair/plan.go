@@ -208,7 +208,11 @@ func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions
 	o.Salvaged, o.Keys, o.Bytes = got, got.Keys, got.LostBytes
 	o.Lost = got.DamagedKeys + got.DoubtfulKeys
 	o.Possible = got.Keys > 0 || got.Complete
+	beyond := p.beyond(got)
 	switch {
+	case beyond > 0:
+		o.Possible = false
+		o.Reason = fmt.Sprintf("keys of database %d are kept, and the server is configured for %d: if it has more databases, say how many", beyond, p.opt.Databases)
 	case !o.Possible:
 		o.Reason = "no record of the file can be recognised"
 	case s == StrategyTruncate:
@@ -221,6 +225,16 @@ func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions
 		return err
 	}
 	return o, nil
+}
+
+// beyond is the highest database with keys that are kept for which the server is not configured, 0 if there is none.
+func (p *Plan) beyond(s *Salvaged) (db uint64) {
+	for _, d := range s.DBs {
+		if d.Kept > 0 && p.opt.Databases > 0 && d.DB >= p.opt.Databases {
+			db = max(db, d.DB)
+		}
+	}
+	return db
 }
 
 // salvageReason says what salvage would do.

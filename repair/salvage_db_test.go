@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -206,4 +207,30 @@ func TestSalvageSelectInNoise(t *testing.T) {
 			require.Zero(t, s.DBs[0].DB, name)
 		}
 	}
+}
+
+// TestDatabasesBeyond: no file is promised that the server would refuse, because it does not have a database.
+func TestDatabasesBeyond(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 40, 25: 40}, 0, 25)
+	b := bytes.Clone(o.bytes)
+	b[o.keys[20].start] = 0xF2
+	for _, limit := range []uint64{0, 16, 26} {
+		o := salvageOffer(t, b, PlanOptions{Databases: limit, Strategies: []Strategy{StrategySalvage}})
+		require.Equal(t, limit != 16, o.Possible)
+		if require.Len(t, o.Salvaged.DBs, 2); limit == 16 {
+			require.Contains(t, o.Reason, "database 25")
+		}
+	}
+}
+
+// salvageOffer is the only offer of a plan, applied if it is possible.
+func salvageOffer(t *testing.T, b []byte, opt PlanOptions) *Offer {
+	p, err := NewPlan(t.Context(), bytes.NewReader(b), int64(len(b)), opt)
+	require.NoError(t, err)
+	require.Len(t, p.Offers, 1)
+	if p.Offers[0].Possible {
+		_, err := p.Apply(t.Context(), filepath.Join(t.TempDir(), "out.rdb"), nil)
+		require.NoError(t, err)
+	}
+	return &p.Offers[0]
 }

@@ -247,10 +247,10 @@ func intWidth(s []byte) int {
 func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 	v, n, enc, shortest := lengthForm(b)
 	switch {
-	case f.typ == rdb.TypeListQuicklist2 && (len(b) <= n || b[n] != 2):
+	case f.typ == rdb.TypeListQuicklist2 && (len(b) <= n || b[n] != nodePacked):
 		return elementBits // a plain item
 	case packedTypes[f.typ]:
-		f.verified = true
+		f.verified = f.typ != rdb.TypeListQuicklist2 || lastTells(b)
 		return packedBits
 	case e.Kind() == rdb.KindStream:
 		if n > 0 && v > 0 {

@@ -46,6 +46,8 @@ func TestSalvageFound(t *testing.T) {
 		{"block with a key unlike others in the middle of a large string", "redis-4.0/strings.rdb", swapped(28160, 47104, 512), 1},
 		{"string that grew over a hash of one field, of a key with a short name", "valkey-9.1/lru.rdb", []corpus.Edit{set(819, "\x2A\x80")}, 0},
 		{"set of integers, two bytes shorter, that reads on into the next record", "redis-7.4/sets.rdb", []corpus.Edit{{Op: "del", N: []int{25422, 2}}}, 0},
+		{"list whose last node is one large item that lost four bytes", "redis-7.4/nocompress.rdb", []corpus.Edit{{Op: "del", N: []int{125667, 4}}}, 0},
+		{"hash that ends before fields of its own", "redis-8.0/hfe.rdb", swapped(4096, 18432, 512), 0},
 	} {
 		d := newDamaged(original("rdb/"+c.file), c.name)
 		d.applyEdits(c.edits)

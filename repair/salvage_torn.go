@@ -171,6 +171,9 @@ func (p *prober) elementsGoOn(f *record) bool {
 		_, n, _, _ := lengthForm(b) // of a part whose type is now what ends the data
 		return moduleParts(b) == partsSure || n > 0 && p.census.table[b[0]] != current && moduleParts(b[n:]) == partsSure
 	}
+	if p.census.table[rdb.TypeHashTTL] == current && f.what == isKey && (f.typ == rdb.TypeHashTTL || f.likeField()) && p.fieldAt(f.end) {
+		return true // and f is a hash with such fields, or one of them
+	}
 	if f.what != isKey || size == nil || p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
 		return false
 	}
@@ -203,7 +206,7 @@ var elementSize = [256]func(b []byte) int{
 	},
 	rdb.TypeListQuicklist: stringSize,
 	rdb.TypeListQuicklist2: func(b []byte) int {
-		if len(b) < 2 || b[0] != 1 && b[0] != 2 {
+		if len(b) < 2 || b[0] != nodePlain && b[0] != nodePacked {
 			return 0
 		}
 		n := stringSize(b[1:])

@@ -1,0 +1,34 @@
+package repair
+
+// A list of the newest form is nodes of two kinds. A packed one tells its own end. A plain one is a single large item, which may have any length:
+//
+//	12 str key | count | 2 str listpack | 1 str item | 1 str item | ...
+//
+// So where such a list ends is told by its form only if its last node is packed, or an item that is compressed or an integer.
+
+// Kinds of a list's nodes.
+const (
+	nodePlain  = 1
+	nodePacked = 2
+)
+
+// lastTells reports whether the last node of a list that begins b, behind its key, tells its own end. Of one that reaches beyond b it is supposed.
+func lastTells(b []byte) bool {
+	count, n, enc, _ := lengthForm(b)
+	if n == 0 || enc || count == 0 {
+		return false
+	}
+	tells := false
+	for b = b[n:]; count > 0; count-- {
+		n := 0
+		if len(b) > 1 {
+			tells = b[0] == nodePacked || b[1] >= 0xC0
+			n = stringSize(b[1:])
+		}
+		if n == 0 || 1+n > len(b) { // the rest is not in memory
+			return true
+		}
+		b = b[1+n:]
+	}
+	return tells
+}

@@ -48,6 +48,10 @@ func TestSalvageFound(t *testing.T) {
 		{"set of integers, two bytes shorter, that reads on into the next record", "redis-7.4/sets.rdb", []corpus.Edit{{Op: "del", N: []int{25422, 2}}}, 0},
 		{"list whose last node is one large item that lost four bytes", "redis-7.4/nocompress.rdb", []corpus.Edit{{Op: "del", N: []int{125667, 4}}}, 0},
 		{"hash that ends before fields of its own", "redis-8.0/hfe.rdb", swapped(4096, 18432, 512), 0},
+		{"zeros in place of the counts of a database", "valkey-unstable/scripts.rdb", []corpus.Edit{{Op: "zero", N: []int{170, 3}}}, 0},
+		{"zeros behind a damaged stream", "valkey-unstable/streams.rdb", []corpus.Edit{{Op: "ins", N: []int{24937}, Data: []byte("\x81>")}}, 1},
+		{"zeros behind what is read as a SELECTDB by luck", "redis-8.6/hfe.rdb", []corpus.Edit{{Op: "del", N: []int{21408, 8}}}, 0},
+		{"zeros behind a key that is made of zeros", "valkey-9.1/sets.rdb", []corpus.Edit{{Op: "del", N: []int{3127, 3}}}, 0},
 	} {
 		d := newDamaged(original("rdb/"+c.file), c.name)
 		d.applyEdits(c.edits)

@@ -107,6 +107,9 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 	if row[0].start != g.w {
 		s.seekThin(row[0].start, g)
 		for sum := 0.0; len(row) > 0; row = row[1:] {
+			if row[0].what == isSelect && len(row) > 1 && row[1].nameless && s.out.Version >= firstHinted { // its counts would stand there
+				continue
+			}
 			sum += max(0, float64(row[0].score))
 			doubt := s.doubtHead(row[0], sum, g)
 			if doubt == "" {

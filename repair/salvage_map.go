@@ -168,6 +168,9 @@ func (s *salvager) commit(f *record, rest []record) {
 	case isFunction:
 		s.library(f)
 	case isKey:
+		if !f.damaged && f.nameless && (s.behindDamage() || s.countsMissing()) { // zeros, or the rest of what is lost
+			f.damaged, f.doubt = true, DoubtBeginning
+		}
 		if !f.damaged {
 			s.takeSurplus(f)
 		}
@@ -188,6 +191,12 @@ func (s *salvager) commit(f *record, rest []record) {
 	} else {
 		g.pieces = append(g.pieces, span{f.start, f.end})
 	}
+}
+
+// countsMissing reports whether a database was selected just before, and nothing has been read of it, not even the counts that servers write there.
+func (s *salvager) countsMissing() bool {
+	g := s.seg()
+	return s.out.Version >= firstHinted && g.selected && !g.hinted && len(g.pieces) == 0 && g.keys+g.lost == 0
 }
 
 // strayed reports whether a SELECTDB is none: servers write the counts of the database behind each.
@@ -278,7 +287,7 @@ func (s *salvager) enterKey(f *record) {
 		g.expires++
 		s.noteExpiring(span{f.start, f.end}, f.form, f.oddTime, g)
 	}
-	if f.weak || !f.verified && s.behindDamage() {
+	if f.weak || !f.verified && s.behindDamage() || f.nameless && s.weakEnd == f.start {
 		s.noteWeak(f)
 	}
 	if f.tail && len(s.tails) < openRecords {

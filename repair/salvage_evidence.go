@@ -288,6 +288,8 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 		return emptyBits
 	case v <= 11 && uint64(len(b)-n) >= v && intWidth(b[n:n+int(v)]) > 0:
 		return neverWritten
+	case uint64(len(b)-n) >= v && packedBlob(b[n:n+int(v)]):
+		return neverWritten // the value of another type
 	}
 	return 0
 }

@@ -52,6 +52,7 @@ func TestSalvageFound(t *testing.T) {
 		{"zeros behind a damaged stream", "valkey-unstable/streams.rdb", []corpus.Edit{{Op: "ins", N: []int{24937}, Data: []byte("\x81>")}}, 1},
 		{"zeros behind what is read as a SELECTDB by luck", "redis-8.6/hfe.rdb", []corpus.Edit{{Op: "del", N: []int{21408, 8}}}, 0},
 		{"zeros behind a key that is made of zeros", "valkey-9.1/sets.rdb", []corpus.Edit{{Op: "del", N: []int{3127, 3}}}, 0},
+		{"string whose value is a listpack", "valkey-8.0/random1.rdb", []corpus.Edit{set(5585, "\x9e")}, 0},
 	} {
 		d := newDamaged(original("rdb/"+c.file), c.name)
 		d.applyEdits(c.edits)

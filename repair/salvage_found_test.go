@@ -53,6 +53,9 @@ func TestSalvageFound(t *testing.T) {
 		{"zeros behind what is read as a SELECTDB by luck", "redis-8.6/hfe.rdb", []corpus.Edit{{Op: "del", N: []int{21408, 8}}}, 0},
 		{"zeros behind a key that is made of zeros", "valkey-9.1/sets.rdb", []corpus.Edit{{Op: "del", N: []int{3127, 3}}}, 0},
 		{"string whose value is a listpack", "valkey-8.0/random1.rdb", []corpus.Edit{set(5585, "\x9e")}, 0},
+		{"string that took whole keys and an idle time, by a byte put into its key", "redis-7.0/lru.rdb", []corpus.Edit{{Op: "ins", N: []int{183}, Data: []byte("\x91")}}, 0},
+		{"likewise, by bytes taken out of it", "redis-7.4/lru.rdb", []corpus.Edit{{Op: "del", N: []int{328, 8}}}, 0},
+		{"string that took the announcement of a slot", "redis-8.6/cluster.rdb", swapped(512, 2048, 512), 2},
 	} {
 		d := newDamaged(original("rdb/"+c.file), c.name)
 		d.applyEdits(c.edits)

@@ -19,6 +19,9 @@ func (s *salvager) takeBack(f *record) {
 	if n == 0 || f.damaged {
 		return
 	}
+	if last := s.stringBefore(f); last != nil && s.takeBackSlot(f, last) {
+		return
+	}
 	last := &s.recent[n-1]
 	if last.end == f.start && last.nameless && s.behindNameless(f) || s.census.idle+s.census.freqs == 0 && !s.census.expiring() {
 		return
@@ -56,6 +59,9 @@ func (s *salvager) giveBack(f, last *record, k int64) bool {
 	last.end = f.start
 	last.damaged, last.doubt = true, DoubtEnd
 	s.census.expires++
+	if last == &s.recent[len(s.recent)-1] {
+		s.freeInside()
+	}
 	return true
 }
 
@@ -118,9 +124,9 @@ func (s *salvager) swallowed(f *record) int64 {
 	switch {
 	case f.modified:
 		return 0
-	case c.often(c.freqs) && b[most-2] == opFreq:
+	case c.others(c.freqs) && b[most-2] == opFreq:
 		return 2
-	case c.often(c.idle):
+	case c.others(c.idle):
 		for _, k := range []int{2, 3, 6} {
 			if _, n, enc, shortest := lengthForm(b[most-k+1:]); b[most-k] == opIdle && n == k-1 && !enc && shortest {
 				return int64(k)
@@ -132,6 +138,9 @@ func (s *salvager) swallowed(f *record) int64 {
 
 // often reports whether nearly all keys have what so many have.
 func (c *census) often(n uint32) bool { return c.keys >= 16 && float64(n) > mostly*float64(c.keys) }
+
+// others reports whether all keys before the one that was counted last have what so many have.
+func (c *census) others(n uint32) bool { return c.often(n) || c.keys > anchorCount && n+1 == c.keys }
 
 // bare reports whether a key is without what nearly all others have.
 func (s *salvager) bare(f *record) bool {

@@ -31,6 +31,7 @@ type salvager struct {
 	thin       []thinHead
 	sought     int   // records looked at for these
 	behindEnds int64 // bytes looked at behind end marks
+	inside     int64 // and in strings that had read on
 	bareKeys   []cut // keys behind damage that do not expire, the first ones
 	guessed    bool  // the version, of which nothing in the file tells
 	again      bool  // duplicates are to be looked for anew

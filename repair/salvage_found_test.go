@@ -56,6 +56,7 @@ func TestSalvageFound(t *testing.T) {
 		{"string that took whole keys and an idle time, by a byte put into its key", "redis-7.0/lru.rdb", []corpus.Edit{{Op: "ins", N: []int{183}, Data: []byte("\x91")}}, 0},
 		{"likewise, by bytes taken out of it", "redis-7.4/lru.rdb", []corpus.Edit{{Op: "del", N: []int{328, 8}}}, 0},
 		{"string that took the announcement of a slot", "redis-8.6/cluster.rdb", swapped(512, 2048, 512), 2},
+		{"compressed string that reaches over the beginning of the last key", "redis-2.8/misc.rdb", []corpus.Edit{{Op: "del", N: []int{2166, 3}}}, 0},
 	} {
 		d := newDamaged(original("rdb/"+c.file), c.name)
 		d.applyEdits(c.edits)

@@ -54,7 +54,7 @@ func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
 			s.seekThin(g.anchor, g)
 		}
 	}()
-	for len(path) > 0 {
+	for path = s.withNext(path, g); len(path) > 0; {
 		n := 1
 		for n < len(path) && path[n].start == path[n-1].end {
 			n++

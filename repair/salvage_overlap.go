@@ -61,3 +61,36 @@ func (g *gap) valueInside(f *record) bool {
 	}
 	return false
 }
+
+// Bytes that a damaged value has lost or got move its end into the next record, or before it.
+const (
+	movedBack  = 64 // bytes
+	movedAhead = 32
+)
+
+// withNext puts a record into a reading that begins inside, or just behind, a damaged one with which it ends, and leads to the anchor: a value in which
+// bytes are missing seems to reach over the beginning of the one behind it.
+func (s *salvager) withNext(path []*record, g *gap) []*record {
+	n := len(path) - 1
+	if n < 0 || !g.found || path[n].what != isKey || !path[n].damaged || path[n].end >= g.anchor {
+		return path
+	}
+	f := path[n]
+	var best *record
+	for at := max(f.start+1, f.end-movedBack); at < min(g.anchor, f.end+movedAhead); at++ {
+		r := s.probe.probe(at)
+		switch {
+		case r == nil || r.end != g.anchor || r.what != isKey || r.damaged || r.nameless || r.score < tailMin:
+		case s.fieldsPossible() && r.likeField() && r.score < strongBits:
+		case best == nil || r.score > best.score:
+			best = r
+		}
+	}
+	if best == nil {
+		return path
+	}
+	cut := *f
+	cut.end = min(f.end, best.start)
+	path[n] = &cut
+	return append(path, best)
+}

@@ -16,6 +16,7 @@ import (
 
 const (
 	thinMost  = 64 // records noted
+	thinBits  = 2  // evidence that there must be for one
 	aloneBits = 2  // by how much more there must be than for another that ends where it does
 
 	soughtMost = 1 << 25 // records looked at for those that end before a row
@@ -28,9 +29,21 @@ type thinHead struct {
 	expires         bool
 }
 
+// mayBeThin reports whether there is some evidence for a record: more where it may be a field of a hash, or its key is short or has control characters.
+func (s *salvager) mayBeThin(f *record) bool {
+	switch {
+	case f.score >= solidBits:
+		return true
+	case f.score < thinBits || s.fieldsPossible() && f.likeField():
+		return false
+	}
+	key := s.keyOf(f)
+	return len(key) >= alikeKey && !hasControl(key)
+}
+
 // noteThin notes the record that was judged last, if there is some evidence for it.
 func (s *salvager) noteThin(f *record) {
-	if f.score >= solidBits && len(s.thin) < thinMost && !slices.ContainsFunc(s.thin, func(t thinHead) bool { return t.start == f.start }) {
+	if s.mayBeThin(f) && len(s.thin) < thinMost && !slices.ContainsFunc(s.thin, func(t thinHead) bool { return t.start == f.start }) {
 		s.thin = append(s.thin, thinHead{span: span{f.start, f.end}, segment: -1, expires: f.expires})
 	}
 }
@@ -130,7 +143,7 @@ func (g *gap) likeliestHead(from, end int64) (best *record) {
 	}
 	second := float32(0)
 	for _, f := range g.s.probe.known {
-		if f.end != end || f.start < from || f.what != isKey || f.damaged || f.nameless || g.stuck[f.start] || f.score < solidBits || f.typ == rdb.TypeModule2 {
+		if f.end != end || f.start < from || f.what != isKey || f.damaged || f.nameless || g.stuck[f.start] || f.typ == rdb.TypeModule2 || !g.s.mayBeThin(f) {
 			continue
 		}
 		switch {

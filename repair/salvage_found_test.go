@@ -57,6 +57,9 @@ func TestSalvageFound(t *testing.T) {
 		{"likewise, by bytes taken out of it", "redis-7.4/lru.rdb", []corpus.Edit{{Op: "del", N: []int{328, 8}}}, 0},
 		{"string that took the announcement of a slot", "redis-8.6/cluster.rdb", swapped(512, 2048, 512), 2},
 		{"compressed string that reaches over the beginning of the last key", "redis-2.8/misc.rdb", []corpus.Edit{{Op: "del", N: []int{2166, 3}}}, 0},
+		{"key of random bytes that is the only one missing", "redis-7.0/strings.rdb", []corpus.Edit{{Op: "dup", N: []int{57859, 16}}}, 0},
+		{"likewise, behind a byte that stands twice", "redis-4.0/strings.rdb", []corpus.Edit{{Op: "dup", N: []int{42570, 1}}}, 0},
+		{"field of a hash before the anchor, which is none though a key is missing", "redis-8.6/random2.rdb", []corpus.Edit{{Op: "zero", N: []int{7428, 64}}}, 0},
 	} {
 		d := newDamaged(original("rdb/"+c.file), c.name)
 		d.applyEdits(c.edits)

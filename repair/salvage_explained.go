@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -13,6 +14,7 @@ const (
 	explainOften = 16       // attempts on one gap
 	explainPlain = 256      // bytes of one that does not tell its own end: reading strings comes back to their boundaries by itself
 	explainKey   = 4        // evidence for a key of which another byte is supposed wrong
+	twiceMost    = 64       // bytes that stand twice
 	explainText  = 12       // evidence for a key whose length is supposed
 )
 
@@ -32,6 +34,10 @@ func (g *gap) explained(from, to int64) (ok, exact bool) {
 	if onlyOpcodes(b[:n]) {
 		return true, true
 	}
+	if p.twice(from, to) {
+		return true, true
+	}
+	b = p.view.at(from, int(n))
 	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
 	b = p.gapBytes
 	at := afterModifiers(b)
@@ -42,6 +48,32 @@ func (g *gap) explained(from, to int64) (ok, exact bool) {
 		return true, true
 	}
 	return p.valueExplains(b, at), false
+}
+
+// twice reports whether the gap between two offsets is there because some bytes stand twice, a part of which is in it:
+//
+//	... end of a record | next record          before
+//	       '--- these ---'
+//	... end of a record | ne end of a record | next record
+//	       '--- these ---''--- once more -----'
+//
+// What stands just before the second copy of them is the first one, which begins in the record before the gap. Bytes that are all the same say nothing.
+func (p *prober) twice(from, to int64) bool {
+	const least = 3
+	n := to - from
+	if n < least || n > twiceMost || from < n {
+		return false
+	}
+	b := p.view.at(from-n, int(3*n))
+	if int64(len(b)) < 3*n {
+		return false
+	}
+	for j := n + 1; j <= 2*n; j++ {
+		if again := b[j : j+n]; bytes.Equal(b[j-n:j], again) && bytes.Count(again, again[:1]) < len(again) {
+			return true
+		}
+	}
+	return false
 }
 
 // onlyOpcodes reports whether b is opcodes with what belongs to them.

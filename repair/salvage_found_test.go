@@ -60,6 +60,8 @@ func TestSalvageFound(t *testing.T) {
 		{"key of random bytes that is the only one missing", "redis-7.0/strings.rdb", []corpus.Edit{{Op: "dup", N: []int{57859, 16}}}, 0},
 		{"likewise, behind a byte that stands twice", "redis-4.0/strings.rdb", []corpus.Edit{{Op: "dup", N: []int{42570, 1}}}, 0},
 		{"field of a hash before the anchor, which is none though a key is missing", "redis-8.6/random2.rdb", []corpus.Edit{{Op: "zero", N: []int{7428, 64}}}, 0},
+		{"end of a stream and beginning of a key that stand twice", "redis-5.0/streams.rdb", []corpus.Edit{{Op: "dup", N: []int{5326, 3}}}, 0},
+		{"likewise, where the key is not like others", "valkey-9.1/dbs.rdb", []corpus.Edit{{Op: "dup", N: []int{1259, 8}}}, 0},
 	} {
 		d := newDamaged(original("rdb/"+c.file), c.name)
 		d.applyEdits(c.edits)

@@ -4,6 +4,9 @@ import "github.com/kvfsck/kvfsck/rdb"
 
 // endsThere reports whether a record before a gap ends where it seems to.
 func (s *salvager) endsThere(f *record, g *gap) bool {
+	if g.next > f.end && s.probe.twice(f.end, g.next) {
+		return true
+	}
 	return s.seemsToEnd(f, g) && g.overlapping(f) == nil && !g.valueInside(f)
 }
 

@@ -13,6 +13,7 @@ import (
 type reading struct {
 	all   []*record // candidates in order
 	next  []int     // the record after each, len(all) for none
+	row   []float64 // what the best row from each on is worth, beside what a new row costs
 	fresh []float64 // what the best rows from each record or a later one on are worth
 	first []int     // the record that they begin with
 }
@@ -87,6 +88,14 @@ func (g *gap) behind(kept []*record, r *reading) (worth float64, first int) {
 		return 0, len(r.all)
 	}
 	worth, first = r.from(last.end)
+	for i := sort.Search(len(r.all), func(k int) bool { return r.all[k].start > last.end }); i < len(r.all) && !last.damaged; i++ {
+		if v := r.row[i]; v > worth && r.all[i].score > 0 && g.s.probe.twice(last.end, r.all[i].start) {
+			return v, i
+		}
+		if r.all[i].start > last.end+twiceMost {
+			break
+		}
+	}
 	if (first == len(r.all) || r.all[first].start != last.end) && !last.damaged && !g.s.endsThere(last, g) {
 		worth -= float64(last.score)
 	}
@@ -133,6 +142,7 @@ func (g *gap) rows() *reading {
 	r.all = g.outer(g.withoutFields(r.all))
 	n := len(r.all)
 	row := make([]float64, n) // the best from a record on
+	r.row = row
 	r.next, r.fresh, r.first = make([]int, n), make([]float64, n+1), make([]int, n+1)
 	r.first[n] = n
 	if g.found && !g.last && (!led || slices.ContainsFunc(r.all, leads)) {

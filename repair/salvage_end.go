@@ -17,7 +17,8 @@ func (s *salvager) atEnd(f *record) error {
 		switch {
 		case s.endsForeign(f):
 			return nil
-		case !magicAt(s.probe.view.at(f.end, headerSize)) && (!s.allKeysSeen() || s.otherDB(f)) && s.goesOn(f):
+		case magicAt(s.probe.view.at(f.end, headerSize)):
+		case (!s.allKeysSeen() || s.otherDB(f)) && s.goesOn(f), s.out.Gaps >= manyGaps && s.recordBehind(f):
 			return nil
 		}
 	}
@@ -92,6 +93,21 @@ func (s *salvager) goesOn(f *record) bool {
 	clear(s.probe.known)
 	g.search(g.w)
 	return g.found
+}
+
+// manyGaps is after how many gaps the byte of an end mark is rather a part of one more, whatever the counts say, which may be another's part, and though chains
+// of records are hardly to be had.
+const manyGaps = 64
+
+// recordBehind reports whether a record begins soon behind an end mark, or within its checksum.
+func (s *salvager) recordBehind(f *record) bool {
+	const most = 64
+	for at := f.start + 1; at < f.end+most; at++ {
+		if r := s.probe.probe(at); r != nil && r.what == isKey && !r.damaged && !r.nameless && r.score >= headMin {
+			return true
+		}
+	}
+	return false
 }
 
 // endsForeign reports whether everything since the last gap belongs to a dump inside a lost value. It is taken out of the account, and

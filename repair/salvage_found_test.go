@@ -3,6 +3,7 @@ package repair
 import (
 	"bytes"
 	"fmt"
+	"math/rand"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -103,4 +104,32 @@ func TestSalvageRecordsAsValue(t *testing.T) {
 	assert.Empty(t, sc.bad)
 	assert.Empty(t, sc.lost)
 	assert.EqualValues(t, keys-1, s.Keys)
+}
+
+// TestSalvageEndMarkInNoise puts a few bytes behind every second record. Those that read as the count of the keys, and those that read as an end mark
+// behind a row of some more, end nothing.
+func TestSalvageEndMarkInNoise(t *testing.T) {
+	const keys, end = 600, 401
+	o := numbered(t, false, map[uint64]int{0: keys}, 0)
+	r := rand.New(rand.NewSource(1))
+	var b []byte
+	done := int64(0)
+	for i := 1; i < keys; i += 2 {
+		noise := []byte{0xF2, byte(r.Intn(256)), byte(r.Intn(256))}
+		switch {
+		case i == 1:
+			noise = []byte{opResizeDB, 1, 0}
+		case i == end:
+			noise = append([]byte{opEOF}, "noise"...)
+		case i > end-24 && i < end:
+			continue
+		}
+		b = append(append(b, o.bytes[done:o.keys[i].end]...), noise...)
+		done = o.keys[i].end
+	}
+	s, _ := salvage(t, append(b, o.bytes[done:]...), SalvageOptions{})
+	for _, g := range s.Regions {
+		require.NotEqual(t, RegionForeign, g.Kind, "%d to %d", g.Start, g.End)
+	}
+	require.GreaterOrEqual(t, s.Keys, int64(keys-10))
 }

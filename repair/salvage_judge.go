@@ -192,7 +192,7 @@ func (s *salvager) zerosAreType(f *record) bool {
 		!s.behindZeroBlock(f.start)
 }
 
-// proved reports whether a row that ends in damage has evidence enough.
+// proved reports whether a row that ends in damage has evidence enough. Of two records there must be more for each, as there is where their keys are like others.
 func proved(row []*record) bool {
 	sum, strong, solid := 0.0, 0, 0
 	for _, f := range row {
@@ -204,7 +204,7 @@ func proved(row []*record) bool {
 			solid++
 		}
 	}
-	return sum >= dyingBits && (strong > 0 || solid >= anchorCount)
+	return sum >= dyingBits && (strong > 0 || solid >= anchorCount) || sum >= dyingPair && solid >= 2
 }
 
 // doubtHead says what is to be said against the first record of a row behind a gap. sum is the evidence for it and those before it in the row.

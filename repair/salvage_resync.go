@@ -38,6 +38,7 @@ const (
 	luckMost    = 30        // evidence for records that may all the same be read by luck, behind one that was misread
 	strongBits  = 24        // evidence of a record in a trusted chain that nothing inside it is looked for
 	dyingBits   = 50        // evidence that a row must have that does not reach the anchor
+	dyingPair   = 60        // the same of two records that do not tell their own end
 )
 
 // gap is the reading of one place where records were lost.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -132,4 +133,14 @@ func TestSalvageEndMarkInNoise(t *testing.T) {
 		require.NotEqual(t, RegionForeign, g.Kind, "%d to %d", g.Start, g.End)
 	}
 	require.GreaterOrEqual(t, s.Keys, int64(keys-10))
+}
+
+// TestSalvageIdleInNoise: bytes that once read as an idle time do not make other keys ones that have lost theirs.
+func TestSalvageIdleInNoise(t *testing.T) {
+	const keys = 200
+	o := numbered(t, false, map[uint64]int{0: keys}, 0)
+	at, again := o.keys[50].start, o.keys[150].start
+	b := slices.Concat(o.bytes[:at], []byte{opIdle, 5}, o.bytes[at:again], []byte{0xF2, 0xF2}, o.bytes[again:])
+	s, _ := salvage(t, b, SalvageOptions{})
+	require.EqualValues(t, keys, s.Keys)
 }

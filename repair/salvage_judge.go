@@ -393,7 +393,7 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 		return false
 	case n == 9 || b[0] == opExpireTimeMS && n <= longest:
 		return true
-	case !modified && s.census.idle+s.census.freqs > 0 && (n == 2 || n == 3 || n == 6 || n == 11 || n == 12):
+	case !modified && s.census.mayIdle() && (n == 2 || n == 3 || n == 6 || n == 11 || n == 12):
 		return true
 	}
 	k := len(tail)

@@ -139,6 +139,12 @@ func (s *salvager) swallowed(f *record) int64 {
 // often reports whether nearly all keys have what so many have.
 func (c *census) often(n uint32) bool { return c.keys >= 16 && float64(n) > mostly*float64(c.keys) }
 
+// mayIdle reports whether keys have idle times or counters. Servers write them for all keys or for none; few of many were read by luck.
+func (c *census) mayIdle() bool {
+	n := uint64(c.idle) + uint64(c.freqs)
+	return n > 0 && (c.keys < 16 || 4*n > uint64(c.keys))
+}
+
 // others reports whether all keys before the one that was counted last have what so many have.
 func (c *census) others(n uint32) bool { return c.often(n) || c.keys > anchorCount && n+1 == c.keys }
 

@@ -47,6 +47,7 @@ func TestSalvageFound(t *testing.T) {
 		{"block in the middle of one string of a list", "redis-5.0/nocompress.rdb", swapped(69632, 110592, 4096), 0},
 		{"block with a key unlike others in the middle of a large string", "redis-4.0/strings.rdb", swapped(28160, 47104, 512), 1},
 		{"string that grew over a hash of one field, of a key with a short name", "valkey-9.1/lru.rdb", []corpus.Edit{set(819, "\x2A\x80")}, 0},
+		{"name that ends with bytes of damage, where two others have such", "redis-8.0/dbs.rdb", []corpus.Edit{{Op: "del", N: []int{1020, 1}}, {Op: "ins", N: []int{1576}, Data: []byte("\x80\x00\x00\x00\x00")}}, 0},
 		{"set of integers, two bytes shorter, that reads on into the next record", "redis-7.4/sets.rdb", []corpus.Edit{{Op: "del", N: []int{25422, 2}}}, 0},
 		{"list whose last node is one large item that lost four bytes", "redis-7.4/nocompress.rdb", []corpus.Edit{{Op: "del", N: []int{125667, 4}}}, 0},
 		{"hash that ends before fields of its own", "redis-8.0/hfe.rdb", swapped(4096, 18432, 512), 0},

@@ -265,7 +265,10 @@ func (s *salvager) plainText(f *record) bool {
 	return len(v) >= least && isText(v)
 }
 
-// oddName reports whether a key beside a gap is empty or has control characters as no other has: then it is rather a part of a value.
+// rareName is how many keys there must be for each with control characters, so that one more with little evidence for it is odd.
+const rareName = 8
+
+// oddName reports whether a key beside a gap is empty or has control characters as no other has, or few: then it is rather a part of a value.
 func (s *salvager) oddName(f *record, g *gap) bool {
 	if f.what != isKey {
 		return false
@@ -291,7 +294,7 @@ func (s *salvager) oddName(f *record, g *gap) bool {
 	if !hasControl(key) {
 		return false
 	}
-	return !f.verified && c.tested >= oddLeast && others == 0 || c.oddControl(key) && s.otherKey(f, true)
+	return !f.verified && c.tested >= oddLeast && (others == 0 || own < solidBits && rareName*others < c.tested) || c.oddControl(key) && s.otherKey(f, true)
 }
 
 // fieldsName reports whether a key before the first database has the name of a field: it is one whose opcode is lost.

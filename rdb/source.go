@@ -52,9 +52,9 @@ func (s *source) reset(r io.Reader, size int) {
 	*s = source{buf: make([]byte, size), r: r, size: size, summing: true}
 }
 
-// resetBytes makes b the whole input, whose first byte stands at offset base.
+// resetBytes makes b the whole input, whose first byte stands at offset base. The capacity behind it is not touched.
 func (s *source) resetBytes(b []byte, base int64) {
-	*s = source{buf: b, end: len(b), base: base, rerr: io.EOF, size: windowSize}
+	*s = source{buf: b[:len(b):len(b)], end: len(b), base: base, rerr: io.EOF, size: windowSize}
 }
 
 func (s *source) offset() int64 { return s.base + int64(s.pos) }

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Filter tells which of very many strings may stand twice, by hashes of 64 bits, for half the memory and a third of the time of a [Late]. Nearly always
+// Filter tells which of very many strings may stand twice, by hashes of 64 bits, for half the memory and half of the time of a [Late]. Nearly always
 // none do, and nothing more is to be found out; otherwise those that may are to be looked at again, and a Late has the truth about them:
 //
 //	Add ──► pile: 256 partitions by the top bits of the hash ──► Finish: partition by partition through a sieve ──► Suspects
@@ -63,12 +63,13 @@ func (s *Suspects) Has(hash uint64) bool {
 // errManySuspects ends the looking for more.
 var errManySuspects = errors.New("too many suspects")
 
-// Finish returns the suspects, nil if there are none. So many partitions are looked at at once. Nothing may be added afterwards.
+// Finish returns the suspects, nil if there are none. So many partitions are looked at at once, but for more than two only as many as there is room for.
+// Nothing may be added afterwards.
 func (f *Filter) Finish(workers int) (*Suspects, error) {
 	if err := f.pile.finish(); err != nil {
 		return nil, err
 	}
-	workers = max(workers, 1)
+	workers = max(min(workers, max(2, int(f.room/sieveCost/(f.pile.count/pileParts+1)))), 1)
 	var (
 		mutex sync.Mutex
 		all   []uint64

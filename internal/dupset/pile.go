@@ -1,8 +1,6 @@
 package dupset
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // pile keeps hashes, dealt to 256 partitions by their top bits:
 //
@@ -15,6 +13,7 @@ type pile struct {
 	groups int // in memory, at most
 	dir    string
 
+	count  int64 // of all hashes
 	fresh  []uint64
 	used   []*group // the oldest first; the last is being filled
 	free   []*group
@@ -62,6 +61,7 @@ func (p *pile) init(memory int64, dir string) {
 }
 
 func (p *pile) add(hashes []uint64) error {
+	p.count += int64(len(hashes))
 	for len(hashes) > 0 {
 		n := min(len(hashes), chunkLen-len(p.fresh))
 		p.fresh = append(p.fresh, hashes[:n]...)

@@ -20,15 +20,27 @@ func lastTells(b []byte) bool {
 	}
 	tells := false
 	for b = b[n:]; count > 0; count-- {
-		n := 0
-		if len(b) > 1 {
-			tells = b[0] == nodePacked || b[1] >= 0xC0
-			n = stringSize(b[1:])
-		}
-		if n == 0 || 1+n > len(b) { // the rest is not in memory
+		n := nodeSize(b)
+		switch {
+		case len(b) > 0 && b[0] != nodePlain && b[0] != nodePacked:
+			return false
+		case n == 0 || n > len(b): // the rest is not in memory
 			return true
 		}
-		b = b[1+n:]
+		tells = b[0] == nodePacked || b[1] >= 0xC0
+		b = b[n:]
 	}
 	return tells
+}
+
+// nodeSize returns how many bytes a node takes that begins b, 0 if none does.
+func nodeSize(b []byte) int {
+	if len(b) < 2 || b[0] != nodePlain && b[0] != nodePacked {
+		return 0
+	}
+	n := stringSize(b[1:])
+	if n > 0 {
+		n++
+	}
+	return n
 }

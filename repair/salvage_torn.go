@@ -204,17 +204,8 @@ var elementSize = [256]func(b []byte) int{
 	rdb.TypeZset2: func(b []byte) int {
 		return twoSizes(b, func(b []byte) int { return min(8, len(b)/8*8) })
 	},
-	rdb.TypeListQuicklist: stringSize,
-	rdb.TypeListQuicklist2: func(b []byte) int {
-		if len(b) < 2 || b[0] != nodePlain && b[0] != nodePacked {
-			return 0
-		}
-		n := stringSize(b[1:])
-		if n > 0 {
-			n++
-		}
-		return n
-	},
+	rdb.TypeListQuicklist:  stringSize,
+	rdb.TypeListQuicklist2: nodeSize,
 }
 
 // twoSizes returns how many bytes a string and what follows it take, 0 if one of them is not there.

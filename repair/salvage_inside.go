@@ -19,9 +19,37 @@ const (
 	insideSpend = 8 << 20
 )
 
+// insideSearch looks for sound records in a string, from its end on. What that costs, in bytes read, is added up.
+type insideSearch struct {
+	s     *salvager
+	spent *int64
+	most  int64
+	least func(left int64) float64 // evidence that there must be for a head so far before the end
+}
+
+// leastRecord is how many bytes a record takes at least.
+const leastRecord = 4
+
+// leading hands out the records, from the last one on, that begin between two offsets and end at one that leads tells.
+func (x *insideSearch) leading(from, end int64, leads func(end int64) bool, take func(f *record)) {
+	p := &x.s.probe
+	for at := end - leastRecord; at >= from && *x.spent <= x.most; at-- {
+		b := p.view.at(at, 1<<10)
+		if !p.plausible(b) {
+			continue
+		}
+		if *x.spent += headCost; p.soundHead(at, b) < x.least(end-at) {
+			continue
+		}
+		*x.spent += end - at
+		if f := p.probe(at); f != nil && !f.damaged && !f.nameless && leads(f.end) {
+			take(f)
+		}
+	}
+}
+
 // freeInside gives back the records that stand in a row at the end of the string read last, which is known to have read on.
 func (s *salvager) freeInside() {
-	const head = 4 // bytes of a record at least
 	p, n := &s.probe, len(s.recent)-1
 	last := s.recent[n]
 	type row struct {
@@ -31,29 +59,16 @@ func (s *salvager) freeInside() {
 	rows := map[int64]row{last.end: {}} // those that lead to the end, by where they begin
 	var best row
 	p.forgetAll()
-	for at := last.end - head; at >= max(last.start+head, last.end-insideMost) && s.inside <= insideSpend+p.end; at-- {
-		b := p.view.at(at, 1<<10)
-		if !p.plausible(b) {
-			continue
+	x := insideSearch{s: s, spent: &s.inside, most: insideSpend + p.end, least: func(int64) float64 { return headLeast }}
+	x.leading(max(last.start+leastRecord, last.end-insideMost), last.end, func(end int64) bool { _, ok := rows[end]; return ok }, func(f *record) {
+		if f.what != isKey && f.what != isSlot && f.what != isSlotField {
+			return
 		}
-		s.inside += headCost
-		if p.soundHead(at, b) < headLeast {
-			continue
-		}
-		s.inside += last.end - at
-		f := p.probe(at)
-		if f == nil || f.damaged || f.nameless || f.what != isKey && f.what != isSlot && f.what != isSlotField {
-			continue
-		}
-		next, leads := rows[f.end]
-		if !leads {
-			continue
-		}
-		r := row{f, next.bits + float64(f.score)}
-		if rows[at] = r; r.bits > best.bits {
+		r := row{f, rows[f.end].bits + float64(f.score)}
+		if rows[f.start] = r; r.bits > best.bits {
 			best = r
 		}
-	}
+	})
 	if best.first == nil || best.bits < headMin {
 		return
 	}

@@ -16,7 +16,7 @@ import (
 
 const (
 	swallowMost  = 16 << 10 // bytes of a record that are looked through: as many as a length of two bytes says
-	swallowShort = 1 << 10
+	swallowShort = 1 << 10  // in so few a value tells more than its head
 	headCost     = 256      // bytes that a head counts for
 	swallowSpend = 16 << 20 // and of all that is tried there, beside the size of the file
 )
@@ -78,37 +78,27 @@ func (w *swallower) search(p span, n int) (found record, ok bool) {
 
 // holds reports whether a record ends with n sound ones. The first of them, with all that belongs to it, is left in first.
 func (w *swallower) holds(f *record, n int) bool {
-	const head = 4 // bytes of a record at least
-	p := &w.s.probe
 	w.begin()
-	own := afterModifiers(p.view.at(f.start, 64)) + head
-	if own < head {
+	own := afterModifiers(w.s.probe.view.at(f.start, 64)) + leastRecord
+	if own < leastRecord {
 		return false
 	}
 	w.count[f.end] = 1
-	from := max(f.start+int64(own), f.end-swallowMost)
 	ok := false
-	for at := f.end - head; at >= from && w.spent <= swallowSpend+p.end; at-- {
-		b := p.view.at(at, 1<<10)
-		if !p.plausible(b) {
-			continue
+	x := insideSearch{s: w.s, spent: &w.spent, most: swallowSpend + w.s.probe.end, least: func(left int64) float64 {
+		if left > swallowShort {
+			return headLeast
 		}
-		least := 0.0 // where little is to be read, the value tells more than a head can
-		if f.end-at > swallowShort {
-			least = headLeast
+		return 0 // where little is to be read, the value tells more than a head can
+	}}
+	x.leading(max(f.start+int64(own), f.end-swallowMost), f.end, func(end int64) bool { return w.count[end] > 0 }, func(r *record) {
+		if r.what != isKey {
+			return
 		}
-		if w.spent += headCost; p.soundHead(at, b) < least {
-			continue
-		}
-		w.spent += f.end - at
-		r := p.probe(at)
-		if r == nil || r.what != isKey || r.damaged || r.nameless || r.end > f.end || w.count[r.end] == 0 {
-			continue
-		}
-		if w.count[at] = w.count[r.end] + 1; w.count[at] == n+1 && r.score >= headMin {
+		if w.count[r.start] = w.count[r.end] + 1; w.count[r.start] == n+1 && r.score >= headMin {
 			w.first, ok = *r, true
 		}
-	}
+	})
 	return ok
 }
 

@@ -78,6 +78,26 @@ func (s *salvager) unheardOf(f *record) bool {
 	return n > 0 && v == 0 && !shortest && !s.census.longForms
 }
 
+// oldType reports whether a key of a type that servers do not write any more, the first of it, has control characters as hardly any other has, and another
+// record may begin in it: a length before has shrunk.
+func (s *salvager) oldType(f *record) bool {
+	const looked = 8 // bytes of the key where the record may begin
+	c := s.census
+	if n := len(s.recent); s.guessed || n == 0 || s.recent[n-1].damaged || c.table[f.typ] != legacy || c.types[f.typ] > 0 || c.tested < oddLeast {
+		return false
+	}
+	if !c.oddControl(s.x.key) {
+		return false
+	}
+	p, at := &s.probe, s.x.entry.ValueOffset-int64(len(s.x.key))
+	for i := at; i < min(at+looked, s.x.entry.ValueOffset); i++ {
+		if p.soundHead(i, p.view.at(i, 1<<10)) >= headMin {
+			return true
+		}
+	}
+	return false
+}
+
 // incredible reports whether a record is not to be believed though it can be read.
 func (s *salvager) incredible(f *record) bool {
 	switch f.what {
@@ -94,6 +114,9 @@ func (s *salvager) incredible(f *record) bool {
 			if id, _, _, _ := lengthForm(s.probe.view.at(s.x.entry.ValueOffset, 9)); id < leastModule {
 				return true
 			}
+		}
+		if s.oldType(f) {
+			return true
 		}
 		if f.nameless && s.zeroed(f) || s.spelled(f) || s.namesField(f) {
 			return true

@@ -185,6 +185,18 @@ var further = []struct {
 	{"redis-8.6/everything.rdb", 299723, 0, "\xFD", 0},                                           // a byte is put into a string, whose last one is an opcode
 	{"redis-5.0/random1.rdb", 89, 3, "C\x19K", 0},                                                // the beginning of the first expiry of all
 	{"redis-7.4/scripts.rdb", 25, 2, "", 2},                                                      // a field without its opcode where a record may begin
+	{"redis-7.0/lists.rdb", 4983, 1, "\x05", 0},                                                  // a list's count shrinks, and its other nodes are large
+	{"valkey-9.1/lists.rdb", 93, 1, "\n", 0},                                                     // the same, and the last node reads as a list of old servers
+	{"valkey-9.1/hfe.rdb", 552, 1, "\n", 0},                                                      // the count of a hash shrinks whose fields expire
+	{"valkey-9.1/hfe.rdb", 97, 1, "\v", 0},                                                       // it grows, and the next key's field ends with a SELECTDB
+	{"valkey-9.1/hfe.rdb", 457, 1, "\x03", 0},                                                    // it grows, and what is left of the next key has no name
+	{"valkey-9.1/hfe.rdb", 1591, 1, "\n", 0},                                                     // a key's length grows, and the record reads on as fields of the hash before
+	{"valkey-9.1/dbs.rdb", 1875, 1, "\x01", 0},                                                   // a type becomes that of lists of old servers
+	{"valkey-9.1/lists.rdb", 73527, 1, "\x01", 0},                                                // the same
+	{"redis-8.6/random2.rdb", 5228, 1, "\x0E", 0},                                                // a string ends early, and what follows is such a list of 9 KB
+	{"redis-8.6/lists.rdb", 44161, 497, "", 0},                                                   // nodes with an integer each read as sets
+	{"redis-8.0/hashes.rdb", 29088, 1, "\x05", 0},                                                // a hash swallows six keys
+	{"valkey-9.1/functions.rdb", 4625, 1, "\x02", 0},                                             // a packed hash becomes a set, which swallows 121 keys
 }
 
 // unproved are damages beside which a key stands that has little evidence. That there are as many keys as the file says makes up for it.
@@ -234,6 +246,29 @@ func TestSalvageFurther(t *testing.T) {
 		sc, _ := rate(t, d)
 		require.Empty(t, sc.bad)
 		require.LessOrEqual(t, len(sc.lost), 1, sc.lost)
+	}
+}
+
+// TestSalvageSwallowedSummed: records that swallowed all keys that are missing are found also in files whose checksum is right.
+func TestSalvageSwallowedSummed(t *testing.T) {
+	get := corpusOriginals(t)
+	for _, c := range []struct {
+		base string
+		at   int
+		put  string
+	}{
+		{"redis-8.6/strings.rdb", 7959, "\x0C"},
+		{"redis-8.0/strings.rdb", 52717, "#"},
+		{"redis-8.0/hashes.rdb", 29088, "\x05"},
+	} {
+		d := newDamaged(get("rdb/"+c.base), fmt.Sprint("at ", c.at))
+		d.splice(c.at, c.at+len(c.put), []byte(c.put))
+		n := len(d.bytes) - 8
+		d.splice(n, n+8, appendChecksum(d.bytes[:n]))
+		sc, s := rate(t, d)
+		require.True(t, s.ChecksumRight)
+		require.Empty(t, sc.bad)
+		require.Empty(t, sc.lost)
 	}
 }
 

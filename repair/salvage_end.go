@@ -12,7 +12,8 @@ import (
 // of a dump inside a value whose beginning is lost.
 func (s *salvager) atEnd(f *record) error {
 	e := s.x.other.(*rdb.EOF)
-	s.out.ChecksumRight = !e.Partial && e.HasChecksum && e.Stored != 0 && e.Valid()
+	summed := !e.Partial && e.HasChecksum && e.Stored != 0
+	s.out.ChecksumRight, s.sumWrong = summed && e.Valid(), summed && !e.Valid()
 	if f.end < s.probe.end && !s.out.ChecksumRight && !s.truncate {
 		switch {
 		case s.endsForeign(f):

@@ -135,7 +135,7 @@ func (p *prober) keyExplains(b []byte, at int) bool {
 			if key+n == len(b)-1 && b[key+n] == 0 { // which may be the last byte of the next record's expiry
 				continue
 			}
-			if f, ok := p.fits(p.trial); ok && (f.verified || len(b) <= explainPlain && p.keyText(p.trial[1:]) >= explainText) {
+			if f, ok := p.fits(p.trial); ok && (f.verified || (t == rdb.TypeHash2 || len(b) <= explainPlain) && p.keyText(p.trial[1:]) >= explainText) {
 				return true
 			}
 		}

@@ -40,6 +40,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 		return nil, err
 	}
 	s.cutWeak()
+	s.cutForms()
 	if s.unlisted() {
 		return nil, errUnlisted
 	}

@@ -24,7 +24,6 @@ type insideSearch struct {
 	s     *salvager
 	spent *int64
 	most  int64
-	least func(left int64) float64 // evidence that there must be for a head so far before the end
 }
 
 // leastRecord is how many bytes a record takes at least.
@@ -38,10 +37,17 @@ func (x *insideSearch) leading(from, end int64, leads func(end int64) bool, take
 		if !p.plausible(b) {
 			continue
 		}
-		if *x.spent += headCost; p.soundHead(at, b) < x.least(end-at) {
+		*x.spent += headCost
+		bits := p.soundHead(at, b)
+		if bits < 0 {
 			continue
 		}
 		*x.spent += end - at
+		if bits < headLeast { // the value can tell more than the head
+			if to, _ := p.frame(at, p.view.at(at, int(end-at))); !leads(to) {
+				continue
+			}
+		}
 		if f := p.probe(at); f != nil && !f.damaged && !f.nameless && leads(f.end) {
 			take(f)
 		}
@@ -59,7 +65,7 @@ func (s *salvager) freeInside() {
 	rows := map[int64]row{last.end: {}} // those that lead to the end, by where they begin
 	var best row
 	p.forgetAll()
-	x := insideSearch{s: s, spent: &s.inside, most: insideSpend + p.end, least: func(int64) float64 { return headLeast }}
+	x := insideSearch{s: s, spent: &s.inside, most: insideSpend + p.end}
 	x.leading(max(last.start+leastRecord, last.end-insideMost), last.end, func(end int64) bool { _, ok := rows[end]; return ok }, func(f *record) {
 		if f.what != isKey && f.what != isSlot && f.what != isSlotField {
 			return

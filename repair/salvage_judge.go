@@ -134,7 +134,7 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 	}
 	for n := len(row); n > 0; n-- {
 		f := row[n-1]
-		if n > 1 && f.what == isSelect && row[n-2].what == isKey && s.probe.startsInside(row[n-2]) { // it is rather a part of what begins there
+		if n > 1 && f.what == isSelect && row[n-2].what == isKey && (s.probe.startsInside(row[n-2]) || g.overlapping(row[n-2]) != nil) { // it is a part of that
 			row = row[:n-1]
 			continue
 		}
@@ -217,7 +217,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return DoubtBeginning
 	}
 	ok, exact := g.explained(from, f.start)
-	if exact {
+	if exact || g.elementsBefore(from, f.start) {
 		return ""
 	}
 	torn := g.tornStrings()

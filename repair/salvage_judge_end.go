@@ -18,7 +18,9 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return true
 	case s.oddName(f, g):
 		return false
-	case s.probe.elementsGoOn(f) || s.probe.startsInside(f) || s.probe.brokenCounter(f) || s.longCount(f):
+	case s.probe.elementsGoOn(f, g.next) && !(f.typ == rdb.TypeHash2 && g.leadsTo(f.end, g.next)):
+		return false
+	case s.probe.startsInside(f) || s.probe.brokenCounter(f) || s.longCount(f):
 		return false
 	case f.verified && f.typ == rdb.TypeString:
 		b := v.at(f.end, 1)

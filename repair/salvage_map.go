@@ -168,7 +168,7 @@ func (s *salvager) commit(f *record, rest []record) {
 	case isFunction:
 		s.library(f)
 	case isKey:
-		if !f.damaged && f.nameless && (s.behindDamage() || s.countsMissing()) { // zeros, or the rest of what is lost
+		if !f.damaged && f.nameless && (s.behindDamage() || s.probe.view.zeros(f.start, emptyRecord) == emptyRecord && s.countsMissing()) { // zeros, or the rest of what is lost
 			f.damaged, f.doubt = true, DoubtBeginning
 		}
 		if !f.damaged {
@@ -192,6 +192,9 @@ func (s *salvager) commit(f *record, rest []record) {
 		g.pieces = append(g.pieces, span{f.start, f.end})
 	}
 }
+
+// emptyRecord is how many zero bytes are a string without a name and without a value.
+const emptyRecord = 3
 
 // countsMissing reports whether a database was selected just before, and nothing has been read of it, not even the counts that servers write there.
 func (s *salvager) countsMissing() bool {
@@ -293,6 +296,7 @@ func (s *salvager) enterKey(f *record) {
 	if f.tail && len(s.tails) < openRecords {
 		s.tails = append(s.tails, tail{cut{span{f.start, f.end}, len(s.segs) - 1}, f.expires})
 	}
+	s.noteForm(f)
 	s.keys.add(f.hash, g.db, f.start)
 }
 

@@ -34,6 +34,47 @@ func (g *gap) overlapping(f *record) (inside *record) {
 	return nil
 }
 
+// swallowedNext reports whether the record read last, which is damaged and has no name, and the end of the one before it are rather a sound one: a count or a
+// length that grew made that one read on into it. Then it is taken over in their place.
+//
+//	| the record, too long ----- | damaged | ...
+//	              | the next one --------- |
+func (s *salvager) swallowedNext() bool {
+	n := len(s.recent) - 2
+	if n < 0 || s.recent[n].end != s.recent[n+1].start {
+		return false
+	}
+	last, damaged := &s.recent[n], &s.recent[n+1]
+	if last.what != isKey || last.damaged || last.verified || !damaged.nameless || s.inside > insideSpend+s.probe.end {
+		return false
+	}
+	s.inside += overlapMost
+	s.probe.forgetAll()
+	f := s.endingWith(damaged, last)
+	if f == nil || f.what != isKey || f.start <= last.start+leastRecord || s.fieldsPossible() && f.likeField() {
+		return false
+	}
+	last.end, last.damaged, last.doubt = f.start, true, DoubtEnd
+	s.recent[n+1] = *f
+	s.pos = f.end
+	return true
+}
+
+// endingWith returns the record inside another one, before a damaged one, that ends where that does; nil if there is not one alone.
+func (s *salvager) endingWith(damaged, last *record) (inside *record) {
+	for at := max(last.start+leastRecord, last.end-overlapMost); at < last.end; at++ {
+		f := s.probe.probe(at)
+		if f == nil || f.end != damaged.end || f.damaged || f.nameless || f.score <= 0 {
+			continue
+		}
+		if inside != nil {
+			return nil
+		}
+		inside = f
+	}
+	return inside
+}
+
 // valueInside reports whether a value that tells its own end begins inside that of a string and ends where the next row begins: bytes were put into the
 // key, so that its last ones were read as a length.
 func (g *gap) valueInside(f *record) bool {

@@ -107,7 +107,8 @@ func (g *gap) openFrom(failed int64) int64 {
 			g.fields = true
 		}
 		fields = false
-		if f.end != w && w != failed || n > lookBackMin && (n > lookBack && !f.nameless && !f.rote || failed-f.start > lookBackMax) {
+		rote := f.nameless || f.rote || n > 1 && s.recent[i+1].rote // with what may have led there
+		if f.end != w && w != failed || n > lookBackMin && (n > lookBack && !rote || failed-f.start > lookBackMax) {
 			break
 		}
 		w = f.start

@@ -27,8 +27,39 @@ func rote(before, b, key []byte) bool {
 	return true
 }
 
-// byRote is rote of a record that was read, with the key.
+// Nodes of a list that hold one integer each read as sets of integers in a row, three or more of which are one:
+//
+//	02 C0 8B | 02 C0 8C | 02 C0 8D | ...     a kind of node and an integer
+//	02 C0 8B   02 C0 8C   02 C0 8D           a set, its key, two elements
+
+// regular reports whether the bytes of a plain collection whose key is an integer come again and again.
+func (p *prober) regular(f *record) bool {
+	const shortest = 2
+	n := int(f.end - f.start)
+	if f.what != isKey || f.typ == rdb.TypeString || elementSize[f.typ] == nil || n > roteMost || f.modified {
+		return false
+	}
+	b := p.view.at(f.start, n)
+	if len(b) < n || b[1] < 0xC0 || b[1] > 0xC2 {
+		return false
+	}
+	for k := shortest; k <= n/3; k++ {
+		same := 0
+		for i := range n - k {
+			same += int(one(b[i] == b[i+k]))
+		}
+		if n%k == 0 && 2*same > n-k {
+			return true
+		}
+	}
+	return false
+}
+
+// byRote is rote of a record that was read, with the key, or regular.
 func (p *prober) byRote(f *record, key []byte) bool {
+	if p.regular(f) {
+		return true
+	}
 	n := f.end - f.start
 	if f.typ != rdb.TypeString || f.what != isKey || n > roteMost || f.start < n || !hasControl(key) {
 		return false

@@ -11,12 +11,12 @@ import (
 //	00 str key  len "value | 00 str key  str value | 00 str key  str value" | 00 str key ...
 //	            '-- grown ------------------------------------------------>'
 //
-// But the file says how many keys a database has. Where some are missing though nothing else is damaged there, and one string, and no other, ends with just
-// so many sound ones, that one is damaged and these are the missing ones.
+// But the file says how many keys a database has. Where some are missing though nothing else is damaged there, and one string or plain collection, and no other,
+// ends with just so many sound ones, that one is damaged and these are the missing ones. A collection may have swallowed them because its count grew, or its type
+// is wrong.
 
 const (
 	swallowMost  = 16 << 10 // bytes of a record that are looked through: as many as a length of two bytes says
-	swallowShort = 1 << 10  // in so few a value tells more than its head
 	headCost     = 256      // bytes that a head counts for
 	swallowSpend = 16 << 20 // and of all that is tried there, beside the size of the file
 )
@@ -25,16 +25,22 @@ const (
 type swallower struct {
 	s     *salvager
 	spent int64
-	count map[int64]int // how many sound records lead from an offset to the end of the one that is looked at
-	first record        // of those found last
+	count map[int64]swallowed // what leads from an offset to the end of the record that is looked at
+	first record              // of those found last
+}
+
+// swallowed is some sound records in a row.
+type swallowed struct {
+	n       int
+	telling bool // one of them is no string without an expiry: an empty element and two more read as one
 }
 
 // freeSwallowed takes out records that swallowed all keys that a database lacks, and gives these back. It reports whether there were any.
 func (s *salvager) freeSwallowed() (any bool) {
-	if s.truncate || s.out.ChecksumRight || s.hinted == 0 {
+	if s.truncate || s.hinted == 0 {
 		return false
 	}
-	w := &swallower{s: s, count: map[int64]int{}}
+	w := &swallower{s: s, count: map[int64]swallowed{}}
 	for i := range s.segs {
 		g, next := &s.segs[i], s.probe.end
 		if i+1 < len(s.segs) {
@@ -53,7 +59,7 @@ func (s *salvager) freeSwallowed() (any bool) {
 	return any
 }
 
-// search returns the one string of a piece that ends with n sound ones; ok is false if there is none, or if there are several.
+// search returns the one string or collection of a piece that ends with n sound records; ok is false if there is none, or if there are several.
 func (w *swallower) search(p span, n int) (found record, ok bool) {
 	s := w.s
 	x := newRecordReader(s.opt)
@@ -64,7 +70,7 @@ func (w *swallower) search(p span, n int) (found record, ok bool) {
 		if x.value(&f) != nil || s.tick(f.start) != nil {
 			return found, false
 		}
-		if f.what != isKey || f.typ != rdb.TypeString || !w.holds(&f, n) {
+		if f.what != isKey || f.typ != rdb.TypeString && elementSize[f.typ] == nil || f.typ == rdb.TypeListQuicklist || !w.holds(&f, n) {
 			continue
 		}
 		if ok || w.spent > swallowSpend+s.size {
@@ -83,19 +89,19 @@ func (w *swallower) holds(f *record, n int) bool {
 	if own < leastRecord {
 		return false
 	}
-	w.count[f.end] = 1
-	ok := false
-	x := insideSearch{s: w.s, spent: &w.spent, most: swallowSpend + w.s.probe.end, least: func(left int64) float64 {
-		if left > swallowShort {
-			return headLeast
-		}
-		return 0 // where little is to be read, the value tells more than a head can
-	}}
-	x.leading(max(f.start+int64(own), f.end-swallowMost), f.end, func(end int64) bool { return w.count[end] > 0 }, func(r *record) {
+	w.count[f.end] = swallowed{n: 1, telling: f.typ == rdb.TypeString}
+	ok, need := false, float32(headMin)
+	if n == 1 && w.s.out.ChecksumRight {
+		need = strongBits
+	}
+	x := insideSearch{s: w.s, spent: &w.spent, most: swallowSpend + w.s.probe.end}
+	x.leading(max(f.start+int64(own), f.end-swallowMost), f.end, func(end int64) bool { return w.count[end].n > 0 }, func(r *record) {
 		if r.what != isKey {
 			return
 		}
-		if w.count[r.start] = w.count[r.end] + 1; w.count[r.start] == n+1 && r.score >= headMin {
+		c := w.count[r.end]
+		c.n, c.telling = c.n+1, c.telling || !r.likeField()
+		if w.count[r.start] = c; c.n == n+1 && c.telling && r.score >= need {
 			w.first, ok = *r, true
 		}
 	})
@@ -106,7 +112,7 @@ func (w *swallower) holds(f *record, n int) bool {
 func (w *swallower) begin() {
 	const few = 64 // to clear a map that once had many costs as much as these
 	if len(w.count) > few {
-		w.count = map[int64]int{}
+		w.count = map[int64]swallowed{}
 	}
 	clear(w.count)
 	if p := &w.s.probe; len(p.known) > few {

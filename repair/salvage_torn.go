@@ -1,6 +1,8 @@
 package repair
 
 import (
+	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -161,9 +163,16 @@ func stringSize(b []byte) int {
 	return n + int(v)
 }
 
+// goOnMost is how many bytes behind a collection are looked at as elements of it, goOnGap if these would have to be all up to a record that is known.
+const (
+	goOnMost = 4 << 10
+	goOnGap  = 1 << 20
+)
+
 // elementsGoOn reports whether behind a collection stand more elements such as it has, up to a record: then its count is damaged, or the length of one.
-func (p *prober) elementsGoOn(f *record) bool {
-	const most, few = 4 << 10, 2
+// next is where a record is known to begin behind it, 0 if none is.
+func (p *prober) elementsGoOn(f *record, next int64) bool {
+	const most, few = goOnMost, 2
 	size := elementSize[f.typ]
 	if f.what == isKey && f.typ == rdb.TypeModule2 {
 		b := p.view.at(f.end, most)
@@ -174,8 +183,18 @@ func (p *prober) elementsGoOn(f *record) bool {
 	if p.census.table[rdb.TypeHashTTL] == current && f.what == isKey && (f.typ == rdb.TypeHashTTL || f.likeField()) && p.fieldAt(f.end) {
 		return true // and f is a hash with such fields, or one of them
 	}
-	if f.what != isKey || size == nil || p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
+	if f.what != isKey || size == nil {
 		return false
+	}
+	fills := func() bool { return next > f.end && next-f.end <= goOnGap && p.elementsFill(f.end, next, size) }
+	if f.typ == rdb.TypeListQuicklist2 && fills() { // of whose nodes the kinds are known
+		return true
+	}
+	if p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
+		return false
+	}
+	if fills() {
+		return true
 	}
 	need := float64(tailMin) // more where it is looked for at many places
 	for n, at := 1, f.end; at < f.end+most; n++ {
@@ -196,6 +215,35 @@ func (p *prober) elementsGoOn(f *record) bool {
 	return false
 }
 
+// elementsFill reports whether the range between two offsets is elements, the sizes of which are told.
+func (p *prober) elementsFill(from, to int64, size func(b []byte) int) bool {
+	b := p.view.at(from, int(to-from))
+	if int64(len(b)) < to-from {
+		return false
+	}
+	for b = b[:to-from]; len(b) > 0; {
+		n := size(b)
+		if n == 0 || n > len(b) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+// elementsBefore reports whether the gap between two offsets is elements of the collection before it, which was left out for that.
+func (g *gap) elementsBefore(from, to int64) bool {
+	i := slices.IndexFunc(g.s.doubts, func(d doubtful) bool { return d.end == from && d.why == DoubtEnd })
+	if i < 0 || to-from > goOnGap {
+		return false
+	}
+	f := g.s.probe.probe(g.s.doubts[i].start)
+	if f == nil || f.end != from || f.what != isKey || f.typ != rdb.TypeListQuicklist2 && f.typ != rdb.TypeHash2 {
+		return false
+	}
+	return to > from && g.s.probe.elementsFill(from, to, elementSize[f.typ])
+}
+
 // elementSize says of some types how many bytes an element takes that begins b, 0 if none does.
 var elementSize = [256]func(b []byte) int{
 	rdb.TypeList: stringSize,
@@ -206,6 +254,19 @@ var elementSize = [256]func(b []byte) int{
 	},
 	rdb.TypeListQuicklist:  stringSize,
 	rdb.TypeListQuicklist2: nodeSize,
+	rdb.TypeHash2:          fieldSize,
+}
+
+// fieldSize is elementSize of a hash whose fields expire, as Valkey writes it: a field, its value and a time, -1 for none.
+func fieldSize(b []byte) int {
+	n := twoSizes(b, stringSize)
+	if n == 0 || len(b)-n < 8 {
+		return 0
+	}
+	if t := b[n : n+8]; binary.LittleEndian.Uint64(t) != math.MaxUint64 && !plausibleTime(t) {
+		return 0
+	}
+	return n + 8
 }
 
 // twoSizes returns how many bytes a string and what follows it take, 0 if one of them is not there.

@@ -24,8 +24,10 @@ type salvager struct {
 	pos        int64    // behind the last of them
 	done       int64    // behind what is settled
 	ended      bool
+	sumWrong   bool  // the checksum is that of other bytes
 	oddTimes   []cut // keys with odd expiries, the first ones
 	tails      []tail
+	forms      []tail // keys of types that are not written any more, the first ones
 	weakKeys   []weakKey
 	weakEnd    int64 // of the last one
 	thin       []thinHead
@@ -280,6 +282,10 @@ func (s *salvager) walk() (failed int64, err error) {
 		switch {
 		case f.damaged && f.what == isKey:
 			s.probe.view.giveBack()
+			if s.swallowedNext() {
+				s.resume()
+				continue
+			}
 			s.lookInside()
 		case f.what == isKey && s.odd(&f, key):
 			if s.weak == 0 {

@@ -23,6 +23,7 @@ func (s *salvager) behindDamage() bool {
 type bareAccount struct {
 	hinted         bool
 	keys, expiring int64 // as the file says
+	kept           int64
 	accounted      int64 // keys that are kept or known to be lost
 	sure           int64 // those of them that were keys without doubt
 	unnamed        int64 // records beside those that were keys too
@@ -44,6 +45,7 @@ func (s *salvager) accounts() map[uint64]*bareAccount {
 			a = &bareAccount{}
 			accounts[g.db] = a
 		}
+		a.kept += g.keys
 		a.accounted += g.keys + g.lost
 		a.sure += g.keys + g.sure
 		a.unnamed += g.unnamed
@@ -57,6 +59,21 @@ func (s *salvager) accounts() map[uint64]*bareAccount {
 		}
 	}
 	return accounts
+}
+
+// full reports whether all keys of the database are kept.
+func (a *bareAccount) full() bool { return a != nil && a.hinted && !a.uncertain && a.kept >= a.keys }
+
+// allKept reports whether all keys of all databases are.
+func allKept(accounts map[uint64]*bareAccount) bool {
+	kept, keys := int64(0), int64(0)
+	for _, a := range accounts {
+		if !a.hinted && a.kept > 0 {
+			return false
+		}
+		kept, keys = kept+a.kept, keys+a.keys
+	}
+	return keys > 0 && kept >= keys
 }
 
 // missing is how many keys that are kept must have lost their expiry.

@@ -196,6 +196,11 @@ var further = []struct {
 	{"redis-8.6/random2.rdb", 5228, 1, "\x0E", 0},                                                // a string ends early, and what follows is such a list of 9 KB
 	{"redis-8.6/lists.rdb", 44161, 497, "", 0},                                                   // nodes with an integer each read as sets
 	{"redis-8.0/hashes.rdb", 29088, 1, "\x05", 0},                                                // a hash swallows six keys
+	{"redis-5.0/misc.rdb", 1096, 1, "\x10", 0},                                                   // a string ends early, and as many keys are there as the file says
+	{"redis-7.0/random2.rdb", 23381, 1, "\x01", 0},                                               // the same of a compressed one
+	{"valkey-9.1/nochecksum.rdb", 10236, 1, "/", 0},                                              // the same
+	{"redis-8.0/streams.rdb", 19275, 1, "\x00", 0},                                               // a stream becomes a string
+	{"redis-7.2/strings.rdb", 66559, 1, "\x14", 0},                                               // a string reads on into the next key
 	{"valkey-9.1/functions.rdb", 4625, 1, "\x02", 0},                                             // a packed hash becomes a set, which swallows 121 keys
 }
 
@@ -212,7 +217,8 @@ var unproved = []struct {
 	{"redis-8.6/everything.rdb", 329079, 0, "CK\xD8", 0},
 	{"redis-7.0/nocompress.rdb", 20465, 3, "?Y\x9F", 0},
 	{"redis-8.0/scripts.rdb", 169, 1, "\x80", 0},
-	{"redis-7.0/dbs.rdb", 1249, 64, "", 64}, // zeros end before the type, and what follows is a string of text
+	{"redis-7.4/cluster.rdb", 211, 1, "\xEE", 0}, // the announcement of a slot behind it is damaged
+	{"redis-7.0/dbs.rdb", 1249, 64, "", 64},      // zeros end before the type, and what follows is a string of text
 }
 
 // TestSalvageUnproved: they are kept.

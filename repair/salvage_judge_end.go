@@ -34,7 +34,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
 		return true
 	case v.zeros(f.end, zeroEdge) == zeroEdge:
-		return v.zerosBefore(f.end, 1) == 0 || s.beforeZeroBlock(f.end)
+		return s.beforeZeroBlock(f.end) || f.suppose(v.zerosBefore(f.end, 1) == 0)
 	case v.zeros(f.end, zeroFew) == zeroFew && v.zerosBefore(f.end, zeroFew) == zeroFew:
 		return false
 	case !g.found && s.probe.end-f.end <= tornTail:
@@ -57,9 +57,9 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return s.probe.putBefore(f.end, k) && (v == nil || isText(v))
 	}
 	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
-		return true
+		return f.suppose(true)
 	}
-	return s.probe.likelyHead(f.end) >= tailMin || s.probe.otherType(f.end) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
+	return f.suppose(s.probe.likelyHead(f.end) >= tailMin) || s.probe.otherType(f.end) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
 		g.leadsTo(f.end, g.next)
 }
 

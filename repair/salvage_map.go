@@ -297,6 +297,7 @@ func (s *salvager) enterKey(f *record) {
 		s.tails = append(s.tails, tail{cut{span{f.start, f.end}, len(s.segs) - 1}, f.expires})
 	}
 	s.noteForm(f)
+	s.entered = *f
 	s.keys.add(f.hash, g.db, f.start)
 }
 
@@ -316,6 +317,7 @@ func (s *salvager) lose(start, end int64) {
 	s.skips = slices.DeleteFunc(s.skips, func(k span) bool { return k.end <= s.gapAt }) // nothing goes back behind the gap before
 	s.behind, s.gapAt = len(s.segs), start
 	g := s.seg()
+	s.noteShort(start, end)
 	if !s.nameTorn(start, end, g.db) && s.behindIntact(start) && s.keyMayBegin(start) {
 		g.unnamed++
 	}

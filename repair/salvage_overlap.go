@@ -1,6 +1,10 @@
 package repair
 
-import "github.com/kvfsck/kvfsck/rdb"
+import (
+	"math/bits"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
 
 // What a damaged record was read from shows in what it reached into. Behind it there is a gap, up to the next record that is known:
 //
@@ -10,18 +14,27 @@ import "github.com/kvfsck/kvfsck/rdb"
 // Where a sound record begins inside it and ends just before another one, that one is whole, and the first one read on into it. Of the values that are
 // verified only integers that are sorted are so by little: what follows them goes on well enough by luck.
 
-// overlapMost is how many bytes before the end of a record are looked at.
-const overlapMost = 4 << 10
+// overlapMost is how many bytes before the end of a record are looked at. Up to overlapFew of them are few.
+const (
+	overlapMost = 4 << 10
+	overlapFew  = 32
+)
 
 // overlapping returns the record that begins inside another one and ends where a record begins, nil if there is none.
 func (g *gap) overlapping(f *record) (inside *record) {
 	if f.what != isKey || f.damaged || f.verified && f.typ != rdb.TypeString && f.typ != rdb.TypeSetIntset {
 		return nil
 	}
-	p := &g.s.probe
-	for at := max(f.start+1, f.end-overlapMost); at < f.end; at++ {
+	p, from, least := &g.s.probe, max(f.start+1, f.end-overlapMost), float32(tailMin)
+	if f.supposed && g.next > f.end && !p.opcodesSpoiled(f.end, g.next) { // the less the fewer places there are for one that ends just there by luck
+		least = min(least, 2*thinBits+float32(bits.Len64(uint64(f.end-from)/overlapFew)))
+	}
+	for at := from; at < f.end; at++ {
 		r := p.probe(at)
-		if r == nil || r.end <= f.end || r.what != isKey && r.what != isAux && r.what != isSlotField || r.damaged || r.nameless || r.score < tailMin {
+		if r == nil || r.end <= f.end || r.what != isKey && r.what != isAux && r.what != isSlotField || r.damaged || r.nameless {
+			continue
+		}
+		if r.score < least || r.score < tailMin && r.end != g.next {
 			continue
 		}
 		if g.s.oddName(r, g) {

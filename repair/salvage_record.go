@@ -40,6 +40,7 @@ type record struct {
 	oddTime    bool   // its expiry is of a time that nobody means
 	tail       bool   // it may have lost its expiry to the value before, or have taken it
 	weak       bool   // there is little evidence for it
+	supposed   bool   // where it ends, nothing but what may be the head of a damaged one tells
 	lone       uint8  // bytes of an idle time or counter that is all there is before the type
 	form       uint32 // of the key, if it expires; see shape
 	slot       int32  // of the key, where the file has slots

@@ -27,6 +27,8 @@ type salvager struct {
 	sumWrong   bool  // the checksum is that of other bytes
 	oddTimes   []cut // keys with odd expiries, the first ones
 	tails      []tail
+	entered    record // the key entered last
+	shorts     []tail // keys whose values may go on in the gap behind them, the first ones
 	forms      []tail // keys of types that are not written any more, the first ones
 	weakKeys   []weakKey
 	weakEnd    int64 // of the last one

@@ -12,6 +12,7 @@ type Features struct {
 	VPCLMULQDQ256 bool // of 256 bits, with AVX2
 	AVX512F       bool
 	AVX2          bool
+	BMI2          bool
 }
 
 // X86 returns the features of this machine. It asks once; after that it costs one atomic load.
@@ -32,6 +33,7 @@ const (
 	leaf1ECXSSSE3      = 1 << 9
 	leaf1ECXOSXSAVE    = 1 << 27
 	leaf7EBXAVX2       = 1 << 5
+	leaf7EBXBMI2       = 1 << 8
 	leaf7EBXAVX512F    = 1 << 16
 	leaf7ECXVPCLMULQDQ = 1 << 10
 	xcr0AVX            = 1<<1 | 1<<2                      // SSE and AVX
@@ -53,6 +55,7 @@ func (f *Features) detect() {
 	if ecx1&leaf1ECXOSXSAVE == 0 {
 		return
 	}
+	f.BMI2 = ebx7&leaf7EBXBMI2 != 0
 	xcr0, _ := xgetbv()
 	f.AVX512F = xcr0&xcr0AVX512 == xcr0AVX512 && ebx7&leaf7EBXAVX512F != 0
 	wide := f.PCLMULQDQ && ecx7&leaf7ECXVPCLMULQDQ != 0

@@ -11,6 +11,7 @@ import (
 type Few struct {
 	gen   uint64 // in the upper half
 	n     int
+	names []Name           // empty
 	slots [fewSlots]uint64 // generation and the upper half of a hash
 }
 
@@ -19,13 +20,17 @@ const (
 	fewMost  = fewSlots * 3 / 4
 )
 
-// Reset empties it.
-func (f *Few) Reset() {
+// Reset empties it. It returns room for the names that [Few.NewNames] is to be asked about, of which there may be as many as that is the capacity of.
+func (f *Few) Reset() []Name {
+	if f.names == nil {
+		f.names = make([]Name, 0, MaxNames)
+	}
 	f.n = 0
 	if f.gen += 1 << 32; f.gen == 0 {
 		f.slots = [fewSlots]uint64{}
 		f.gen = 1 << 32
 	}
+	return f.names
 }
 
 // New adds a string by its [QuickSum] and reports whether it is surely new; if not, it may have come before, or there are too many.
@@ -58,40 +63,55 @@ func fold(a, b uint64) uint64 {
 }
 
 // QuickSum is the hash of the n bytes at b[i:]. What is behind them in b, up to its capacity, may be looked at and does not count.
+//
+// Of up to 32 bytes the first and the last 16 are read, which may be the same, less what is behind them: no branch depends on the length, which
+// could be predicted wrong.
 func QuickSum(b []byte, i, n int) uint64 {
-	if n <= 16 && i <= cap(b)-16 {
-		// Two words, less what is behind the string: no branch that depends on its length, which could be predicted wrong.
-		p := (*[16]byte)(b[i : i+16])
-		x := binary.LittleEndian.Uint64(p[:8]) & (1<<(8*uint(n)) - 1)
-		y := binary.LittleEndian.Uint64(p[8:]) &^ (^uint64(0) << (8 * uint(max(n, 8)-8)))
-		return fold(x^mix1, y^uint64(n)^mix0)
+	e := i + max(n, 16)
+	if n > 32 || e > cap(b) {
+		return longSum(b[i : i+n])
 	}
-	return longSum(b[i : i+n])
+	m := &masks[min(uint(n), 16)]
+	return halves((*[16]byte)(b[i:i+16]), (*[16]byte)(b[e-16:e]), m, n)
 }
 
-// longSum is QuickSum for what is long or has nothing behind it. Of strings of up to 64 bytes both halves are read as if they were 16 or 32 bytes long,
+// halves is the hash of n bytes of which these are the first and the last 16, under a mask.
+func halves(first, last *[16]byte, m *[2]uint64, n int) uint64 {
+	le := binary.LittleEndian
+	return fold(le.Uint64(first[:8])&m[0]^mix1, le.Uint64(first[8:])&m[1]^mix0) ^
+		fold(le.Uint64(last[:8])&m[0]^mix2, le.Uint64(last[8:])&m[1]^uint64(n)^mix3)
+}
+
+// masks are for the first and the second eight of up to 16 bytes.
+var masks = func() (t [17][2]uint64) {
+	for n := range t {
+		t[n] = [2]uint64{1<<(8*min(n, 8)) - 1, 1<<(8*max(n-8, 0)) - 1}
+	}
+	return t
+}()
+
+// longSum is QuickSum for what is long or has nothing behind it. Of strings of up to 64 bytes both halves are read as if they were 32 bytes long,
 // so that some bytes may count twice: again hardly a branch depends on the length.
 func longSum(p []byte) uint64 {
 	le := binary.LittleEndian
 	n := len(p)
 	switch {
 	case n <= 16:
-		var end [16]byte
-		copy(end[:], p)
-		return fold(le.Uint64(end[:])^mix1, le.Uint64(end[8:])^uint64(n)^mix0)
+		var all [16]byte
+		copy(all[:], p)
+		return halves(&all, &all, &masks[n], n)
 	case n <= 32:
-		last := p[n-16:]
-		return fold(le.Uint64(p)^mix1, le.Uint64(p[8:])^mix0) ^ fold(le.Uint64(last)^mix2, le.Uint64(last[8:])^uint64(n)^mix3)
+		return halves((*[16]byte)(p), (*[16]byte)(p[n-16:]), &masks[16], n)
 	case n <= 64:
 		last := p[n-32:]
 		h := fold(le.Uint64(p)^mix1, le.Uint64(p[8:])^mix0) ^ fold(le.Uint64(p[16:])^mix0, le.Uint64(p[24:])^mix2)
 		return h ^ fold(le.Uint64(last)^mix2, le.Uint64(last[8:])^mix1) ^ fold(le.Uint64(last[16:])^mix3, le.Uint64(last[24:])^uint64(n)^mix3)
 	}
-	last := p[n-16:]
-	h := uint64(n) ^ mix0
-	for ; len(p) > 16; p = p[16:] {
-		h = fold(le.Uint64(p)^h, le.Uint64(p[8:])^mix1)
+	// Two chains, and the last 32 bytes, some of which may count twice.
+	last := p[n-32:]
+	h, g := uint64(n)^mix0, uint64(mix2)
+	for ; len(p) > 32; p = p[32:] {
+		h, g = fold(le.Uint64(p)^h, le.Uint64(p[8:])^mix1), fold(le.Uint64(p[16:])^g, le.Uint64(p[24:])^mix3)
 	}
-	// The last sixteen bytes, some of which may count twice.
-	return fold(le.Uint64(last)^h, le.Uint64(last[8:])^mix1)
+	return fold(le.Uint64(last)^h, le.Uint64(last[8:])^mix1) ^ fold(le.Uint64(last[16:])^g, le.Uint64(last[24:])^mix3)
 }

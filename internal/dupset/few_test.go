@@ -60,6 +60,57 @@ func TestQuickSum(t *testing.T) {
 	}
 }
 
+// All ways to add names agree on which are new.
+func TestNewNames(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	var few, want Few
+	for range 20_000 {
+		b := make([]byte, rng.IntN(400))
+		for i := range b {
+			b[i] = byte(rng.IntN(3))
+		}
+		b = b[:rng.IntN(len(b)+1)]
+		var names []Name
+		for p := 0; len(names) < 40; {
+			n := Name{At: p + rng.IntN(3), Len: rng.IntN(1 + []int{3, 20, 40, 100}[rng.IntN(4)])}
+			if p = n.At + n.Len; p > len(b) {
+				break
+			}
+			names = append(names, n)
+		}
+		few.Reset()
+		want.Reset()
+		if got, ok := few.NewNames(b, names), newNamesGeneric(&want, b, names); got != ok {
+			t.Fatalf("%v, one by one %v: %v of %x", got, ok, names, b)
+		} else if ok {
+			for i, slot := range few.slots {
+				if slot != want.slots[i] && max(slot, want.slots[i]) >= few.gen {
+					t.Fatalf("slot %d is %x, not %x: %v of %x", i, slot, want.slots[i], names, b)
+				}
+			}
+		}
+	}
+	few.Reset()
+	if few.NewNames(nil, make([]Name, MaxNames+1)) {
+		t.Fatal("there are too many")
+	}
+}
+
+func BenchmarkNewNames(b *testing.B) {
+	var f Few
+	var names []Name
+	text := bytes.Repeat([]byte("some text in which names lie, of some bytes each"), 10)
+	for at := range 10 {
+		names = append(names, Name{at * 40, at*3 + at/8*20})
+	}
+	for b.Loop() {
+		f.Reset()
+		if !f.NewNames(text, names) {
+			b.Fatal("twice")
+		}
+	}
+}
+
 func BenchmarkFew(b *testing.B) {
 	var f Few
 	x, i := uint64(1), 0

@@ -230,50 +230,6 @@ func (r *Reader) quickValue(b []byte, k *keyFrame, check bool) int {
 	return 0
 }
 
-// quickTable checks the elements of a collection that is not packed, if they are few: members, members and scores, or fields.
-func (r *Reader) quickTable(b []byte, k *keyFrame) int {
-	if k.typ != TypeSet && k.typ != TypeZset2 && k.typ != TypeHash {
-		return 0
-	}
-	n, p := lengthAt(b, k.value)
-	if p == 0 || n == 0 || n > maxQuickTable {
-		return 0
-	}
-	few := &r.dec.few
-	few.Reset()
-	for ; n > 0; n-- {
-		var sum uint64
-		if p <= len(b)-quickRoom && b[p] < 0x40 && int(b[p]) < len(b)-p {
-			size := int(b[p])
-			sum = dupset.QuickSum(b, p+1, size)
-			p += 1 + size
-		} else if sum, p = r.dec.quickName(b, p); p == 0 {
-			return 0
-		}
-		if !few.New(sum) {
-			return 0
-		}
-		switch k.typ {
-		case TypeZset2:
-			if p > len(b)-8 {
-				return 0
-			}
-			if v := math.Float64frombits(binary.LittleEndian.Uint64(b[p:])); v != v {
-				return 0
-			}
-			p += 8
-		case TypeHash:
-			if p = r.quickString(b, p, true); p == 0 {
-				return 0
-			}
-		}
-	}
-	return p
-}
-
-// maxQuickTable is how many names are worth trying; a table full of them would have to be gone through again.
-const maxQuickTable = 512
-
 // showString is stringValue for one that is whole in the window and of a frequent form. Otherwise it is false and has passed nothing.
 func (d *decoder) showString() bool {
 	if d.slow || d.longest > 0 {
@@ -399,28 +355,6 @@ func (d *decoder) textAt(b []byte, p, place int) (text []byte, end int) {
 	return decimal.AppendInt(d.texts[place][:0], intOf(h.form, b[p:end])), end
 }
 
-// quickName hashes the string at p and returns the end of it.
-func (d *decoder) quickName(b []byte, p int) (sum uint64, end int) {
-	h, p := headAt(b, p)
-	if p == 0 || h.size > uint64(len(b)-p) || h.size > uint64(d.limit) {
-		return 0, 0
-	}
-	end = p + int(h.size)
-	switch h.form {
-	case formPlain:
-		return dupset.QuickSum(b, p, int(h.size)), end
-	case formLZF:
-		d.arena.reset()
-		name := d.quickOut(b[p:end], &h)
-		if name == nil {
-			return 0, 0
-		}
-		return dupset.QuickSum(name, 0, len(name)), end
-	}
-	text := decimal.AppendInt(d.texts[0][:0], intOf(h.form, b[p:end]))
-	return dupset.QuickSum(text, 0, len(text)), end
-}
-
 // quickOut decompresses a string; nil if it is long or not sound. The capacity behind it is lent.
 func (d *decoder) quickOut(p []byte, h *strHead) []byte {
 	if h.out == 0 || max(h.size, h.out) > uint64(d.limit) {
@@ -435,8 +369,17 @@ func (d *decoder) quickOut(p []byte, h *strHead) []byte {
 
 // quickString passes the string at p.
 func (r *Reader) quickString(b []byte, p int, check bool) int {
-	if p <= len(b)-quickRoom && b[p] < 0x40 && int(b[p]) < len(b)-p {
-		return p + 1 + int(b[p])
+	if p > len(b)-quickRoom {
+		return 0
+	}
+	if c := b[p]; c < 0x40 && int(c) < len(b)-p {
+		return p + 1 + int(c)
+	}
+	if f := &strForms[b[p]]; f.head != 0 {
+		if end := p + f.length(b, p); end <= len(b) {
+			return end
+		}
+		return 0
 	}
 	h, p := headAt(b, p)
 	if p == 0 || h.size > uint64(len(b)-p) || check && h.form == formLZF && !r.quickLZF(b, &h, p) {

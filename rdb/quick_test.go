@@ -70,6 +70,25 @@ func fuzzValues(f *testing.F, demand func(t *testing.T, b []byte, what any)) {
 
 func TestQuickIsSlow(t *testing.T) { ofManyValues(t, 40, 30, 60, demandSlowAndQuick) }
 
+// TestQuickTable has pairs of names in all forms, in collections that are not packed, so that each stands twice in some of them.
+func TestQuickTable(t *testing.T) {
+	long := strings.Repeat("name ", 9)
+	names := []string{
+		str(""), str("5"), "\x40\x015", "\x80\x00\x00\x00\x015", "\xC0\x05", "\xC1\x05\x00", "\xC2\x05\x00\x00\x00",
+		str("-7"), "\xC0\xF9", "\xC1\xF9\xFF", "\xC2\xF9\xFF\xFF\xFF", str("-128"), "\xC0\x80", "\xC1\x80\xFF", "\xC1\x7F\xFF", "\xC1\x80\x00",
+		str("-32768"), "\xC1\x00\x80", "\xC2\x00\x80\xFF\xFF", "\xC2\xFF\x7F\xFF\xFF", "\xC2\x00\x80\x00\x00", str("32768"), str("-2147483648"), "\xC2\x00\x00\x00\x80",
+		str("2147483648"), str("05"), str("5 "), str("-"), "\x01\x05", str("5\x00"), str(long), "\xC3\x09\x2D\x04name \xE0\x1F\x04", "\xC3\x02\x01\x005", str(long + "x"),
+		str(strings.Repeat("x", 100)), str(strings.Repeat("x", 99) + "y"), "\x80\x00\x00\x00\x64" + strings.Repeat("x", 100),
+	}
+	for _, a := range names {
+		for _, b := range names {
+			set, hash, zset := key(2, "s")+ln(2)+a+b, key(4, "h")+ln(2)+a+str("v")+b+"\xC1\x05\x00", key(5, "z")+ln(2)+a+f64(1)+b+f64(2)
+			padding := key(0, "k") + str(strings.Repeat(".", 40))
+			demandSlowAndQuick(t, redisFile(set, hash, zset, padding), fmt.Sprintf("%q and %q", a, b))
+		}
+	}
+}
+
 func FuzzQuick(f *testing.F) { fuzzValues(f, demandSlowAndQuick) }
 
 // shown is all that a reader says of keys and shows of values, of each up to so many elements; faults are told, or refused.

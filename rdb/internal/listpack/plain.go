@@ -17,15 +17,28 @@ type Layout struct {
 // are below 4 KiB, that no name looks like an earlier one, that names have the one form that servers write, and that numbers that are stored as
 // text begin with a digit. It is the quick way through nearly all listpacks; what it refuses may be good and is for [Iter] to judge. What
 // it accepts, Iter accepts in either dialect.
+//
+// What is behind b, up to its capacity, may be looked at and does not count.
 func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
 	p := Open(b)
 	if p == 0 {
 		return 0, false
 	}
-	few.Reset()
-	count := int(binary.LittleEndian.Uint16(b[4:]))
 	last := len(b) - 1
-	kinds := 0
+	if l == (Layout{}) {
+		for ; p < last; n++ {
+			q := advance(b[:last], p)
+			if q == 0 {
+				if q = advanceLong(b[:last], p); q == 0 {
+					return 0, false
+				}
+			}
+			p = q
+		}
+		return n, countIs(b, n)
+	}
+	names := few.Reset()
+	kinds, odd := uint8(0), uint64(0)
 	for ; p < last; n++ {
 		q := advance(b[:last], p)
 		if q == 0 {
@@ -34,25 +47,16 @@ func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
 			}
 		}
 		if l.Names {
-			c := b[p]
-			switch {
-			case c < 0x80:
-				kinds |= intName
-			case !IsString(c):
-				if kinds |= intName; !shortest(intAt(b[p:q]), c) {
-					return 0, false
-				}
-			case c&0xF0 == 0xE0 && c&0x0F == 0 && b[p+1] < 0x40:
-				return 0, false // a length of one byte would do
-			default:
-				if d := b[p+1]; d <= '9' && d >= '-' || c >= 0xE0 {
-					kinds |= digitName
-				}
-			}
-			// Names of one form are equal if all their bytes are.
-			if !few.New(dupset.QuickSum(b, p, q-1-p)) {
+			f := &forms[b[p]]
+			kinds |= f.kind(b[p+1])
+			if f.span|uint64(f.least) != 0 && !f.shortest(b, p) {
 				return 0, false
 			}
+			if len(names) == cap(names) {
+				return 0, false
+			}
+			// Names of one form are equal if all their bytes are.
+			names = append(names, dupset.Name{At: p, Len: q - 1 - p})
 		}
 		if p = q; !l.Pairs {
 			continue
@@ -63,30 +67,21 @@ func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
 				return 0, false
 			}
 		}
-		if l.Numbers && !plainNumber(b, p) {
-			return 0, false
+		if l.Numbers {
+			odd |= forms[b[p]].odd(b, p)
 		}
 		p = q
 	}
-	if kinds == intName|digitName && anyNumber(b[:last], l.Pairs) {
+	if odd != 0 || kinds == intName|digitName && anyNumber(b[:last], l.Pairs) || !few.NewNames(b, names) {
 		return 0, false
 	}
-	return n, n == count || count == CountUnknown
+	return n, countIs(b, n)
 }
 
-// shortest reports whether an integer that begins with c could not be stored in less.
-func shortest(v int64, c byte) bool {
-	switch c {
-	case 0xF1:
-		return v < -4096 || v > 4095
-	case 0xF2:
-		return v != int64(int16(v))
-	case 0xF3:
-		return v < -1<<23 || v >= 1<<23
-	case 0xF4:
-		return v != int64(int32(v))
-	}
-	return v < 0 || v > 127
+// countIs reports whether the header says that there are n entries, or does not say.
+func countIs(b []byte, n int) bool {
+	count := int(binary.LittleEndian.Uint16(b[4:]))
+	return n == count || count == CountUnknown
 }
 
 // anyNumber reports whether a name that is stored as text may be an integer, in a listpack whose entries were found plain.
@@ -167,12 +162,6 @@ func advanceLong(b []byte, p int) int {
 	return 0
 }
 
-// Kinds of names whose equality their bytes do not show: an integer, and a string that may be the text of one.
-const (
-	intName = 1 << iota
-	digitName
-)
-
 // isNumber reports whether b may be the text of an integer: a sign or a digit, then digits.
 func isNumber(b []byte) bool {
 	if len(b) == 0 {
@@ -184,21 +173,4 @@ func isNumber(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// plainNumber reports whether the entry at p is an integer or text that begins as a finite number does.
-func plainNumber(b []byte, p int) bool {
-	c, head := b[p], 1
-	switch {
-	case c&0xC0 == 0x80:
-	case c&0xF0 == 0xE0:
-		head = 2
-	default:
-		return true
-	}
-	c = b[p+head]
-	if c == '-' && p+head+1 < len(b) {
-		c = b[p+head+1]
-	}
-	return c-'0' <= 9
 }

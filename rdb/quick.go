@@ -56,30 +56,42 @@ func layoutOf(info *typeInfo) listpack.Layout {
 func (r *Reader) quick(k *keyFrame, check bool) bool {
 	s := &r.src
 	b := s.buf[:s.end:s.end]
-	if !r.quickHead(b, k) {
+	value := r.quickHead(b, k)
+	if value == 0 {
 		return false
 	}
 	later := len(r.later)
-	if k.end = r.quickValue(b, k, check); k.end == 0 || check && !r.quickText(b, k) {
-		if r.later != nil {
-			r.later = r.later[:later]
-		}
-		return false
+	end := r.quickValue(b, k.typ, value, check)
+	switch {
+	case end == 0:
+	case !check:
+		s.pos, k.end = end, end
+		return true
+	case k.key.form == formPlain:
+		s.pos, k.end = end, end
+		k.text = b[k.keyAt:value]
+		return true
+	case r.quickText(b, k):
+		s.pos, k.end = end, end
+		return true
 	}
-	s.pos = k.end
-	return true
+	if r.later != nil {
+		r.later = r.later[:later]
+	}
+	return false
 }
 
-// quickHead is quick for what stands before the value. It passes nothing.
-func (r *Reader) quickHead(b []byte, k *keyFrame) bool {
+// quickHead is quick for what stands before the value, and returns where that is, or 0. It passes nothing. What it tells is handed on as it is found out:
+// one record waits for the other, and through memory it would wait longer.
+func (r *Reader) quickHead(b []byte, k *keyFrame) (value int) {
 	if r.state != atRecord || r.pend.set {
-		return false
+		return 0
 	}
 	p := r.src.pos
 	k.start, k.expireAt = p, NoExpire
 	for {
 		if p > len(b)-quickRoom {
-			return false
+			return 0
 		}
 		op := b[p]
 		if op < opKeyMeta {
@@ -93,30 +105,32 @@ func (r *Reader) quickHead(b []byte, k *keyFrame) bool {
 			p += 2
 		case opIdle:
 			if _, p = lengthAt(b, p+1); p == 0 {
-				return false
+				return 0
 			}
 		default:
-			return false
+			return 0
 		}
 	}
 	k.typ, k.typeByte = Type(b[p]), p
-	if c := b[p+1]; c < 0x40 { // nearly always
-		k.key, k.keyAt = strHead{size: uint64(c)}, p+2
-	} else if k.key, k.keyAt = headAt(b, p+1); k.keyAt == 0 {
-		return false
+	key, keyAt := strHead{size: uint64(b[p+1])}, p+2
+	if key.size >= 0x40 { // hardly ever
+		if key, keyAt = headAt(b, p+1); keyAt == 0 {
+			return 0
+		}
 	}
-	if k.key.size > uint64(len(b)-k.keyAt) {
-		return false
+	if key.size > uint64(len(b)-keyAt) {
+		return 0
 	}
-	k.value = k.keyAt + int(k.key.size)
-	return true
+	value = keyAt + int(key.size)
+	k.key, k.keyAt, k.value = key, keyAt, value
+	return value
 }
 
 // quickKey is step for the key of a record that begins in a frequent form. Otherwise it is false and has passed nothing.
 func (r *Reader) quickKey() bool {
 	s, d, k := &r.src, &r.dec, &r.frame
 	b := s.buf[:s.end:s.end]
-	if d.slow || cap(r.keyBuf) > 4*windowSize || !r.quickHead(b, k) || d.family.info(k.typ) == nil || d.longest > 0 && max(k.key.size, k.key.out) > d.longest || !r.quickText(b, k) {
+	if d.slow || cap(r.keyBuf) > 4*windowSize || r.quickHead(b, k) == 0 || d.family.info(k.typ) == nil || d.longest > 0 && max(k.key.size, k.key.out) > d.longest || !r.quickText(b, k) {
 		return false
 	}
 	if k.key.form == formPlain { // what it lies in may move, or be used for something else, while the key still counts
@@ -156,7 +170,7 @@ func (r *Reader) quickCheck() bool {
 	}
 	s, k := &r.src, &r.frame
 	k.typ, k.value = r.dec.typ, s.pos
-	end := r.quickValue(s.buf[:s.end], k, true)
+	end := r.quickValue(s.buf[:s.end], k.typ, k.value, true)
 	if end == 0 {
 		return false
 	}
@@ -191,40 +205,40 @@ func (r *Reader) quickText(b []byte, k *keyFrame) bool {
 // maxQuickKey bounds, in bytes, the keys that are decompressed on the way.
 const maxQuickKey = 4 << 10
 
-// quickValue returns the end of the value, 0 if it is not to be passed.
-func (r *Reader) quickValue(b []byte, k *keyFrame, check bool) int {
-	if k.value > len(b)-quickRoom {
+// quickValue returns the end of the value at p, 0 if it is not to be passed.
+func (r *Reader) quickValue(b []byte, typ Type, p int, check bool) int {
+	if p > len(b)-quickRoom {
 		return 0
 	}
-	info := &quickShapes[r.dec.family&1][k.typ]
+	info := &quickShapes[r.dec.family&1][typ]
 	switch info.shape {
 	case shapeString:
-		return r.quickString(b, k.value, check)
+		return r.quickString(b, p, check)
 	case shapeListpack:
-		return r.quickBlob(b, k.value, info, check)
+		return r.quickBlob(b, p, info, check)
 	case shapeQuicklist2:
-		return r.quickNodes(b, k.value, info, check)
+		return r.quickNodes(b, p, info, check)
 	}
 	if check {
 		if info.shape == shapeIntset {
-			return r.quickIntset(b, k.value)
+			return r.quickIntset(b, p)
 		}
-		return r.quickTable(b, k)
+		return r.quickTable(b, typ, p)
 	}
 	switch info.shape {
 	case shapeZiplist, shapeIntset, shapeZipmap:
-		return skipAt(b, k.value, 1, 0)
+		return skipAt(b, p, 1, 0)
 	case shapeItems:
-		if n, p := lengthAt(b, k.value); p != 0 {
-			return skipAt(b, p, n, 0)
+		if n, q := lengthAt(b, p); q != 0 {
+			return skipAt(b, q, n, 0)
 		}
 	case shapeScored:
-		if n, p := lengthAt(b, k.value); p != 0 && k.typ == TypeZset2 {
-			return skipAt(b, p, n, 8)
+		if n, q := lengthAt(b, p); q != 0 && typ == TypeZset2 {
+			return skipAt(b, q, n, 8)
 		}
 	case shapeFields:
-		if n, p := lengthAt(b, k.value); p != 0 && k.typ == TypeHash {
-			return skipAt(b, p, 2*n, 0)
+		if n, q := lengthAt(b, p); q != 0 && typ == TypeHash {
+			return skipAt(b, q, 2*n, 0)
 		}
 	}
 	return 0

@@ -54,11 +54,11 @@ func mayBeInt(c byte, n int) uint32 {
 }
 
 // quickTable checks the elements of a collection that is not packed, if they are few: members, members and scores, or fields.
-func (r *Reader) quickTable(b []byte, k *keyFrame) int {
-	if k.typ != TypeSet && k.typ != TypeZset2 && k.typ != TypeHash {
+func (r *Reader) quickTable(b []byte, typ Type, p int) int {
+	if typ != TypeSet && typ != TypeZset2 && typ != TypeHash {
 		return 0
 	}
-	n, p := lengthAt(b, k.value)
+	n, p := lengthAt(b, p)
 	if p == 0 || n == 0 || n > maxQuickTable {
 		return 0
 	}
@@ -92,7 +92,7 @@ func (r *Reader) quickTable(b []byte, k *keyFrame) int {
 			}
 			texts = texts || isInt(text)
 		}
-		switch k.typ {
+		switch typ {
 		case TypeZset2:
 			if p > len(b)-8 {
 				return 0

@@ -4,7 +4,7 @@ package lzf
 
 // decodeWords is the loop of [decodeQuick] on memory that the caller has measured: out may be written to up to dCap, the output must
 // end by dEnd, and the round that begins at the place sMax of the input, or before, may read 37 bytes from there. It leaves
-// back-references of less than 16 bytes to others, as their copies overlap.
+// back-references to others that reach less than 16 bytes back and are longer than that, as their copies overlap.
 //
 //go:noescape
 func decodeWords(out *byte, d, dEnd, dCap int, in *byte, s, sEnd, sMax int) (dNew, sNew int)

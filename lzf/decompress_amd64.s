@@ -86,7 +86,7 @@ reference:
 	CMPQ BX, R9
 	JHI done
 	CMPL R14, $15
-	JCS done
+	JCS near
 	MOVOU (AX), X0
 	MOVOU X0, (DX)
 	MOVOU 16(AX), X1
@@ -98,6 +98,14 @@ next:
 	MOVQ R15, SI
 	MOVQ BX, DX
 	JMP round
+
+near:
+	// The copy overlaps what it makes, unless it is shorter than the distance.
+	CMPL R13, R14
+	JHI done
+	MOVOU (AX), X0
+	MOVOU X0, (DX)
+	JMP next
 
 long:
 	// Words up to 16 bytes beyond the end.

@@ -13,72 +13,70 @@ func Plain(b []byte) (live int64, ok bool) {
 	if p == 0 {
 		return 0, false
 	}
-	w := plainWalk{b: b[:len(b)-1], p: p}
-	count, deleted, fields := w.number(), w.number(), w.number()
-	w.skip(fields)
-	if w.number() != 0 || uint64(count) > maxPlain || uint64(deleted) > maxPlain {
+	most := int64(len(b)) // of anything that has entries; below what could overflow
+	stated := int64(binary.LittleEndian.Uint16(b[4:]))
+	b = b[:len(b)-1]
+	count, p := number(b, p)
+	deleted, p := number(b, p)
+	fields, p := number(b, p)
+	p = skip(b, p, fields)
+	zero, p := number(b, p)
+	if p == 0 || zero != 0 || uint64(count) > uint64(most) || uint64(deleted) > uint64(most) || fields < 0 {
 		return 0, false
 	}
-	for n := count + deleted; n > 0 && !w.bad; n-- {
-		flags := w.number()
-		w.skip(2) // the id, which is to be numbers
-		w.bad = w.bad || !w.numbers
-		size := fields + 3
-		if flags&FlagSameFields != 0 {
-			w.skip(fields)
-		} else {
-			n := w.number()
-			size = 2*n + 4
-			w.skip(2 * n)
-		}
-		if w.number() != size {
+	entries := fields + 4
+	for n := count + deleted; n > 0; n-- {
+		var flags, size int64
+		if flags, p = number(b, p); p == 0 {
 			return 0, false
 		}
+		p = integer(b, integer(b, p)) // the id
+		values, own := fields, int64(0)
+		if flags&FlagSameFields == 0 {
+			if values, p = number(b, p); uint64(values) > uint64(most) {
+				return 0, false
+			}
+			values, own = 2*values, 1
+		}
+		p = skip(b, p, values)
+		if size, p = number(b, p); p == 0 || size != values+own+3 {
+			return 0, false
+		}
+		entries += size + 1
 		if flags&FlagDeleted == 0 {
 			live++
 		}
 	}
-	stated := int64(binary.LittleEndian.Uint16(b[4:]))
-	return live, !w.bad && w.p == len(w.b) && stated == w.n && stated != listpack.CountUnknown
+	return live, p == len(b) && stated == entries && stated != listpack.CountUnknown
 }
 
-// maxPlain is how many records a plain node has at most; servers close a node at far fewer.
-const maxPlain = 1 << 20
-
-// plainWalk walks the entries of a listpack. Once something is not plain it is bad and stays where it is.
-type plainWalk struct {
-	b       []byte
-	p       int
-	n       int64 // entries passed
-	numbers bool  // the ones last skipped were
-	bad     bool
-}
-
-// number passes an entry that is an integer, not text.
-func (w *plainWalk) number() int64 {
-	v, q := listpack.IntAt(w.b, w.p)
-	if q == 0 {
-		w.bad = true
-		return -1
+// number returns the integer at p, and where the next entry is; 0 for that if there is none, or if p is 0.
+func number(b []byte, p int) (v int64, next int) {
+	switch {
+	case p == 0:
+		return 0, 0
+	case p+1 < len(b) && b[p] < 0x80 && b[p+1] == 1: // nearly always
+		return int64(b[p]), p + 2
 	}
-	w.p = q
-	w.n++
-	return v
+	return listpack.IntAt(b, p)
 }
 
-// skip passes n entries.
-func (w *plainWalk) skip(n int64) {
-	if w.bad = w.bad || n < 0; w.bad {
-		return
+// integer is number where the value does not count.
+func integer(b []byte, p int) (next int) {
+	if p == 0 || p < len(b) && listpack.IsString(b[p]) {
+		return 0
 	}
-	w.numbers = true
-	for w.n += n; n > 0; n-- {
-		q := listpack.Skip(w.b, w.p)
+	return listpack.Short(b, p)
+}
+
+// skip passes n entries at p, if that is not 0, and returns where the next one is.
+func skip(b []byte, p int, n int64) (next int) {
+	for ; n > 0 && p != 0; n-- {
+		q := listpack.Short(b, p)
 		if q == 0 {
-			w.bad = true
-			return
+			q = listpack.Skip(b, p)
 		}
-		w.numbers = w.numbers && !listpack.IsString(w.b[w.p])
-		w.p = q
+		p = q
 	}
+	return p
 }

@@ -220,8 +220,11 @@ func (r *Reader) quickValue(b []byte, typ Type, p int, check bool) int {
 		return r.quickNodes(b, p, info, check)
 	}
 	if check {
-		if info.shape == shapeIntset {
+		switch info.shape {
+		case shapeIntset:
 			return r.quickIntset(b, p)
+		case shapeStream:
+			return r.quickStream(b, typ, p)
 		}
 		return r.quickTable(b, typ, p)
 	}

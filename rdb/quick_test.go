@@ -3,6 +3,7 @@ package rdb_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kvfsck/kvfsck/crc64"
 	"github.com/kvfsck/kvfsck/fuzz"
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -60,6 +62,7 @@ func ofManyValues(t *testing.T, files, damages uint64, keys int, demand func(t *
 func fuzzValues(f *testing.F, demand func(t *testing.T, b []byte, what any)) {
 	for _, c := range ruleCases {
 		f.Add(c.file)
+		f.Add(padded(c.file))
 	}
 	for seed := range uint64(4) {
 		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 12, StringSize: 40})
@@ -86,6 +89,38 @@ func TestQuickTable(t *testing.T) {
 			padding := key(0, "k") + str(strings.Repeat(".", 40))
 			demandSlowAndQuick(t, redisFile(set, hash, zset, padding), fmt.Sprintf("%q and %q", a, b))
 		}
+	}
+}
+
+// padded is a file with another key behind its records, so that the one before is not near the end, where nothing is passed quickly.
+func padded(b []byte) []byte {
+	b = append(bytes.Clone(b[:max(len(b)-9, 0)]), key(0, "padding")+str(strings.Repeat(".", 40))+"\xFF"...)
+	return binary.LittleEndian.AppendUint64(b, crc64.Checksum(b))
+}
+
+func TestQuickRules(t *testing.T) {
+	for _, c := range ruleCases {
+		demandSlowAndQuick(t, padded(c.file), c.name)
+	}
+	stream := func(groups ...string) []byte {
+		return redisFile(key(21, "k"), ln(1), node(1, "a", "b"), streamTail(2, 1), ln(uint64(len(groups))), strings.Join(groups, ""))
+	}
+	many := make([]uint64, 70)
+	for i := range many {
+		many[i] = uint64(i + 1)
+	}
+	for i, b := range [][]byte{
+		stream(group("a", []uint64{1, 2, 5}, []uint64{2}, []uint64{1, 5}), group("b", nil)),
+		stream(group("a", []uint64{1, 2, 5}, []uint64{2}, []uint64{5, 1})),
+		stream(group("a", []uint64{2, 1}, []uint64{1, 2})),
+		stream(group("a", []uint64{1, 2}, []uint64{1}, []uint64{1, 2})),
+		stream(group("a", []uint64{1, 3}, []uint64{1, 2})),
+		stream(group("a", many[:64], many[:63], many[63:64])),
+		stream(group("a", many[:64], many[:63])),
+		stream(group("a", many, many)),
+		stream(group("5", nil), "\xC0\x05"+group("", nil)[1:]),
+	} {
+		demandSlowAndQuick(t, padded(b), i)
 	}
 }
 

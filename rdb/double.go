@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/kvfsck/kvfsck/internal/decimal"
 )
 
 // scanfDouble reads the number that p begins with as C's sscanf("%lg") does. That never puts more than one byte back: where p goes on as a longer
@@ -60,19 +62,10 @@ func packedDouble(p []byte, f Family) float64 {
 
 // plainDouble reads text that is a number as writers form it, and nothing else: all ways of reading agree on it.
 func plainDouble(p []byte) (v float64, ok bool) {
-	if len(p) == 0 || len(p) > 32 {
+	if len(p) > 32 {
 		return 0, false
 	}
-	if first := p[0]; !isDigit(first) && (first != '-' || len(p) == 1 || !isDigit(p[1])) {
-		return 0, false
-	}
-	for _, c := range p {
-		if !isDigit(c) && c != '.' && c != 'e' && c != '-' && c != '+' {
-			return 0, false
-		}
-	}
-	v, err := strconv.ParseFloat(string(p), 64)
-	return v, err == nil
+	return decimal.ParseFloat(p)
 }
 
 // blanks are what C skips before a number.

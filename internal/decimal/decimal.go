@@ -1,10 +1,9 @@
-// Package decimal writes integers, and numbers with a short fraction, as text. It does what strconv does, but straight to where the text belongs, which counts where
-// numbers are short and many.
+// Package decimal writes integers, and numbers with a short fraction, as text, and reads the latter. It does what strconv does, but straight to where the text belongs
+// or from where it is, which counts where numbers are short and many.
 package decimal
 
 import (
 	"encoding/binary"
-	"math"
 	"math/bits"
 	"slices"
 )
@@ -38,37 +37,6 @@ func Append(dst []byte, v uint64) []byte {
 		out[0] = '0' + byte(v)
 	}
 	return dst[:len(dst)+n]
-}
-
-// AppendFraction appends the shortest decimal that reads back as f, as strconv does in the format 'f', if that has at most 15 digits, six of them behind the point. Otherwise
-// ok is false, and nothing is appended.
-//
-// Of all decimals of so many digits no two are the same double. So if a number of millionths divided by a million is f, there is no other decimal for
-// it that is as short, and no shorter one but without the zeros at its end.
-func AppendFraction(dst []byte, f float64) (_ []byte, ok bool) {
-	const million, most = 1e6, 1e15
-	abs := math.Abs(f)
-	if !(abs < most/million) {
-		return dst, false
-	}
-	n := uint64(abs*million + 0.5)
-	if n == 0 || float64(n)/million != abs {
-		return dst, false
-	}
-	if f < 0 {
-		dst = append(dst, '-')
-	}
-	dst = Append(dst, n/million)
-	if n %= million; n == 0 {
-		return dst, true
-	}
-	at := len(dst)
-	dst = Append(dst, million+n) // the first digit gives way to the point
-	dst[at] = '.'
-	for dst[len(dst)-1] == '0' {
-		dst = dst[:len(dst)-1]
-	}
-	return dst, true
 }
 
 // digits returns how many digits v has. Its logarithm tells them, or one too few, counted from 0.

@@ -2,7 +2,9 @@ package decimal
 
 import (
 	"math"
+	"math/big"
 	"math/rand/v2"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -85,7 +87,20 @@ func TestAppendFraction(t *testing.T) {
 		demand(math.Float64frombits(r.Uint64()))
 		demand(r.Float64())
 	}
-	require.Greater(t, taken, 25_000)
+	for range 50_000 { // what is a decimal exactly
+		f := math.Ldexp(float64(r.Int64N(1<<(1+r.IntN(53)))), -r.IntN(20))
+		demand(f)
+		demand(-f)
+	}
+	for n := range 20 { // where doubles are just as far apart as matters
+		for point := range 53 {
+			f := math.Ldexp(1, 52-point)
+			for range 20 {
+				demand(f + math.Ldexp(float64(2*r.IntN(500)+1), -n))
+			}
+		}
+	}
+	require.Greater(t, taken, 75_000)
 	for _, f := range []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 1e-6, 1.5e-6, 9e-7, 1e-7, 0.000001, 123456789.123456, 999999999.999999, 1e9, 1e15, math.Inf(1), math.NaN(), math.MaxFloat64, 5e-324} {
 		demand(f)
 	}
@@ -95,5 +110,67 @@ func BenchmarkAppendFraction(b *testing.B) {
 	var buf []byte
 	for i := 0; b.Loop(); i++ {
 		buf, _ = AppendFraction(buf[:0], float64(i&0xFFFF)/100)
+	}
+}
+
+// TestParseFloat compares with strconv on decimals of all lengths, on what lies between two doubles, and on what is no number.
+func TestParseFloat(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 50_000 {
+		digits := strconv.FormatUint(r.Uint64()>>r.IntN(64), 10)
+		at := r.IntN(len(digits) + 1)
+		demandFloat(t, digits[:at]+"."+digits[at:])
+		demandFloat(t, "-"+digits[:at]+"."+digits[at:])
+		demandFloat(t, "0."+digits)
+		demandFloat(t, digits)
+		demandFloat(t, digits+"e"+strconv.Itoa(r.IntN(40)-20))
+		f := math.Ldexp(float64(r.Int64N(1<<53)), -r.IntN(60))
+		demandFloat(t, strconv.FormatFloat(f, 'f', -1, 64))
+		demandFloat(t, strconv.FormatFloat(f, 'f', 17, 64))
+		half := new(big.Float).SetMode(big.ToZero).SetPrec(60).Add(new(big.Float).SetPrec(60).SetFloat64(f), new(big.Float).SetFloat64((math.Nextafter(f, math.Inf(1))-f)/2))
+		demandFloat(t, half.Text('f', 19))
+	}
+	for _, s := range []string{"", "-", ".", "-.", "0", "-0", "0.0", "-0.0", "1.", ".5", "+1", "--1", "1e", "1e+", "1e5", "1e-5", "1E5", "1e400", "-1e400", "1e-400", "inf", "nan", "1.2.3", "1_0", "1e1_0", "0x10",
+		"9007199254740993", "9007199254740992.5", "9007199254740993.0", "18446744073709551615", "18446744073709551616", "9999999999999999999", "1.8446744073709551615", "0.0000000000000000001", "00000000000000000000001.5"} {
+		demandFloat(t, s)
+	}
+}
+
+func demandFloat(t *testing.T, s string) {
+	got, ok := ParseFloat([]byte(s))
+	want, err := strconv.ParseFloat(s, 64)
+	if !plain.MatchString(s) || err != nil {
+		require.False(t, ok, s)
+		return
+	}
+	require.True(t, ok, s)
+	require.Equal(t, math.Float64bits(want), math.Float64bits(got), s)
+}
+
+// plain is what ParseFloat takes.
+var plain = regexp.MustCompile(`^-?[0-9]+(\.[0-9]*)?(e[-+]?[0-9]+)?$`)
+
+func FuzzParseFloat(f *testing.F) {
+	for _, s := range []string{"0", "-12.5", "14374630721.546875", "1e-7", "9007199254740993.000", "0.1e400"} {
+		f.Add(s)
+	}
+	f.Fuzz(demandFloat)
+}
+
+func FuzzAppendFraction(f *testing.F) {
+	f.Add(uint64(0))
+	f.Add(math.Float64bits(14374630721.546875))
+	f.Add(math.Float64bits(0.1))
+	f.Fuzz(func(t *testing.T, raw uint64) {
+		v := math.Float64frombits(raw)
+		if got, ok := AppendFraction(nil, v); ok {
+			require.Equal(t, strconv.FormatFloat(v, 'f', -1, 64), string(got))
+		}
+	})
+}
+
+func BenchmarkParseFloat(b *testing.B) {
+	for i, texts := 0, [][]byte{[]byte("14374630721.546875"), []byte("3.25"), []byte("1683728527.03125"), []byte("797")}; b.Loop(); i++ {
+		ParseFloat(texts[i%len(texts)])
 	}
 }

@@ -7,6 +7,7 @@ import "sync"
 
 // Features are what the processor has and the operating system allows.
 type Features struct {
+	SSSE3         bool // with POPCNT
 	PCLMULQDQ     bool // with SSSE3
 	VPCLMULQDQ    bool // of 512 bits, with AVX512F
 	VPCLMULQDQ256 bool // of 256 bits, with AVX2
@@ -31,6 +32,7 @@ var (
 const (
 	leaf1ECXPCLMULQDQ  = 1 << 1
 	leaf1ECXSSSE3      = 1 << 9
+	leaf1ECXPOPCNT     = 1 << 23
 	leaf1ECXOSXSAVE    = 1 << 27
 	leaf7EBXAVX2       = 1 << 5
 	leaf7EBXBMI2       = 1 << 8
@@ -46,6 +48,8 @@ func (f *Features) detect() {
 		return
 	}
 	_, _, ecx1, _ := cpuid(1, 0)
+	const shuffle = leaf1ECXSSSE3 | leaf1ECXPOPCNT
+	f.SSSE3 = ecx1&shuffle == shuffle
 	const narrow = leaf1ECXPCLMULQDQ | leaf1ECXSSSE3
 	f.PCLMULQDQ = ecx1&narrow == narrow
 	if maxLeaf < 7 {

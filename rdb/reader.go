@@ -228,6 +228,9 @@ func (r *Reader) Records() iter.Seq2[Record, error] {
 // Offset returns how many bytes of the RDB have been passed.
 func (r *Reader) Offset() int64 { return r.src.offset() }
 
+// DB returns the database that is selected behind what has been passed.
+func (r *Reader) DB() uint64 { return r.dec.db }
+
 // Rest returns a reader of what follows the RDB in the input: nothing, or the commands of an append-only file. It is to be called
 // after the [EOF] record.
 func (r *Reader) Rest() io.Reader {

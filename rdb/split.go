@@ -30,6 +30,7 @@ type Splitter struct {
 	sure     int // so many pieces are not to be guessed
 	misses   int // what sure becomes where nothing can be guessed
 	unproven Piece
+	end      int64 // of the last piece
 }
 
 // Piece is a part of an RDB. The zero value is ready for [Splitter.Next], and one that was read can be used again, which saves its
@@ -55,6 +56,9 @@ type SplitterOptions struct {
 	Guess bool
 	// Sure is how many pieces to begin with are not to be guessed.
 	Sure int
+	// Whole, if set, is all of the file, of which pieces are parts then, without memory of their own. src has to be an [io.ReaderAt] of the same: only records that
+	// are larger than a piece are read from it, and what follows the RDB.
+	Whole []byte
 }
 
 // NewSplitter returns a Splitter of the RDB that src begins with.
@@ -64,7 +68,7 @@ func NewSplitter(src io.Reader) *Splitter { return NewSplitterOptions(src, Split
 func NewSplitterOptions(src io.Reader, opt SplitterOptions) *Splitter {
 	s := &Splitter{}
 	s.cutter.start(src, opt.Size)
-	s.guessing, s.sure = opt.Guess, opt.Sure
+	s.guessing, s.sure, s.whole = opt.Guess, opt.Sure, opt.Whole
 	switch {
 	case opt.Again != nil:
 		p := opt.Again
@@ -81,10 +85,10 @@ func (s *Splitter) Next(p *Piece) bool {
 	if s.ended || !s.passStream() {
 		return false
 	}
-	if len(p.buf) != s.size {
-		p.buf = make([]byte, s.size)
+	if s.whole == nil && len(p.own) != s.size {
+		p.own = make([]byte, s.size)
 	}
-	p.block = block{buf: p.buf, at: s.at, pend: s.pend, first: s.at.Offset == 0 && !s.resumed}
+	p.block = block{buf: p.own, own: p.own, at: s.at, pend: s.pend, first: s.at.Offset == 0 && !s.resumed}
 	p.before, p.from = s.sum, s
 	s.fill(&p.block)
 	if p.guess = s.guessNext(&p.block); !p.guess {
@@ -92,9 +96,10 @@ func (s *Splitter) Next(p *Piece) bool {
 	}
 	if s.ended = p.last; p.big && s.guessed {
 		s.ended, s.unproven = true, Piece{block: p.block, before: p.before, from: s}
-		s.unproven.buf = nil
+		s.unproven.buf, s.unproven.own = nil, nil
 		return false
 	}
+	s.end = p.at.Offset + int64(p.n)
 	if !p.big && !s.resumed {
 		s.sum = crc64.Update(s.sum, p.buf[:p.n])
 	}
@@ -144,7 +149,17 @@ func (s *Splitter) passStream() bool {
 }
 
 // Rest returns a reader of what follows the RDB in the input. It is to be called after Next returned false.
-func (s *Splitter) Rest() io.Reader { return s.rest() }
+func (s *Splitter) Rest() io.Reader {
+	if s.whole != nil {
+		return s.from(s.end)
+	}
+	return s.rest()
+}
+
+// from reads the file that is whole in memory from an offset on, without touching that.
+func (s *Splitter) from(offset int64) io.Reader {
+	return io.NewSectionReader(s.src.(io.ReaderAt), offset, int64(len(s.whole))-offset)
+}
 
 // Streams reports whether the piece is one large record that is read from the input as it comes: it must be read, by one reader, before
 // the next call of [Splitter.Next].
@@ -162,10 +177,20 @@ func (p *Piece) Guessed() bool { return p.guess }
 // Start returns the offset at which the piece begins.
 func (p *Piece) Start() int64 { return p.at.Offset }
 
+// DB returns the database that was taken to be selected where the piece begins.
+func (p *Piece) DB() uint64 { return p.at.DB }
+
+// Select says which database is selected where the piece begins, before it is cut anew: see [SplitterOptions].
+func (p *Piece) Select(db uint64) { p.at.DB = db }
+
 // Open makes r read a piece. Nothing is left of what r read before.
 func (r *Reader) Open(p *Piece) {
 	if p.big {
-		r.Resume(io.MultiReader(bytes.NewReader(p.buf[:p.n]), p.from.src), p.at)
+		src := io.MultiReader(bytes.NewReader(p.buf[:p.n]), p.from.src)
+		if p.from.whole != nil {
+			src = p.from.from(p.at.Offset)
+		}
+		r.Resume(src, p.at)
 		r.pend, r.single = p.pend, true
 		p.from.read = r
 	} else {

@@ -56,37 +56,51 @@ func demandSplit(t *testing.T, b []byte, size int, what any) {
 	r := rdb.NewReader(bytes.NewReader(b))
 	writeDown(&want, r)
 	wantRest, _ := io.ReadAll(r.Rest())
-	s := rdb.NewSplitter(iotest.HalfReader(bytes.NewReader(b))).Narrow(size)
-	failed := false
-	var p rdb.Piece
-	for !failed && s.Next(&p) {
-		r.Open(&p)
-		writeDown(&got, r)
-		failed = r.Err() != nil
-	}
-	if want.String() != got.String() {
-		t.Fatalf("%v, pieces of %d: %s", what, size, firstDifference(want.String(), got.String()))
-	}
-	if !failed {
-		rest, err := io.ReadAll(s.Rest())
-		require.NoError(t, err)
-		require.Equal(t, wantRest, rest, "%v: the rest", what)
+	for _, s := range []*rdb.Splitter{
+		rdb.NewSplitter(iotest.HalfReader(bytes.NewReader(b))).Narrow(size),
+		rdb.NewSplitterOptions(bytes.NewReader(b), rdb.SplitterOptions{Whole: b}).Narrow(size),
+	} {
+		got.Reset()
+		failed := false
+		var p rdb.Piece
+		for !failed && s.Next(&p) {
+			r.Open(&p)
+			writeDown(&got, r)
+			failed = r.Err() != nil
+		}
+		if want.String() != got.String() {
+			t.Fatalf("%v, pieces of %d: %s", what, size, firstDifference(want.String(), got.String()))
+		}
+		if !failed {
+			rest, err := io.ReadAll(s.Rest())
+			require.NoError(t, err)
+			require.Equal(t, wantRest, rest, "%v: the rest", what)
+		}
 	}
 }
 
-// demandGuesses reads b whole and in pieces whose ends are guessed, from the middle on too. Which database a key is of the latter do not know.
+// demandGuesses reads b whole and in pieces whose ends are guessed, from the middle on too. Which database a key is of the latter do not know. It does
+// so once more where b is in memory.
 func demandGuesses(t *testing.T, b []byte, size int, what any) {
+	t.Helper()
+	demandGuessesOf(t, b, rdb.SplitterOptions{Size: size, Guess: true}, what)
+	demandGuessesOf(t, b, rdb.SplitterOptions{Size: size, Guess: true, Whole: b}, what)
+}
+
+func demandGuessesOf(t *testing.T, b []byte, opt rdb.SplitterOptions, what any) {
 	t.Helper()
 	noDB := regexp.MustCompile(`(?m)^(\d+) db \d+|DB:\d+`)
 	var want strings.Builder
 	r := rdb.NewReader(bytes.NewReader(b))
 	writeDown(&want, r)
 
-	opt := rdb.SplitterOptions{Size: size, Guess: true}
 	var got strings.Builder
 	guessed, wrong := 0, 0
 	for wary, src := 1, b; ; wary *= 2 {
 		s := rdb.NewSplitterOptions(iotest.HalfReader(bytes.NewReader(src)), opt)
+		if opt.Whole != nil {
+			s = rdb.NewSplitterOptions(bytes.NewReader(b), opt)
+		}
 		var again *rdb.Piece
 		for {
 			p := &rdb.Piece{}
@@ -117,7 +131,7 @@ func demandGuesses(t *testing.T, b []byte, size int, what any) {
 	}
 	a, c := noDB.ReplaceAllString(want.String(), "$1"), noDB.ReplaceAllString(got.String(), "$1")
 	if a != c {
-		t.Fatalf("%v, pieces of %d, %d of them guessed, %d times wrong: %s", what, size, guessed, wrong, firstDifference(a, c))
+		t.Fatalf("%v, pieces of %d, %d of them guessed, %d times wrong: %s", what, opt.Size, guessed, wrong, firstDifference(a, c))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/kvfsck/kvfsck/internal/filemap"
 	"github.com/kvfsck/kvfsck/internal/input"
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -27,91 +28,201 @@ type pieceJob struct {
 	told  []string // complaints, unless the walk tells them itself
 	err   error    // of writing
 	end   error    // of the reader
+	ended bool     // where the piece ends was proven
+	gone  bool     // a part of it could not be read
+	next  int64    // offset behind it
+	db    uint64   // selected there
 	done  chan struct{}
 }
 
+// pieceWalk is a walk over pieces. Of a file that can be mapped they are parts of the map, and where most of them end is guessed: reading a piece proves where
+// the next one begins. Where that turns out wrong, or a part of the map cannot be read, what was read from there on is thrown away, and the cutting
+// goes on from there, without guessing for a while, or without the map.
+type pieceWalk struct {
+	*walk
+	in    *input.Input
+	file  *filemap.Map // nil: in is read
+	split *rdb.Splitter
+	own   *pieceReader // of pieces that stream
+	work  chan *pieceJob
+	queue []*pieceJob // in file order
+	free  []*pieceJob
+
+	db    uint64     // selected behind what was merged
+	again *rdb.Piece // from where to go on when all before it is merged
+	gone  bool       // and that the map cannot be read there
+	wary  int        // how many pieces are not guessed behind a wrong guess
+}
+
+// Bounds of what a wrong guess costs: it doubles the number of pieces that are not guessed next, each right one lowers it by one.
+const (
+	minWary = 1
+	maxWary = 1 << 10
+)
+
 // ofPieces is records for a format that can take pieces.
 func (w *walk) ofPieces(in *input.Input, likely string) error {
-	p := newProgress(w.env, in, !w.quiet)
-	defer p.done()
+	bar := newProgress(w.env, in, !w.quiet)
+	defer bar.done()
 	workers := runtime.GOMAXPROCS(0)
-	work := make(chan *pieceJob, workers+2)
+	p := &pieceWalk{walk: w, in: in, own: w.pieceReader(), work: make(chan *pieceJob, workers+2), wary: minWary}
+	defer p.own.reader.Close()
+	p.open()
+	defer p.file.Close()
 	var running sync.WaitGroup
 	for range workers {
-		running.Go(func() {
-			r := w.pieceReader()
-			defer r.reader.Close()
-			for j := range work {
-				r.keep(j)
-				close(j.done)
-			}
-		})
+		running.Go(p.worker)
 	}
 	defer running.Wait()
-	defer close(work)
-	s := rdb.NewSplitter(in)
-	own := w.pieceReader()
-	defer own.reader.Close()
-	var queue, free []*pieceJob
-	for more := true; more || len(queue) > 0; {
-		var j *pieceJob
-		if n := len(free); n > 0 {
-			j, free = free[n-1], free[:n-1]
-		} else {
-			j = new(pieceJob)
-		}
-		if more = more && s.Next(&j.piece); more {
-			j.reset(w)
-			queue = append(queue, j)
+	defer close(p.work)
+	for more := true; more || len(p.queue) > 0; {
+		j := p.blank()
+		if more = more && p.cut(j); more {
+			p.queue = append(p.queue, j)
 			if !j.piece.Streams() {
-				work <- j
+				p.work <- j
 			}
 		}
-		for len(queue) > workers+1 || len(queue) > 0 && (!more || j.piece.Streams()) {
-			first := queue[0]
-			queue = queue[1:]
-			if first.piece.Streams() {
-				own.write(first, w.pieces.out)
-			} else {
-				<-first.done
+		for len(p.queue) > workers+1 || len(p.queue) > 0 && (!more || j.piece.Streams()) {
+			first := p.queue[0]
+			if !p.proves(first) {
+				p.restart(&first.piece, first.gone)
+				more = true
+				break
 			}
-			if ended, err := w.merge(first); err != nil || ended {
-				return w.after(err, first.end, likely, s)
+			p.queue = p.queue[1:]
+			if ended, err := p.merge(first); err != nil || ended {
+				return p.after(err, first.end, likely)
 			}
-			p.update()
-			free = append(free, first)
+			bar.update()
+			p.free = append(p.free, first)
+		}
+		if len(p.queue) == 0 && !more && p.again != nil {
+			p.restart(p.again, p.gone)
+			more = true
 		}
 	}
-	return w.endOf(nil, likely, s.Rest)
+	return w.endOf(nil, likely, p.split.Rest)
+}
+
+// open makes the splitter, of a map of the file if there can be one.
+func (p *pieceWalk) open() {
+	if plain := p.in.Plain(); plain != nil {
+		p.file = filemap.Of(plain, filemap.MinSize)
+	}
+	if p.file == nil {
+		p.split = rdb.NewSplitter(p.in)
+		return
+	}
+	p.split = rdb.NewSplitterOptions(p.file.From(0), rdb.SplitterOptions{Guess: true, Whole: p.file.Bytes()})
+}
+
+// blank returns a job to fill.
+func (p *pieceWalk) blank() *pieceJob {
+	n := len(p.free)
+	if n == 0 {
+		return new(pieceJob)
+	}
+	j := p.free[n-1]
+	p.free = p.free[:n-1]
+	return j
+}
+
+// cut makes j the job of the next piece. It is false if none follows, or if it is not known yet where it begins.
+func (p *pieceWalk) cut(j *pieceJob) (more bool) {
+	if filemap.Guard(func() { more = p.split.Next(&j.piece) }) != nil {
+		p.again, p.gone = &j.piece, true
+		return false
+	}
+	if !more {
+		p.again = p.split.Unproven()
+		return false
+	}
+	j.reset(p.walk)
+	return true
+}
+
+// proves has the first job in the queue done and reports whether what came of it counts.
+func (p *pieceWalk) proves(j *pieceJob) bool {
+	known := p.file == nil || j.piece.DB() == p.db
+	switch {
+	case !j.piece.Streams():
+		<-j.done
+	case known:
+		p.own.write(j, p.pieces.out)
+	}
+	return known && j.ended && !j.gone
+}
+
+// restart throws away what is in the queue and goes on with a piece that is to be cut anew.
+func (p *pieceWalk) restart(again *rdb.Piece, gone bool) {
+	for _, j := range p.queue {
+		if !j.piece.Streams() {
+			<-j.done
+		}
+	}
+	again.Select(p.db)
+	if gone {
+		p.split = rdb.NewSplitterOptions(p.file.From(again.Start()), rdb.SplitterOptions{Again: again})
+	} else {
+		p.split = rdb.NewSplitterOptions(p.file.From(0), rdb.SplitterOptions{Again: again, Guess: true, Sure: p.wary, Whole: p.file.Bytes()})
+	}
+	p.wary = min(2*p.wary, maxWary)
+	p.free = append(p.free, p.queue...)
+	p.queue, p.again = p.queue[:0], nil
+}
+
+// merge writes what came of a piece and tells its complaints, when that was done for all before it. It reports whether nothing can
+// be read behind it.
+func (p *pieceWalk) merge(j *pieceJob) (ended bool, err error) {
+	if _, err := p.pieces.out.Write(j.out); err != nil {
+		return true, err
+	}
+	for _, text := range j.told {
+		p.complain("%s", text)
+	}
+	p.taken += j.walk.taken
+	p.unheld += j.walk.unheld
+	p.db = j.db
+	if j.piece.Guessed() {
+		p.wary = max(minWary, p.wary-1)
+	}
+	if p.file != nil {
+		p.in.Pass(j.next)
+		p.file.Release(j.next)
+		if err := p.in.Canceled(); err != nil {
+			return true, err
+		}
+	}
+	return j.end != nil, j.err
+}
+
+// worker reads pieces.
+func (p *pieceWalk) worker() {
+	r := p.pieceReader()
+	for j := range p.work {
+		if j.gone = filemap.Guard(func() { r.keep(j) }) != nil; j.gone {
+			r.reader.Close() // of what it has left half done nothing is to be used
+			r = p.pieceReader()
+		}
+		close(j.done)
+	}
+	r.reader.Close()
 }
 
 // after is how a walk ends that does not come to the end mark.
-func (w *walk) after(err, end error, likely string, s *rdb.Splitter) error {
+func (p *pieceWalk) after(err, end error, likely string) error {
 	if err != nil {
 		return err
 	}
-	return w.endOf(end, likely, s.Rest)
+	return p.endOf(end, likely, p.split.Rest)
 }
 
 // reset makes the job one of a new piece.
 func (j *pieceJob) reset(w *walk) {
 	j.out = j.out[:0]
-	j.told, j.err, j.end, j.done = j.told[:0], nil, nil, make(chan struct{})
+	j.told, j.err, j.end, j.ended, j.gone, j.done = j.told[:0], nil, nil, false, false, make(chan struct{})
 	j.walk = walk{env: w.env, path: w.path, filter: w.filter, later: &j.told}
-}
-
-// merge writes what came of a piece and tells its complaints, when that was done for all before it. It reports whether nothing can
-// be read behind it.
-func (w *walk) merge(j *pieceJob) (ended bool, err error) {
-	if _, err := w.pieces.out.Write(j.out); err != nil {
-		return true, err
-	}
-	for _, text := range j.told {
-		w.complain("%s", text)
-	}
-	w.taken += j.walk.taken
-	w.unheld += j.walk.unheld
-	return j.end != nil, j.err
 }
 
 // pieceReader reads pieces, one after the other.
@@ -160,4 +271,5 @@ func (r *pieceReader) read(j *pieceJob) {
 	if j.err = j.walk.snapshot(r.reader, r.to.Entry, func() {}); j.err == nil {
 		j.end = r.reader.Err()
 	}
+	j.ended, j.next, j.db = j.piece.Ended(r.reader), r.reader.Offset(), r.reader.DB()
 }

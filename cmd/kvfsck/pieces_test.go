@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,29 @@ import (
 	"github.com/kvfsck/kvfsck/fuzz"
 	"github.com/kvfsck/kvfsck/internal/jsonl"
 )
+
+// records are n keys with strings, as they lie in a file.
+func records(n int) []byte {
+	var b []byte
+	for i := range n {
+		b = append(append(b, "\x00\x0bk"...), fmt.Sprintf("%010d", i)...)
+		b = append(append(b, "\x0cv"...), fmt.Sprintf("%011d", i)...)
+	}
+	return b
+}
+
+// misleading is a snapshot in which the ends of records are guessed wrong: inside of strings there are records, and the database changes.
+func misleading() []byte {
+	b := append([]byte("REDIS0011\xfe\x00"), records(20_000)...)
+	for i, n := range []int{5_000, 12_000, 20_000, 60_000, 100} {
+		inside := records(n)
+		b = binary.BigEndian.AppendUint32(fmt.Appendf(b, "\x00\x03in%d\x80", i), uint32(len(inside)))
+		b = append(append(b, inside...), records(15_000)...)
+		b = append(b, 0xFE, byte(i*3))
+	}
+	b = append(b, records(50_000)...)
+	return append(b, emptyRDB[9:]...)
+}
 
 // TestPiecesAreTheWhole exports large snapshots, sound and damaged, in pieces and in one go: lines, complaints and status are the same.
 func TestPiecesAreTheWhole(t *testing.T) {
@@ -37,7 +61,8 @@ func TestPiecesAreTheWhole(t *testing.T) {
 	for seed := range files {
 		many, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3000, StringSize: 60})
 		large, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3, StringSize: 200 << 10})
-		for _, b := range [][]byte{many, large} {
+		interleaved, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 10_000, Databases: 5, Interleave: true, StringSize: 60})
+		for _, b := range [][]byte{many, large, interleaved, misleading()} {
 			for damage := range uint64(5) {
 				bad := b
 				if damage > 0 {
@@ -52,3 +77,35 @@ func TestPiecesAreTheWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestShrinkingFile exports a file that becomes shorter meanwhile: what is left of it is exported, and that it ends is told.
+func TestShrinkingFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dump.rdb")
+	whole := append(append([]byte("REDIS0011"), records(300_000)...), emptyRDB[9:]...)
+	require.NoError(t, os.WriteFile(path, whole, 0o600))
+	export := func(out io.Writer) (stderr bytes.Buffer, code int) {
+		code = run(context.Background(), []string{"export", path}, &env{stdout: out, stderr: &stderr})
+		return stderr, code
+	}
+	var want bytes.Buffer
+	_, code := export(&want)
+	require.Zero(t, code)
+	for _, left := range []int64{3_000_000, 600_000, 400_000, 300_000} {
+		require.NoError(t, os.WriteFile(path, whole, 0o600))
+		var got bytes.Buffer
+		stderr, code := export(writer(func(p []byte) (int, error) {
+			if got.Len() == 0 {
+				require.NoError(t, os.Truncate(path, left))
+			}
+			return got.Write(p)
+		}))
+		require.Equal(t, exitDamaged, code, stderr.String())
+		require.Contains(t, stderr.String(), "the input ends too early")
+		require.True(t, bytes.HasPrefix(want.Bytes(), got.Bytes()))
+		require.Greater(t, 60*int64(got.Len()), left)
+	}
+}
+
+type writer func(p []byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }

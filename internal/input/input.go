@@ -125,6 +125,9 @@ func (in *Input) Plain() *io.SectionReader {
 // Pass makes Consumed return n.
 func (in *Input) Pass(n int64) { in.raw.n.Store(n) }
 
+// Canceled returns the context's error once that is done, for those who read the file themselves.
+func (in *Input) Canceled() error { return in.raw.ctx.Err() }
+
 // Consumed returns how many bytes of the file have been read, compressed as they are. It may be called while another goroutine reads.
 func (in *Input) Consumed() int64 { return in.raw.n.Load() }
 

@@ -35,17 +35,20 @@ func AppendInt(dst []byte, v int64) []byte {
 
 // AppendScore appends a score as a JSON string: the shortest decimal that reads back as the same double.
 func AppendScore(dst []byte, f float64) []byte {
-	dst = append(dst, '"')
-	dst = appendFloat(dst, f, 64)
-	return append(dst, '"')
+	return append(appendFloat(append(dst, '"'), f, 64), '"')
 }
 
 // appendFloat appends the shortest decimal of a float of 32 or 64 bits.
 func appendFloat(dst []byte, f float64, bits int) []byte {
 	abs := math.Abs(f)
-	if bits == 64 {
-		if b, ok := decimal.AppendFraction(dst, f); ok {
-			return b
+	if abs < maxExact {
+		if n := int64(f); float64(n) == f && (n != 0 || !math.Signbit(f)) {
+			return decimal.AppendInt(dst, n)
+		}
+		if bits == 64 {
+			if b, ok := decimal.AppendFraction(dst, f); ok {
+				return b
+			}
 		}
 	}
 	switch {
@@ -53,8 +56,6 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 		return append(dst, "inf"...)
 	case math.IsInf(f, -1):
 		return append(dst, "-inf"...)
-	case abs < maxExact && f == math.Trunc(f) && (f != 0 || !math.Signbit(f)):
-		return decimal.AppendInt(dst, int64(f))
 	case abs < 1e-6 && f != 0 || abs >= 1e21:
 		return strconv.AppendFloat(dst, f, 'e', -1, bits)
 	default:

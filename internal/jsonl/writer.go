@@ -20,8 +20,8 @@ type Writer struct {
 	multi  bool // inside a transaction of an append-only file
 
 	db      uint64 // whose beginning of a line is kept
-	begin   []byte
-	between [2][256]between // by family and type, made when the first such key comes
+	begin   preset
+	between [2][256]*between // by family and type, made when the first such key comes
 }
 
 // NewWriter returns a Writer to w, which it writes to in large pieces. If w is nil the lines are kept until they are taken, see [Writer.Take].
@@ -64,12 +64,10 @@ func (w *Writer) Entry(e *rdb.Entry) error {
 
 // one writes an element.
 func (w *Writer) one(el *rdb.Element) bool {
-	switch el.Kind {
-	case rdb.ElementItem, rdb.ElementMember, rdb.ElementScored, rdb.ElementField:
-		w.buf = appendElement(w.buf, el, w.first)
-		w.first = false
-	default:
+	if el.Kind < rdb.ElementItem || el.Kind > rdb.ElementField {
 		w.element(w.entry, el)
+	} else {
+		w.buf = w.appendElement(el)
 	}
 	if w.full() {
 		w.err = w.relieve()
@@ -78,14 +76,15 @@ func (w *Writer) one(el *rdb.Element) bool {
 }
 
 // appendElement appends an element of a list, set, sorted set or hash.
-func appendElement(dst []byte, el *rdb.Element, first bool) []byte {
-	out, o := dst[:cap(dst)], len(dst)
+func (w *Writer) appendElement(el *rdb.Element) []byte {
+	out, o := w.buf[:cap(w.buf)], len(w.buf)
 	out = room(out, o, slack)
-	if !first {
-		out[o] = ','
+	out[o] = ','
+	if !w.first {
 		o++
 	}
-	if el.Kind == rdb.ElementItem || el.Kind == rdb.ElementMember {
+	w.first = false
+	if el.Kind <= rdb.ElementMember {
 		out, o = put(out, o, el.Data)
 		return out[:o]
 	}
@@ -93,15 +92,14 @@ func appendElement(dst []byte, el *rdb.Element, first bool) []byte {
 	out, o = put(out, o+1, el.Data)
 	out[o] = ','
 	o++
-	switch {
-	case el.Kind == rdb.ElementScored:
+	if el.Kind == rdb.ElementScored {
 		return append(AppendScore(out[:o], el.Score), ']')
-	case el.ExpireAt != rdb.NoExpire:
-		out, o = put(out, o, el.Value)
+	}
+	out, o = put(out, o, el.Value)
+	if el.ExpireAt != rdb.NoExpire {
 		out[o] = ','
 		return append(AppendInt(out[:o+1], el.ExpireAt), ']')
 	}
-	out, o = put(out, o, el.Value)
 	out[o] = ']'
 	return out[:o+1]
 }
@@ -130,9 +128,24 @@ var shut = [...]string{
 //	,"type":"hash","encoding":"listpack","expire_at_ms":   null,"idle_s":null,"freq":null,"value":[
 //	                                                    at
 type between struct {
-	text string
-	at   int
+	preset
+	at int
 }
+
+// preset is a text of up to 128 bytes. All of them are copied, as that takes no branch that depends on the length.
+type preset struct {
+	n    int
+	text [128]byte
+}
+
+// put appends the text to a slice of which o bytes are written, as the put of strings does, but leaves no room.
+func (p *preset) put(out []byte, o int) ([]byte, int) {
+	out = room(out, o, len(p.text))
+	*(*[len(p.text)]byte)(out[o:]) = p.text
+	return out, o + p.n
+}
+
+func (p *preset) set(text string) { p.n = copy(p.text[:], text) }
 
 const (
 	expiryField = `,"expire_at_ms":`
@@ -141,13 +154,15 @@ const (
 	valueField  = `,"value":`
 )
 
-func newBetween(kind rdb.Kind, encoding string) between {
+func newBetween(kind rdb.Kind, encoding string) *between {
 	fields := `,"type":"` + kind.String() + `","encoding":"` + encoding + `"` + expiryField
-	return between{fields + "null" + idleField + "null" + freqField + "null" + valueField + open[kind], len(fields)}
+	b := &between{at: len(fields)}
+	b.set(fields + "null" + idleField + "null" + freqField + "null" + valueField + open[kind])
+	return b
 }
 
 // ofStrings is that of a string by its form, which is known with the string only.
-var ofStrings = func() (t [len(stringForms)]between) {
+var ofStrings = func() (t [len(stringForms)]*between) {
 	for i, name := range stringForms {
 		t[i] = newBetween(rdb.KindString, name)
 	}
@@ -156,17 +171,19 @@ var ofStrings = func() (t [len(stringForms)]between) {
 
 // head writes what stands before the first element; of a string, up to the key.
 func (w *Writer) head(e *rdb.Entry, kind rdb.Kind) {
-	if e.DB != w.db || w.begin == nil {
+	if e.DB != w.db || w.begin.n == 0 {
 		w.db = e.DB
-		w.begin = append(AppendUint(append(w.begin[:0], `{"db":`...), e.DB), `,"key":`...)
+		w.begin.set(string(AppendUint([]byte(`{"db":`), e.DB)) + `,"key":`)
 	}
-	w.buf = AppendBytes(append(w.buf, w.begin...), e.Key)
-	if kind == rdb.KindString {
+	out, o := w.begin.put(w.buf[:cap(w.buf)], len(w.buf))
+	out, o = put(out, o, e.Key)
+	if w.buf = out[:o]; kind == rdb.KindString {
 		return
 	}
-	b := &w.between[e.Family&1][e.Type]
-	if b.text == "" {
-		*b = newBetween(kind, e.Encoding())
+	b := w.between[e.Family&1][e.Type]
+	if b == nil {
+		b = newBetween(kind, e.Encoding())
+		w.between[e.Family&1][e.Type] = b
 	}
 	w.fields(e, b, kind)
 	if kind == rdb.KindStream {
@@ -176,11 +193,12 @@ func (w *Writer) head(e *rdb.Entry, kind rdb.Kind) {
 
 // fields writes everything from the type to the value.
 func (w *Writer) fields(e *rdb.Entry, f *between, kind rdb.Kind) {
+	out, o := f.put(w.buf[:cap(w.buf)], len(w.buf))
 	if e.ExpireAt == rdb.NoExpire && e.Idle < 0 && e.Freq < 0 && len(e.Meta) == 0 {
-		w.buf = append(w.buf, f.text...)
+		w.buf = out[:o]
 		return
 	}
-	b := appendOptional(append(w.buf, f.text[:f.at]...), e.ExpireAt, e.ExpireAt != rdb.NoExpire)
+	b := appendOptional(out[:o-f.n+f.at], e.ExpireAt, e.ExpireAt != rdb.NoExpire)
 	b = appendOptional(append(b, idleField...), e.Idle, e.Idle >= 0)
 	b = appendOptional(append(b, freqField...), int64(e.Freq), e.Freq >= 0)
 	if len(e.Meta) > 0 {
@@ -208,7 +226,7 @@ func (w *Writer) comma() {
 func (w *Writer) element(e *rdb.Entry, el *rdb.Element) {
 	switch el.Kind {
 	case rdb.ElementString:
-		w.fields(e, &ofStrings[stringForm(el.Data)], rdb.KindString)
+		w.fields(e, ofStrings[stringForm(el.Data)], rdb.KindString)
 		w.buf = AppendBytes(w.buf, el.Data)
 	case rdb.ElementModuleID:
 		b := AppendBytes(append(w.buf, `"module":`...), []byte(el.ModuleID.Name()))

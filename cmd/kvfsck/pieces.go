@@ -114,7 +114,25 @@ func (p *pieceWalk) open() {
 		p.split = rdb.NewSplitter(p.in)
 		return
 	}
-	p.split = rdb.NewSplitterOptions(p.file.From(0), rdb.SplitterOptions{Guess: true, Whole: p.file.Bytes()})
+	p.split = rdb.NewSplitterOptions(p.from(0), rdb.SplitterOptions{Guess: true, Whole: p.file.Bytes()})
+}
+
+// from reads the file from an offset on, not through the map, until the walk is canceled.
+func (p *pieceWalk) from(offset int64) *io.SectionReader {
+	return io.NewSectionReader(cancelable{p.in, p.file.From(0)}, offset, int64(len(p.file.Bytes()))-offset)
+}
+
+// cancelable is the file of an input.
+type cancelable struct {
+	in   *input.Input
+	file io.ReaderAt
+}
+
+func (c cancelable) ReadAt(b []byte, offset int64) (int, error) {
+	if err := c.in.Canceled(); err != nil {
+		return 0, err
+	}
+	return c.file.ReadAt(b, offset)
 }
 
 // blank returns a job to fill.
@@ -163,9 +181,9 @@ func (p *pieceWalk) restart(again *rdb.Piece, gone bool) {
 	}
 	again.Select(p.db)
 	if gone {
-		p.split = rdb.NewSplitterOptions(p.file.From(again.Start()), rdb.SplitterOptions{Again: again})
+		p.split = rdb.NewSplitterOptions(p.from(again.Start()), rdb.SplitterOptions{Again: again})
 	} else {
-		p.split = rdb.NewSplitterOptions(p.file.From(0), rdb.SplitterOptions{Again: again, Guess: true, Sure: p.wary, Whole: p.file.Bytes()})
+		p.split = rdb.NewSplitterOptions(p.from(0), rdb.SplitterOptions{Again: again, Guess: true, Sure: p.wary, Whole: p.file.Bytes()})
 	}
 	p.wary = min(2*p.wary, maxWary)
 	p.free = append(p.free, p.queue...)

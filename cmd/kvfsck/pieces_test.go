@@ -106,6 +106,26 @@ func TestShrinkingFile(t *testing.T) {
 	}
 }
 
+// TestInterruptOfPieces says that an interrupt ends the export of a file that is mapped.
+func TestInterruptOfPieces(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dump.rdb")
+	keys := append([]byte("REDIS0011"), records(300_000)...)
+	large := append([]byte("REDIS0011"), records(20_000)...)
+	large = append(large, "\x00\x01k\x80\x30\x00\x00\x00"...) // a string of 768 MiB
+	for name, b := range map[string][]byte{"keys": keys, "string": large} {
+		require.NoError(t, os.WriteFile(path, b, 0o600))
+		require.NoError(t, os.Truncate(path, 1<<30))
+		ctx, cancel := context.WithCancel(context.Background())
+		var stderr bytes.Buffer
+		code := run(ctx, []string{"export", path}, &env{stdout: writer(func(p []byte) (int, error) {
+			cancel()
+			return len(p), nil
+		}), stderr: &stderr})
+		require.Equal(t, exitInterrupted, code, name)
+		require.Equal(t, "kvfsck: interrupted\n", stderr.String(), name)
+	}
+}
+
 type writer func(p []byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }

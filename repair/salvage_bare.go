@@ -64,16 +64,17 @@ func (s *salvager) accounts() map[uint64]*bareAccount {
 // full reports whether all keys of the database are kept.
 func (a *bareAccount) full() bool { return a != nil && a.hinted && !a.uncertain && a.kept >= a.keys }
 
-// allKept reports whether all keys of all databases are.
-func allKept(accounts map[uint64]*bareAccount) bool {
-	kept, keys := int64(0), int64(0)
+// total is what is known of all databases together: in which of them keys behind a gap belong does not matter for that.
+func total(accounts map[uint64]*bareAccount) *bareAccount {
+	t := &bareAccount{hinted: len(accounts) > 0}
 	for _, a := range accounts {
-		if !a.hinted && a.kept > 0 {
-			return false
-		}
-		kept, keys = kept+a.kept, keys+a.keys
+		t.hinted = t.hinted && (a.hinted || a.accounted == 0)
+		t.keys += a.keys
+		t.kept += a.kept
+		t.accounted += a.accounted
+		t.sure += a.sure
 	}
-	return keys > 0 && kept >= keys
+	return t
 }
 
 // missing is how many keys that are kept must have lost their expiry.

@@ -201,6 +201,9 @@ var further = []struct {
 	{"valkey-9.1/nochecksum.rdb", 10236, 1, "/", 0},                                              // the same
 	{"redis-8.0/streams.rdb", 19275, 1, "\x00", 0},                                               // a stream becomes a string
 	{"redis-7.2/strings.rdb", 66559, 1, "\x14", 0},                                               // a string reads on into the next key
+	{"redis-7.0/random2.rdb", 6788, 8, "", 0},                                                    // a value lacks bytes and reaches over the next key, whose elements read as keys
+	{"redis-7.0/random2.rdb", 6590, 307, "", 0},                                                  // the same, far over it
+	{"redis-6.2/hashes.rdb", 22422, 1, "\x00", 0},                                                // a count becomes 0, and that the type of a string
 	{"valkey-9.1/functions.rdb", 4625, 1, "\x02", 0},                                             // a packed hash becomes a set, which swallows 121 keys
 }
 

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -118,33 +119,56 @@ func (g *gap) valueInside(f *record) bool {
 
 // Bytes that a damaged value has lost or got move its end into the next record, or before it.
 const (
-	movedBack  = 64 // bytes
+	movedBack  = 512 // bytes
+	movedNear  = 64  // and so few that there need not be much evidence
 	movedAhead = 32
 )
 
-// withNext puts a record into a reading that begins inside, or just behind, a damaged one with which it ends, and leads to the anchor: a value in which
-// bytes are missing seems to reach over the beginning of the one behind it.
+// withNext puts records into a reading that begin inside, or just behind, a damaged one and lead to another one or to the anchor, in the place of those between
+// that have less evidence: a value in which bytes are missing seems to reach over the beginning of the one behind it, and its elements may look like records.
 func (s *salvager) withNext(path []*record, g *gap) []*record {
-	n := len(path) - 1
-	if n < 0 || !g.found || path[n].what != isKey || !path[n].damaged || path[n].end >= g.anchor {
-		return path
-	}
-	f := path[n]
-	var best *record
-	for at := max(f.start+1, f.end-movedBack); at < min(g.anchor, f.end+movedAhead); at++ {
-		r := s.probe.probe(at)
-		switch {
-		case r == nil || r.end != g.anchor || r.what != isKey || r.damaged || r.nameless || r.score < tailMin:
-		case s.fieldsPossible() && r.likeField() && r.score < strongBits:
-		case best == nil || r.score > best.score:
-			best = r
+	for n := len(path) - 1; n >= 0; n-- {
+		f := path[n]
+		if f.what != isKey || !f.damaged || f.end >= g.anchor || f.code == rdb.CodeEmpty || !g.found && n == len(path)-1 || n+1 < len(path) && path[n+1].start == f.end {
+			continue
+		}
+		best, to := (*record)(nil), 0
+		for at := max(f.start+1, f.end-movedBack); at < min(g.anchor, f.end+movedAhead); at++ {
+			r := s.probe.probe(at)
+			if r == nil || r.what != isKey || r.damaged || r.nameless || r.score < tailMin ||
+				(s.fieldsPossible() || elementSize[f.typ] != nil) && r.likeField() && r.score < strongBits {
+				continue
+			}
+			if at < f.end-movedNear && r.score < headMin {
+				continue
+			}
+			if j := g.leadingTo(path, n+1, r); j > 0 && (best == nil || r.score > best.score) {
+				best, to = r, j
+			}
+		}
+		if best != nil {
+			cut := *f
+			cut.end = min(f.end, best.start)
+			path[n] = &cut
+			path = slices.Replace(path, n+1, to, best)
 		}
 	}
-	if best == nil {
-		return path
+	return path
+}
+
+// leadingTo returns the index in a reading, not before another one, of the record that begins where r ends, or its length if that is the anchor; 0 if none does, or if
+// what stands between has as much evidence.
+func (g *gap) leadingTo(path []*record, from int, r *record) (index int) {
+	sum := float32(0)
+	for i := from; i < len(path) && path[i].start < r.end; i++ {
+		sum += max(0, path[i].score)
+		from = i + 1
 	}
-	cut := *f
-	cut.end = min(f.end, best.start)
-	path[n] = &cut
-	return append(path, best)
+	switch {
+	case sum >= r.score:
+		return 0
+	case from < len(path) && path[from].start == r.end, from == len(path) && g.found && r.end == g.anchor:
+		return from
+	}
+	return 0
 }

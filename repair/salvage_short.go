@@ -111,7 +111,7 @@ func (s *salvager) cutShort() {
 		return
 	}
 	accounts := s.accounts()
-	all := allKept(accounts)
+	all := total(accounts).full()
 	for _, k := range s.shorts {
 		if all || accounts[s.segs[k.segment].db].full() {
 			s.cutDoubtful(k.cut, k.expires, DoubtEnd)

@@ -91,14 +91,20 @@ func (s *salvager) cutWeak() {
 		return
 	}
 	accounts := s.accounts()
+	all := total(accounts)
 	slices.SortStableFunc(s.weakKeys, func(a, b weakKey) int { return cmp.Compare(a.score, b.score) })
 	for _, k := range s.weakKeys {
 		a := accounts[s.segs[k.segment].db]
-		if a == nil || !a.hinted || a.uncertain || a.sure <= a.keys {
+		if a == nil || !a.hinted || a.uncertain {
+			a = all
+		}
+		if !a.hinted || a.sure <= a.keys {
 			continue
 		}
 		if s.cutDoubtful(k.cut, k.expires, DoubtBeginning) {
-			a.sure--
+			if a.sure--; a != all {
+				all.sure--
+			}
 		}
 	}
 }

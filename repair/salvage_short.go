@@ -12,10 +12,10 @@ import (
 //
 // But the file says how many keys a database has. If none is missing, there was no record in the gap.
 
-// shortMost is how many such keys are noted, shortLeast how many bytes a gap has at least: in a smaller one an opcode may be damaged.
 const (
-	shortMost  = 64
-	shortLeast = 10
+	shortMost  = 64      // such keys that are noted
+	shortTries = 1 << 10 // keys that are looked at for these
+	shortLeast = 10      // bytes of a gap: in a smaller one an opcode may be damaged
 )
 
 // suppose notes that the end of a record is supposed from what stands behind it, if that is so.
@@ -30,7 +30,7 @@ func (s *salvager) noteShort(start, end int64) {
 	if !f.supposed || f.end != start || len(s.shorts) >= shortMost || end-start < shortLeast || end-f.start > explainMost {
 		return
 	}
-	if s.probe.opcodesSpoiled(start, end) {
+	if s.tried++; s.tried > shortTries || s.probe.opcodesSpoiled(start, end) {
 		return
 	}
 	g := &gap{s: s}
@@ -47,11 +47,11 @@ func (p *prober) opcodesSpoiled(from, to int64) bool {
 	if n <= 0 || n > most {
 		return false
 	}
-	b := bytes.Clone(p.view.at(from, n+behind))
+	b := p.view.at(from, n+behind)
 	if len(b) < n {
 		return false
 	}
-	b = b[:min(len(b), n+behind)]
+	b = bytes.Clone(b[:min(len(b), n+behind)]) // its first byte will be changed
 	if operands(b) == n || b[0] >= opMeta && p.census.table[b[0]] == current || nearlyField(b) >= tailMin {
 		return true
 	}

@@ -29,6 +29,7 @@ type salvager struct {
 	tails      []tail
 	entered    record // the key entered last
 	shorts     []tail // keys whose values may go on in the gap behind them, the first ones
+	tried      int    // keys looked at for these
 	forms      []tail // keys of types that are not written any more, the first ones
 	weakKeys   []weakKey
 	weakEnd    int64 // of the last one

@@ -13,7 +13,7 @@ var kernels = cpu.X86().SSSE3
 // bytes lies in the same page as one of them, and has no influence. It needs SSSE3 and POPCNT.
 //
 //go:noescape
-func copyPlain(out, last, in *byte, n int, ascii uint64) (taken, made int)
+func copyPlain(out, last, in *byte, n int, ascii uint64, spread *[256][16]byte) (taken, made int)
 
 // validUTF8 reports whether the n bytes at in are UTF-8. It reads as copyPlain does, and needs SSSE3.
 //
@@ -56,7 +56,7 @@ func put(out []byte, o int, b []byte) ([]byte, int) {
 	out = room(out, o, len(b)+slack)
 	out[o] = '"'
 	o++
-	i, made := copyPlain(&out[o], &out[len(out)-margin], &b[0], len(b), ^uint64(0))
+	i, made := copyPlain(&out[o], &out[len(out)-margin], &b[0], len(b), ^uint64(0), &spread)
 	if o += made; i == len(b) {
 		out[o] = '"'
 		return out, o + 1
@@ -71,7 +71,7 @@ func putRest(out []byte, start, o int, b []byte, i int) ([]byte, int) {
 	}
 	for {
 		out = room(out, o, len(b)-i+maxStep+slack)
-		taken, made := copyPlain(&out[o], &out[len(out)-margin-maxStep], &b[i], len(b)-i, 0)
+		taken, made := copyPlain(&out[o], &out[len(out)-margin-maxStep], &b[i], len(b)-i, 0, &spread)
 		if i, o = i+taken, o+made; i == len(b) {
 			break
 		}

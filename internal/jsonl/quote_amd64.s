@@ -81,10 +81,10 @@ loaded:
 	MOVOU X1, (DI) \
 	MOVOU X0, 8(DI)(BX*1)
 
-// func copyPlain(out, last, in *byte, n int, ascii uint64) (taken, made int)
+// func copyPlain(out, last, in *byte, n int, ascii uint64, spread *[256][16]byte) (taken, made int)
 //
 //	DI  out    DX  the last DI to begin with    SI  input    CX  bytes left    X7  the ones that count of bytes which are not ASCII
-TEXT ·copyPlain(SB), NOSPLIT, $0-56
+TEXT ·copyPlain(SB), NOSPLIT, $0-64
 	MOVQ out+0(FP), DI
 	MOVQ last+8(FP), DX
 	MOVQ in+16(FP), SI
@@ -94,7 +94,7 @@ TEXT ·copyPlain(SB), NOSPLIT, $0-56
 	MOVOU quotes<>(SB), X4
 	MOVOU backslashes<>(SB), X5
 	MOVOU lastControl<>(SB), X6
-	LEAQ ·spread(SB), R8
+	MOVQ spread+40(FP), R8
 	SUBQ $16, CX
 	JCS tail
 
@@ -152,8 +152,8 @@ spreadTail:
 end:
 	SUBQ out+0(FP), DI
 	SUBQ in+16(FP), SI
-	MOVQ SI, taken+40(FP)
-	MOVQ DI, made+48(FP)
+	MOVQ SI, taken+48(FP)
+	MOVQ DI, made+56(FP)
 	RET
 
 // What is wrong with a byte and the one after it, a bit for each way: by the upper half of the first, its lower half, and the upper half of the second. Wrong is what all

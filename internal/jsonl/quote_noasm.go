@@ -5,6 +5,3 @@ package jsonl
 // put is AppendBytes for a slice of which o bytes are written: it returns the slice, which may have grown, and how many are then. So much
 // room is left that up to sixteen bytes can be written behind the string without asking.
 func put(out []byte, o int, b []byte) ([]byte, int) { return putGeneric(out, o, b) }
-
-// putBase64 is put of what is no UTF-8.
-func putBase64(out []byte, o int, b []byte) ([]byte, int) { return putBase64Generic(out, o, b) }

@@ -77,34 +77,46 @@ func nearMagic(b []byte) bool {
 	return len(b) >= headerSize && max(same("REDIS00"), same("VALKEY0")) >= 3
 }
 
-// writerOf finds the version of the format that the writer of the file uses, 0 if the fields do not tell.
+// writerOf finds the version of the format that the writer of the file uses, 0 if the fields do not tell. Only the beginning of b is looked
+// at, and there the first field that tells: values may hold whole files with fields of their own.
 func writerOf(b []byte) (version int) {
-	for _, name := range []string{"\x0avalkey-ver", "\x09redis-ver"} {
-		i := bytes.Index(b, []byte("\xfa"+name))
+	const beginning = 1 << 10
+	b = b[:min(len(b), beginning)]
+	for version == 0 {
+		i := bytes.IndexByte(b, opAux)
 		if i < 0 {
-			continue
+			break
 		}
-		b := b[i+1+len(name):]
-		if len(b) < 1 || b[0] > 20 || len(b) < 1+int(b[0]) {
-			continue
+		b = b[i+1:]
+		if v, ok := bytes.CutPrefix(b, []byte("\x0avalkey-ver")); ok {
+			version = writtenBy(v, true)
+		} else if v, ok := bytes.CutPrefix(b, []byte("\x09redis-ver")); ok {
+			version = writtenBy(v, false)
 		}
-		parts := strings.Split(string(b[1:1+int(b[0])]), ".")
-		if len(parts) < 3 {
-			continue
-		}
-		major, err1 := strconv.Atoi(parts[0])
-		minor, err2 := strconv.Atoi(parts[1])
-		if err1 != nil || err2 != nil || major > 200 {
-			continue // 255.255.255 is a build between releases
-		}
-		valkey := name[1] == 'v'
-		if !valkey && minor == 9 { // 7.9 is a candidate of 8.0
-			major, minor = major+1, 0
-		}
-		for _, w := range writers {
-			if w.valkey == valkey && (major > w.major || major == w.major && minor >= w.minor) {
-				return w.version
-			}
+	}
+	return version
+}
+
+// writtenBy returns the version of the format that a server uses whose own version is the string at b.
+func writtenBy(b []byte, valkey bool) (version int) {
+	if len(b) < 1 || b[0] > 20 || len(b) < 1+int(b[0]) {
+		return 0
+	}
+	parts := strings.Split(string(b[1:1+int(b[0])]), ".")
+	if len(parts) < 3 {
+		return 0
+	}
+	major, err1 := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(parts[1])
+	if err1 != nil || err2 != nil || major > 200 {
+		return 0 // 255.255.255 is a build between releases
+	}
+	if !valkey && minor == 9 { // 7.9 is a candidate of 8.0
+		major, minor = major+1, 0
+	}
+	for _, w := range writers {
+		if w.valkey == valkey && (major > w.major || major == w.major && minor >= w.minor) {
+			return w.version
 		}
 	}
 	return 0

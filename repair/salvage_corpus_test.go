@@ -205,6 +205,16 @@ var further = []struct {
 	{"redis-7.0/random2.rdb", 6590, 307, "", 0},                                                  // the same, far over it
 	{"redis-6.2/hashes.rdb", 22422, 1, "\x00", 0},                                                // a count becomes 0, and that the type of a string
 	{"valkey-9.1/functions.rdb", 4625, 1, "\x02", 0},                                             // a packed hash becomes a set, which swallows 121 keys
+	{"redis-7.4/random2.rdb", 20920, 0, "%", 0},                                                  // the last fields of a hash read as a key, and a type and a long name that has the next record in it
+	{"redis-8.6/random2.rdb", 19785, 1, "\v", 0},                                                 // a string takes the head of a hash, whose last field reads as a key
+	{"redis-8.6/random2.rdb", 19798, 1, "f", 0},                                                  // the same
+	{"redis-7.4/random2.rdb", 20965, 1, "k", 0},                                                  // the same of a damaged one
+	{"redis-7.4/lru.rdb", 107, 1, "\n", 0},                                                       // the second string of a file takes the idle time of the third key
+	{"redis-7.0/dbs.rdb", 835, 4, "", 0},                                                         // a string with an odd name takes two keys and the expiry of a third
+	{"redis-7.0/random2.rdb", 9352, 1, "7", 0},                                                   // a stream loses nodes, and reads what it has behind them from the next one
+	{"redis-8.6/streams.rdb", 11351, 1, "\x02", 0},                                               // a stream becomes a set
+	{"redis-7.0/streams.rdb", 21815, 1, "\x04", 0},                                               // or a hash, and what stands behind its nodes reads as a string
+	{"redis-8.6/lru.rdb", 0, 512, "", 512},                                                       // zeros end before the type of the first key that is left; all others have idle times
 }
 
 // unproved are damages beside which a key stands that has little evidence. That there are as many keys as the file says makes up for it.
@@ -269,6 +279,7 @@ func TestSalvageSwallowedSummed(t *testing.T) {
 		{"redis-8.6/strings.rdb", 7959, "\x0C"},
 		{"redis-8.0/strings.rdb", 52717, "#"},
 		{"redis-8.0/hashes.rdb", 29088, "\x05"},
+		{"redis-7.2/lru.rdb", 387, "\x02"}, // of a key with an idle time
 	} {
 		d := newDamaged(get("rdb/"+c.base), fmt.Sprint("at ", c.at))
 		d.splice(c.at, c.at+len(c.put), []byte(c.put))

@@ -201,6 +201,7 @@ func TestSalvageUndamaged(t *testing.T) {
 		874, // a value that is one byte over and over, that of RESIZEDB
 		63,  // the first key of a database without counts has no name
 		106, // the same, its value is packed
+		542, // no fields, and a value near the beginning is a file with some
 		317, // a type that is not written any more, in a file without a checksum
 	}
 	for seed := range files {

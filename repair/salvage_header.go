@@ -77,22 +77,33 @@ func nearMagic(b []byte) bool {
 	return len(b) >= headerSize && max(same("REDIS00"), same("VALKEY0")) >= 3
 }
 
-// writerOf finds the version of the format that the writer of the file uses, 0 if the fields do not tell. Only the beginning of b is looked
-// at, and there the first field that tells: values may hold whole files with fields of their own.
+// writerOf finds the version of the format that the writer of the file uses, 0 if the fields do not tell. These follow the header, or a damaged one within a few bytes of it: values
+// may hold whole files with fields of their own.
 func writerOf(b []byte) (version int) {
-	const beginning = 1 << 10
-	b = b[:min(len(b), beginning)]
-	for version == 0 {
-		i := bytes.IndexByte(b, opAux)
-		if i < 0 {
-			break
-		}
-		b = b[i+1:]
+	const moved = 64
+	if _, _, ok := headerOf(b); ok {
+		return writerAt(b[headerSize:])
+	}
+	for i := 0; i < min(len(b), moved) && version == 0; i++ {
+		version = writerAt(b[i:])
+	}
+	return version
+}
+
+// writerAt is writerOf for the fields that begin b.
+func writerAt(b []byte) (version int) {
+	for version == 0 && len(b) > 1 && b[0] == opAux {
+		b = b[1:]
 		if v, ok := bytes.CutPrefix(b, []byte("\x0avalkey-ver")); ok {
 			version = writtenBy(v, true)
 		} else if v, ok := bytes.CutPrefix(b, []byte("\x09redis-ver")); ok {
 			version = writtenBy(v, false)
 		}
+		n := twoSizes(b, stringSize)
+		if n == 0 || n > len(b) {
+			break
+		}
+		b = b[n:]
 	}
 	return version
 }
@@ -177,4 +188,21 @@ func (s *salvager) newerThan(f rdb.Family, version int) int {
 		}
 	}
 	return version
+}
+
+// idleFirst reports whether nearly all of the first keys have idle times, or access counters, as servers with some settings write them for all: what the walk would know of no
+// key before some came.
+func (s *salvager) idleFirst() (idle, freqs bool) {
+	const most = 64
+	x := newRecordReader(s.opt)
+	defer x.r.Close()
+	x.r.Resume(io.NewSectionReader(s.src, headerSize, max(0, s.size-headerSize)), s.probe.position(headerSize))
+	var r record
+	c := census{}
+	for x.head(&r) && r.start < viewSize && r.what != isEnd && c.keys < most {
+		if r.what == isKey {
+			c.countKey(r.typ, false, r.expires, x.entry.Idle >= 0, x.entry.Freq >= 0)
+		}
+	}
+	return c.usually(c.idle), c.usually(c.freqs)
 }

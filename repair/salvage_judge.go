@@ -337,7 +337,7 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	if f.modified {
 		idle, freqs = 0, 0 // it has what it can have
 	}
-	if expires > mostly || idle > mostly || freqs > mostly {
+	if expires > mostly || idle > mostly || freqs > mostly || s.bare(f) {
 		return true
 	}
 	always, never := c.expiryOf(s.keyOf(f))

@@ -26,10 +26,16 @@ func (s *salvager) takeBack(f *record) {
 	if last.end == f.start && last.nameless && s.behindNameless(f) || s.census.idle+s.census.freqs == 0 && !s.census.expiring() {
 		return
 	}
-	if last.typ != rdb.TypeString || last.what != isKey || last.end != f.start || last.damaged || f.expires {
+	if last.typ != rdb.TypeString || last.what != isKey || last.end != f.start || f.expires {
 		return
 	}
 	k := s.swallowed(f)
+	if last.damaged {
+		if k >= expiryLeast { // whatever else it took
+			s.giveBack(f, last, k)
+		}
+		return
+	}
 	if k == 0 && s.zeroOfExpiry(last, f) {
 		last.damaged, last.doubt = true, DoubtEnd
 		f.damaged, f.doubt = true, DoubtExpiry
@@ -47,6 +53,9 @@ func (s *salvager) takeBack(f *record) {
 	}
 }
 
+// expiryLeast is how many bytes an expiry takes.
+const expiryLeast = 9
+
 // giveBack gives a key the k bytes before it that the string has with which last ends, and takes out that one.
 func (s *salvager) giveBack(f, last *record, k int64) bool {
 	const head = 4 // bytes at least
@@ -54,7 +63,7 @@ func (s *salvager) giveBack(f, last *record, k int64) bool {
 		return false
 	}
 	f.start -= k
-	f.modified, f.expires = true, k >= 9
+	f.modified, f.expires = true, k >= expiryLeast
 	f.extra, f.lone = 0, 0
 	last.end = f.start
 	last.damaged, last.doubt = true, DoubtEnd
@@ -124,9 +133,9 @@ func (s *salvager) swallowed(f *record) int64 {
 	switch {
 	case f.modified:
 		return 0
-	case c.others(c.freqs) && b[most-2] == opFreq:
+	case (c.freqFirst || c.others(c.freqs)) && b[most-2] == opFreq:
 		return 2
-	case c.others(c.idle):
+	case c.idleFirst || c.others(c.idle):
 		for _, k := range []int{2, 3, 6} {
 			if _, n, enc, shortest := lengthForm(b[most-k+1:]); b[most-k] == opIdle && n == k-1 && !enc && shortest {
 				return int64(k)
@@ -137,12 +146,20 @@ func (s *salvager) swallowed(f *record) int64 {
 }
 
 // often reports whether nearly all keys have what so many have.
-func (c *census) often(n uint32) bool { return c.keys >= 16 && float64(n) > mostly*float64(c.keys) }
+func (c *census) often(n uint32) bool {
+	return c.keys >= oftenKeys && float64(n) > mostly*float64(c.keys)
+}
+
+// oftenKeys is how many keys there must be for that.
+const oftenKeys = 16
+
+// usually reports whether nearly all of some first keys have what so many have; of few it must be all.
+func (c *census) usually(n uint32) bool { return c.often(n) || c.keys >= oddLeast && n == c.keys }
 
 // mayIdle reports whether keys have idle times or counters. Servers write them for all keys or for none; few of many were read by luck.
 func (c *census) mayIdle() bool {
 	n := uint64(c.idle) + uint64(c.freqs)
-	return n > 0 && (c.keys < 16 || 4*n > uint64(c.keys))
+	return n > 0 && (c.keys < oftenKeys || 4*n > uint64(c.keys))
 }
 
 // others reports whether all keys before the one that was counted last have what so many have.
@@ -154,7 +171,9 @@ func (s *salvager) bare(f *record) bool {
 }
 
 // idling reports whether nearly all keys have an idle time, or a counter.
-func (c *census) idling() bool { return c.often(c.freqs) || c.often(c.idle) }
+func (c *census) idling() bool {
+	return c.often(c.freqs) || c.often(c.idle) || c.keys < oftenKeys && (c.idleFirst || c.freqFirst)
+}
 
 // tailOfTime reports whether the text of the string before a key ends with what is rather the end of that key's expiry: other bytes took the place of its
 // beginning.

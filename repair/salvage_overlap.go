@@ -129,6 +129,19 @@ const (
 func (s *salvager) withNext(path []*record, g *gap) []*record {
 	for n := len(path) - 1; n >= 0; n-- {
 		f := path[n]
+		if r := s.endingBetter(f); r != nil {
+			path[n] = r
+			continue
+		}
+		if r, to := s.collectionAround(path, n); r != nil {
+			if r.start < f.end {
+				cut := *f
+				cut.end, cut.damaged = r.start, true
+				path[n] = &cut
+			}
+			path = slices.Replace(path, n+1, to, r)
+			continue
+		}
 		if f.what != isKey || !f.damaged || f.end >= g.anchor || f.code == rdb.CodeEmpty || !g.found && n == len(path)-1 || n+1 < len(path) && path[n+1].start == f.end {
 			continue
 		}
@@ -154,6 +167,53 @@ func (s *salvager) withNext(path []*record, g *gap) []*record {
 		}
 	}
 	return path
+}
+
+// endingBetter returns the record that begins inside a damaged one which has more against it than for it, and that ends where that does: its name is what is left
+// of the other's, which began before it by luck. nil if there is none.
+//
+//	| type, name ---------------------- | value, damaged as one of that type |
+//	                | type, name ------ | value ---------------------------- |
+func (s *salvager) endingBetter(f *record) (better *record) {
+	if f.what != isKey || !f.damaged || f.score >= 0 {
+		return nil
+	}
+	for at := f.start + 1; at < min(f.end, f.start+movedBack); at++ {
+		r := s.probe.probe(at)
+		if r != nil && r.end == f.end && r.what == isKey && !r.damaged && !r.nameless && r.score > 0 && r.score-f.score >= headMin && (better == nil || r.score > better.score) {
+			better = r
+		}
+	}
+	return better
+}
+
+// collectionAround returns the collection that begins in the gap behind a record of a reading, or inside that one if there is little evidence for it, and ends where the row
+// behind the gap has led a few strings on: these are its last elements, and to is the index of what follows. nil if there is none.
+//
+//	| the record, too long -- | gap | string | the next one ...
+//	        | type, name | elements .......  |
+func (s *salvager) collectionAround(path []*record, n int) (r *record, to int) {
+	f := path[n]
+	if n+2 >= len(path) || path[n+1].start == f.end || f.damaged {
+		return nil, 0
+	}
+	from := f.end
+	if f.what == isKey && !f.verified && f.score < headMin {
+		from = max(f.start+leastRecord, f.end-overlapMost)
+	}
+	until := min(path[n+1].start, f.end+overlapMost)
+	for to = n + 1; to+1 < len(path) && path[to].likeField() && path[to].score < headMin && path[to+1].start == path[to].end; to++ {
+		for at := from; at < until; at++ {
+			r := s.probe.probe(at)
+			if r == nil || r.end != path[to].end || r.what != isKey || r.damaged || r.nameless || r.score <= 0 {
+				continue
+			}
+			if elementSize[r.typ] != nil || r.typ == rdb.TypeHashTTL {
+				return r, to + 1
+			}
+		}
+	}
+	return nil, 0
 }
 
 // leadingTo returns the index in a reading, not before another one, of the record that begins where r ends, or its length if that is the anchor; 0 if none does, or if

@@ -39,7 +39,7 @@ func (k *readRecord) look(e *rdb.Entry, p *rdb.Piece) {
 // calm reports whether a key with a sound value gives no cause for doubt by itself. b is the piece that it stands in, i and typ are where it and its
 // type begin there.
 func calm(e *rdb.Entry, b []byte, i, typ int) bool {
-	if i < beforeType || hasControl(e.Key) || e.Type == rdb.TypeModule2 {
+	if i < beforeType || hasControl(e.Key) || e.Type == rdb.TypeModule2 || streamNodes(e.Type, b[e.ValueOffset-e.Offset+int64(i):]) {
 		return false
 	}
 	if n := expirySize(e, b[i:]); typ != i+n && typ != i+n+idleSize(b[i+n:]) {

@@ -1,13 +1,18 @@
 package repair
 
-import "github.com/kvfsck/kvfsck/rdb"
+import (
+	"encoding/binary"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
 
 var streamTypes = [256]bool{rdb.TypeStream2: true, rdb.TypeStream3: true, rdb.TypeStream4: true, rdb.TypeStream5: true}
 
-// The groups of a stream do not tell where they end: ids, times and counts are any bytes. But some of what stands in them no server writes.
+// A stream does not tell where it ends: its length, ids, times and counts are any bytes, and one that has lost nodes reads them from the next ones. But some of it no
+// server writes.
 
-// oddStream reports whether a stream that lies in memory has a group with a count of entries read that is negative and not -1, which servers
-// read and none of their commands can set.
+// oddStream reports whether a stream that lies in memory has another length than entries, or a group with a count of entries read that is negative and not -1:
+// servers read that, and none of their commands can set it.
 func (s *salvager) oddStream(f *record) bool {
 	if f.what != isKey || !streamTypes[f.typ] {
 		return false
@@ -18,13 +23,63 @@ func (s *salvager) oddStream(f *record) bool {
 	if !s.probe.x.head(&g) || g.what != isKey {
 		return false
 	}
+	entries := uint64(0)
 	for el, err := range s.probe.x.entry.Elements() {
 		if err != nil {
 			return false
+		}
+		switch {
+		case el.Kind == rdb.ElementStreamEntry:
+			entries++
+		case el.Kind == rdb.ElementStreamMeta && el.Meta.Length != entries:
+			return true
 		}
 		if el.Kind == rdb.ElementGroup && el.HasCount && el.Count != rdb.EntriesReadUnknown && int64(el.Count) < 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// holdsStream reports whether the value of a key is streamNodes.
+func (s *salvager) holdsStream(f *record) bool {
+	if f.what != isKey || f.typ != rdb.TypeList && f.typ != rdb.TypeSet && f.typ != rdb.TypeHash || s.keyOf(f) == nil {
+		return false
+	}
+	return streamNodes(f.typ, s.probe.view.at(s.probe.x.entry.ValueOffset, 64))
+}
+
+// streamNodes reports whether a value of strings, which b begins with, begins as a stream does: servers write a node as two strings, its id of 16 bytes and a listpack. Then the type
+// is wrong, and what follows the nodes was not read.
+func streamNodes(t rdb.Type, b []byte) bool {
+	const id, least = 16, 7 // bytes, of an empty listpack
+	if t != rdb.TypeList && t != rdb.TypeSet && t != rdb.TypeHash {
+		return false
+	}
+	_, n, enc, _ := lengthForm(b)
+	if n == 0 || enc || len(b) < n+1+id+1 || b[n] != id {
+		return false
+	}
+	b = b[n+1+id:]
+	size, n, enc, _ := lengthForm(b)
+	switch {
+	case n == 0:
+		return false
+	case enc && size == 3: // LZF
+		_, k, _, _ := lengthForm(b[1:])
+		if k == 0 {
+			return false
+		}
+		whole, m, _, _ := lengthForm(b[1+k:])
+		size, b = whole, b[min(len(b), 1+k+m):]
+		if m == 0 || len(b) < 5 || b[0] < 3 || b[0] >= 32 { // at least four bytes as they are
+			return false
+		}
+		b = b[1:]
+	case enc:
+		return false
+	default:
+		b = b[n:]
+	}
+	return size >= least && len(b) >= 4 && uint64(binary.LittleEndian.Uint32(b)) == size
 }

@@ -16,6 +16,7 @@ import (
 // is wrong.
 
 const (
+	modifiedMin  = 20       // evidence for the first of them, if something is said of it before its type: that is no part of a text
 	swallowMost  = 16 << 10 // bytes of a record that are looked through: as many as a length of two bytes says
 	headCost     = 256      // bytes that a head counts for
 	swallowSpend = 16 << 20 // and of all that is tried there, beside the size of the file
@@ -101,7 +102,7 @@ func (w *swallower) holds(f *record, n int) bool {
 		}
 		c := w.count[r.end]
 		c.n, c.telling = c.n+1, c.telling || !r.likeField()
-		if w.count[r.start] = c; c.n == n+1 && c.telling && r.score >= need {
+		if w.count[r.start] = c; c.n == n+1 && c.telling && (r.score >= need || r.modified && r.score >= min(need, modifiedMin)) {
 			w.first, ok = *r, true
 		}
 	})

@@ -113,6 +113,7 @@ func (s *salvager) run() error {
 	s.probe.headless = !magicAt(s.probe.view.at(0, headerSize))
 	s.census = newCensus(standings(s.out.Family, s.out.Version))
 	s.probe.census, s.probe.family, s.probe.version = s.census, s.out.Family, s.out.Version
+	s.census.idleFirst, s.census.freqFirst = s.idleFirst()
 	s.segs = []segment{{}}
 	s.x = &recordReader{family: s.out.Family}
 	from := s.pos
@@ -324,8 +325,14 @@ func (s *salvager) learnFrom(at int64) {
 	defer x.r.Close()
 	x.r.Resume(io.NewSectionReader(s.src, at, s.probe.end-at), s.probe.position(at))
 	var f record
+	var c census
+	defer func() {
+		s.census.idleFirst = s.census.idleFirst || c.usually(c.idle)
+		s.census.freqFirst = s.census.freqFirst || c.usually(c.freqs)
+	}()
 	for n := 0; n < 4*learnFirst && x.head(&f) && f.what != isEnd; n++ {
 		if f.what == isKey {
+			c.countKey(f.typ, false, f.expires, x.entry.Idle >= 0, x.entry.Freq >= 0)
 			s.census.learnKey(x.key)
 			s.census.learnShape(x.key, f.expires)
 			s.census.willExpire = s.census.willExpire || f.expires

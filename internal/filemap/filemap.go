@@ -83,12 +83,15 @@ func (m *Map) From(offset int64) *io.SectionReader {
 // come back with the next access to the rest of it, and stay.
 const hugePage = 2 << 20
 
-// Release gives back what is before the offset, which is not to be touched again: that would map it anew, and nothing would release it.
+// releaseStep is how many bytes are given back at once: each time the other processors are interrupted.
+const releaseStep = 2 * hugePage
+
+// Release gives back what is before the offset, if it is enough to be worth it. It is not to be touched again: that would map it anew, and nothing would release it.
 func (m *Map) Release(offset int64) {
 	skip := len(m.pages) - len(m.data)
 	end := int(offset) + skip
 	end -= int((m.offset + offset) % hugePage)
-	if end > m.released {
+	if end-m.released >= releaseStep {
 		release(m.pages[m.released:end])
 		m.released = end
 	}

@@ -127,10 +127,8 @@ func (s *salvager) endsForeign(f *record) bool {
 	if at < 0 {
 		return false
 	}
-	if s.probe.headless { // it may be the file's own
-		if end, whole := s.probe.dumpAt(at); !whole || end != f.end {
-			return false
-		}
+	if end, whole := s.probe.dumpAt(at); !whole || end != f.end { // it may be the file's own header, or the value is a compressed one
+		return false
 	}
 	s.settle(0)
 	s.dropSegments(s.behind)

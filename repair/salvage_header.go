@@ -17,9 +17,11 @@ func (s *salvager) readHeader() {
 	written := writerOf(b)
 	out := &s.out
 	switch {
-	case ok && (version < firstHinted && written > 0 || written > version && written < rdb.MinValkeyVersion && version < rdb.MinValkeyVersion):
+	case ok && family == rdb.Redis && (version < firstHinted && written > 0 || written > version && (written < rdb.MinValkeyVersion || version < forReplicas)):
 		out.HeaderDamaged = true // a version without such fields, or older than its writer writes
 		family, version = familyOf(written), written
+	case ok && family == rdb.Redis && written >= rdb.MinValkeyVersion && s.firstTypes(rdb.Valkey, written)[rdb.TypeHash2] >= agreeing:
+		out.HeaderDamaged, family, version = true, rdb.Valkey, written // others cannot read such hashes
 	case ok:
 	case written > 0:
 		out.HeaderDamaged, family, version = true, familyOf(written), written
@@ -36,6 +38,9 @@ func (s *salvager) readHeader() {
 		s.mark(0, headerSize, RegionHeader)
 	}
 }
+
+// forReplicas is the version of the files that servers of Valkey write for others which cannot read theirs.
+const forReplicas = 11
 
 func familyOf(version int) rdb.Family {
 	if version >= rdb.MinValkeyVersion {
@@ -156,26 +161,37 @@ func (s *salvager) settleVersion() {
 	s.out.Version = version
 }
 
+// agreeing is how many records of a kind there must be so that none of them is damage.
+const agreeing = 3
+
+// firstTypes counts the first keys by their types, as far as they can be read as those of a version.
+func (s *salvager) firstTypes(f rdb.Family, version int) (keys [256]int) {
+	const records = 4096
+	x := newRecordReader(s.opt)
+	defer x.r.Close()
+	x.r.Resume(io.NewSectionReader(s.src, headerSize, max(0, s.size-headerSize)), rdb.Position{Offset: headerSize, Family: f, Version: version})
+	var r record
+	for n := 0; n < records && x.head(&r) && r.start < viewSize && r.what != isEnd; n++ {
+		if r.what == isKey {
+			keys[r.typ]++
+		}
+	}
+	return keys
+}
+
 // newerThan returns the version that the first records of the file must be of, if the one believed has no such records and several
 // agree; else the version believed.
 func (s *salvager) newerThan(f rdb.Family, version int) int {
-	const records, agree = 4096, 3
 	if f == rdb.Valkey {
 		return version
 	}
-	x := newRecordReader(s.opt)
-	defer x.r.Close()
-	x.r.Resume(io.NewSectionReader(s.src, headerSize, max(0, s.size-headerSize)), rdb.Position{Offset: headerSize, Version: rdb.MaxRedisVersion})
-	var r record
 	first := map[int]int{}
-	for n := 0; n < records && x.head(&r) && r.start < viewSize && r.what != isEnd; n++ {
-		if r.what == isKey {
-			first[typeVersions[r.typ].first]++
-		}
+	for t, n := range s.firstTypes(rdb.Redis, rdb.MaxRedisVersion) {
+		first[typeVersions[rdb.Type(t)].first] += n
 	}
 	needed := version
 	for v, n := range first {
-		if n >= agree {
+		if n >= agreeing {
 			needed = max(needed, v)
 		}
 	}

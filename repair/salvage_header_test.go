@@ -30,3 +30,29 @@ func TestSalvageVersionOfWriter(t *testing.T) {
 		assert.Equal(t, int(c.target), s.Version)
 	}
 }
+
+// TestSalvageVersionEdited: another version in the header is damage where the writer, and what it wrote, say so.
+func TestSalvageVersionEdited(t *testing.T) {
+	o := generated(t, rdb.Version80, 200, 4)
+	for _, header := range []string{"REDIS0009", "REDIS0011", "REDIS0000"} {
+		d := newDamaged(o, header)
+		d.splice(0, headerSize, []byte(header))
+		sc, s := rate(t, d)
+		assert.Equal(t, 80, s.Version)
+		assert.True(t, s.HeaderDamaged)
+		assert.Empty(t, sc.bad)
+		assert.Empty(t, sc.lost)
+	}
+}
+
+// TestSalvageHeaderInsideGap: a header inside a damaged value, which is compressed, does not make what follows a file of its own.
+func TestSalvageHeaderInsideGap(t *testing.T) {
+	o := generated(t, rdb.Version13, 1000, 3)
+	d := newDamaged(o, "two dumps")
+	d.splice(len(d.bytes), len(d.bytes), foreign)
+	const at = 1261330 // in a string that holds a header 756 bytes on
+	d.splice(at, at+3, []byte{0x82, 0x9E, 0x3C})
+	sc, _ := rate(t, d)
+	assert.Empty(t, sc.bad)
+	assert.Empty(t, sc.lost)
+}

@@ -214,6 +214,9 @@ var further = []struct {
 	{"redis-7.0/random2.rdb", 9352, 1, "7", 0},                                                   // a stream loses nodes, and reads what it has behind them from the next one
 	{"redis-8.6/streams.rdb", 11351, 1, "\x02", 0},                                               // a stream becomes a set
 	{"redis-7.0/streams.rdb", 21815, 1, "\x04", 0},                                               // or a hash, and what stands behind its nodes reads as a string
+	{"redis-7.0/dbs.rdb", 361, 1, "\t", 0},                                                       // the last string of a database takes all that stands before the first key of the next one
+	{"redis-8.0/streams.rdb", 19541, 1, "\x00", 0},                                               // a stream becomes a string, of as many bytes as it has nodes
+	{"redis-6.2/random2.rdb", 6446, 1, "\x13", 0},                                                // a compressed string becomes a plain one
 	{"redis-8.6/lru.rdb", 0, 512, "", 512},                                                       // zeros end before the type of the first key that is left; all others have idle times
 }
 

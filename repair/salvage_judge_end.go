@@ -27,7 +27,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return len(b) == 0 || b[0] >= opMeta || s.probe.headBehind(f.end) == 0 && !g.tooSmall(f.end)
 	case f.verified:
 		return true
-	case s.oddStream(f) || s.holdsStream(f):
+	case s.oddStream(f) || s.holdsStream(f) || s.isStream(f) || g.compressed(f):
 		return false
 	case f.end >= s.probe.end && s.endMarkInside(f):
 		return false

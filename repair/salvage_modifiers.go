@@ -19,7 +19,7 @@ func (s *salvager) takeBack(f *record) {
 	if n == 0 || f.damaged {
 		return
 	}
-	if last := s.stringBefore(f); last != nil && s.takeBackSlot(f, last) {
+	if last := s.stringBefore(f); last != nil && s.takeBackSlot(f, last) || s.takeBackDB(f) {
 		return
 	}
 	last := &s.recent[n-1]
@@ -90,6 +90,77 @@ func (s *salvager) takeBackSelect(f *record) {
 	last.end = at
 	last.damaged, last.doubt = true, DoubtEnd
 	s.recent = append(s.recent, record{start: at, end: f.start, what: isSelect, numbers: [3]uint64{uint64(b[1])}})
+}
+
+// takeBackDB gives a database back what selects it and tells its counts, if the string before a key ends with that and is the last key of the database before: there are as many
+// as were told.
+func (s *salvager) takeBackDB(f *record) bool {
+	const longest, head = beforeType, 4 // bytes of it, and at least of the record that took it
+	n := len(s.recent)
+	if n == 0 || f.damaged || s.out.Version < firstHinted || s.out.Gaps > 0 {
+		return false
+	}
+	last := &s.recent[n-1]
+	if last.what != isKey || last.typ != rdb.TypeString || last.end != f.start || f.start-last.start <= head {
+		return false
+	}
+	from := max(last.start+head, f.start-longest)
+	b := s.probe.view.at(from, int(f.start-from))
+	if int64(len(b)) < f.start-from {
+		return false
+	}
+	b = b[:f.start-from]
+	for i := range b {
+		db, counts, ok := selects(b[i:])
+		if !ok || db <= s.lastDB() || counts[0] < counts[1] || counts[0] == 0 || !s.fullDB() {
+			continue
+		}
+		at := from + int64(i)
+		last.end = at
+		last.damaged, last.doubt = true, DoubtEnd
+		s.recent = append(s.recent,
+			record{start: at, end: at + 2, what: isSelect, numbers: [3]uint64{db}},
+			record{start: at + 2, end: f.start, what: isResize, numbers: [3]uint64{counts[0], counts[1]}})
+		return true
+	}
+	return false
+}
+
+// selects reads b as a SELECTDB of a small number and a RESIZEDB, with nothing behind them.
+func selects(b []byte) (db uint64, counts [2]uint64, ok bool) {
+	if len(b) < 5 || b[0] != opSelectDB || b[1] >= 1<<6 || b[2] != opResizeDB {
+		return 0, counts, false
+	}
+	db, b = uint64(b[1]), b[3:]
+	for i := range counts {
+		v, n, enc, shortest := lengthForm(b)
+		if n == 0 || enc || !shortest {
+			return 0, counts, false
+		}
+		counts[i], b = v, b[n:]
+	}
+	return db, counts, len(b) == 0
+}
+
+// fullDB reports whether the database that was selected last has just as many keys as the file says, all of which were read.
+func (s *salvager) fullDB() bool {
+	keys, hint, hinted := uint64(0), uint64(0), false
+	for i := len(s.recent) - 1; i >= 0; i-- {
+		switch f := &s.recent[i]; f.what {
+		case isKey:
+			keys++
+		case isResize:
+			hint, hinted = f.numbers[0], true
+		case isSelect:
+			return hinted && keys == hint
+		}
+	}
+	g := s.seg()
+	if !hinted {
+		hint, hinted = g.hint[0], g.hinted
+		keys += uint64(g.keys + g.lost)
+	}
+	return hinted && keys == hint
 }
 
 // behindNameless judges a key behind an empty one, which is rather made of zeros with which the key's expiry ends. It reports whether there is more to say.

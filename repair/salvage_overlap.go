@@ -117,6 +117,27 @@ func (g *gap) valueInside(f *record) bool {
 	return false
 }
 
+// compressed reports whether a string is rather a compressed one, the first byte of which reads as a length: as such it goes on to where the next row begins.
+func (g *gap) compressed(f *record) bool {
+	n := g.next - f.start
+	if g.next <= f.end || f.what != isKey || f.typ != rdb.TypeString || n > explainMost {
+		return false
+	}
+	p := &g.s.probe
+	b := p.view.at(f.start, int(n))
+	if int64(len(b)) < n {
+		return false
+	}
+	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
+	v := p.plainString(f, p.gapBytes)
+	if v == nil {
+		return false
+	}
+	p.trial = append(append(p.trial[:0], byte(rdb.TypeString), 1, 'k', 0xC3), p.gapBytes[int(f.end-f.start)-len(v):]...)
+	_, ok := p.fits(p.trial)
+	return ok
+}
+
 // Bytes that a damaged value has lost or got move its end into the next record, or before it.
 const (
 	movedBack  = 512 // bytes

@@ -1,6 +1,8 @@
 package repair
 
 import (
+	"bytes"
+
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -48,7 +50,8 @@ func calm(e *rdb.Entry, b []byte, i, typ int) bool {
 	if e.ExpireAt != rdb.NoExpire && textTime(e.ExpireAt) || b[typ+1] == 0xC2 && intIsText(b[typ+2:]) {
 		return false
 	}
-	return !endsOfTime(b[i-3:i]) && swallowedTime(b[i-beforeType:i]) == 0
+	before := b[i-beforeType : i]
+	return !endsOfTime(before[beforeType-3:]) && swallowedTime(before) == 0 && bytes.IndexByte(before, opSelectDB) < 0
 }
 
 // expirySize returns how many bytes the expiry takes that b begins with, if it is one in milliseconds, else 0.

@@ -49,6 +49,13 @@ func (s *salvager) holdsStream(f *record) bool {
 	return streamNodes(f.typ, s.probe.view.at(s.probe.x.entry.ValueOffset, 64))
 }
 
+// isStream reports whether what seems to be a string before a gap is rather the beginning of a stream, the number of its nodes read as a length.
+func (s *salvager) isStream(f *record) bool {
+	const most = 18 // bytes: the id of the first node, which is a string itself, and the head of another one
+	return f.what == isKey && f.typ == rdb.TypeString && s.keyOf(f) != nil && f.end-s.probe.x.entry.ValueOffset < most &&
+		streamNodes(rdb.TypeSet, s.probe.view.at(s.probe.x.entry.ValueOffset, 64))
+}
+
 // streamNodes reports whether a value of strings, which b begins with, begins as a stream does: servers write a node as two strings, its id of 16 bytes and a listpack. Then the type
 // is wrong, and what follows the nodes was not read.
 func streamNodes(t rdb.Type, b []byte) bool {

@@ -217,6 +217,14 @@ var further = []struct {
 	{"redis-7.0/dbs.rdb", 361, 1, "\t", 0},                                                       // the last string of a database takes all that stands before the first key of the next one
 	{"redis-8.0/streams.rdb", 19541, 1, "\x00", 0},                                               // a stream becomes a string, of as many bytes as it has nodes
 	{"redis-6.2/random2.rdb", 6446, 1, "\x13", 0},                                                // a compressed string becomes a plain one
+	{"redis-7.2/random1.rdb", 30550, 1, "\x00", 0},                                               // an integer becomes an empty string
+	{"valkey-9.1/random1.rdb", 32768, 512, "", 512},                                              // the last strings of a damaged hash, one of them empty
+	{"valkey-9.1/random1.rdb", 31335, 1, "\x13", 0},                                              // the same where its type is wrong
+	{"valkey-9.1/hfe.rdb", 823, 1, "\x00", 0},                                                    // a hash whose fields expire becomes a string, and some of these another
+	{"redis-7.0/strings.rdb", 53897, 0, "\x8e\xa1\x1b\x0c\xd3\x42\x99\x7f", 0},                   // bytes are put into a string of any bytes
+	{"redis-2.8/zsets.rdb", 2217, 1, "}", 0},                                                     // the count of a sorted set of old servers shrinks
+	{"redis-7.4/random2.rdb", 34559, 1, "&", 0},                                                  // the count of a hash gets a byte shorter
+	{"redis-7.0/random1.rdb", 2120, 1, "\x03", 0},                                                // the last strings of a set
 	{"redis-8.6/lru.rdb", 0, 512, "", 512},                                                       // zeros end before the type of the first key that is left; all others have idle times
 }
 

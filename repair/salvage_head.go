@@ -198,8 +198,9 @@ func (p *prober) keyText(b []byte) float64 {
 	return p.census.keyBits(key, b)
 }
 
-// otherType reports whether a record begins at an offset of which only the type is wrong: with another type it ends where a sound one begins.
-func (p *prober) otherType(at int64) bool {
+// otherType reports whether a record begins at an offset of which only the type is wrong: with another type it ends where a sound one begins, not behind the one that is known to
+// be next; 0: none is.
+func (p *prober) otherType(at, next int64) bool {
 	b := p.view.at(at, probeAhead)
 	if int64(len(b)) > p.end-at {
 		b = b[:max(0, p.end-at)]
@@ -219,7 +220,7 @@ func (p *prober) otherType(at int64) bool {
 			continue
 		}
 		end := f.end
-		if p.soundHead(end, p.view.at(end, 1<<10)) >= tailMin {
+		if (next == 0 || end <= next) && p.soundHead(end, p.view.at(end, 1<<10)) >= tailMin {
 			return true
 		}
 		b = p.view.at(at, probeAhead)[:len(b)]
@@ -246,7 +247,7 @@ func (p *prober) firstByteWrong(at int64) bool {
 			return true
 		}
 	}
-	return len(b) > 4 && p.keyText(b[1:]) >= tailMin && p.otherType(at)
+	return len(b) > 4 && p.keyText(b[1:]) >= tailMin && p.otherType(at, 0)
 }
 
 // brokenSlot returns where a record may stand behind the announcement of a slot of which the first byte is wrong, 0 if that cannot be one.

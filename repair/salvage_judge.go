@@ -59,13 +59,16 @@ func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
 		for n < len(path) && path[n].start == path[n-1].end {
 			n++
 		}
-		g.gapStart = g.w
+		g.gapStart, g.damaged = g.w, -1
 		if k := len(kept); k > 0 {
 			if h := s.withExpiry(path[0], kept[k-1]); h != nil {
 				last := *kept[k-1]
 				last.end, kept[k-1], path[0] = min(last.end, h.start), &last, h
 			}
 			g.gapStart = kept[k-1].end
+			if kept[k-1].damaged {
+				g.damaged = kept[k-1].start
+			}
 		}
 		if g.next = 0; n < len(path) {
 			g.next = path[n].start
@@ -131,6 +134,9 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 			s.doubt(f, DoubtBeginning)
 		}
 		return nil
+	}
+	for i := g.collectionInRow(row); i < len(row); row = row[:len(row)-1] {
+		s.doubt(row[len(row)-1], DoubtEnd)
 	}
 	for n := len(row); n > 0; n-- {
 		f := row[n-1]
@@ -213,7 +219,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
-	if s.oddName(f, g) || s.fieldsName(f) {
+	if s.oddName(f, g) || s.fieldsName(f) || f.likeField() && g.lastStrings(f) {
 		return DoubtBeginning
 	}
 	ok, exact := g.explained(from, f.start)

@@ -27,7 +27,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return len(b) == 0 || b[0] >= opMeta || s.probe.headBehind(f.end) == 0 && !g.tooSmall(f.end)
 	case f.verified:
 		return true
-	case s.oddStream(f) || s.holdsStream(f) || s.isStream(f) || g.compressed(f):
+	case s.oddStream(f) || s.holdsStream(f) || s.isStream(f) || g.encoded(f):
 		return false
 	case f.end >= s.probe.end && s.endMarkInside(f):
 		return false
@@ -59,7 +59,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
 		return f.suppose(true)
 	}
-	return f.suppose(s.probe.likelyHead(f.end) >= tailMin) || s.probe.otherType(f.end) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
+	return f.suppose(s.probe.likelyHead(f.end) >= tailMin) || s.probe.otherType(f.end, g.next) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
 		g.leadsTo(f.end, g.next)
 }
 

@@ -89,27 +89,25 @@ func (s *salvager) endingWith(damaged, last *record) (inside *record) {
 	return inside
 }
 
-// valueInside reports whether a value that tells its own end begins inside that of a string and ends where the next row begins: bytes were put into the
-// key, so that its last ones were read as a length.
+// valueInside reports whether a value that tells its own end begins inside that of a string and ends where the next row begins, or where records begin that lead there: bytes were
+// put into the key, or its length shrank, so that its last ones were read as a length.
 func (g *gap) valueInside(f *record) bool {
 	const most = 64 // bytes put into the key
-	n := g.next - f.start
-	if g.next <= f.end || f.what != isKey || f.typ != rdb.TypeString || n > explainMost {
+	b := g.upToNext(f)
+	if b == nil {
 		return false
 	}
 	p := &g.s.probe
-	b := p.view.at(f.start, int(n))
-	if int64(len(b)) < n {
-		return false
-	}
-	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
-	b = p.gapBytes
 	value := int(f.end-f.start) - len(p.plainString(f, b))
 	for at := value; at < min(value+most, int(f.end-f.start)); at++ {
 		if b[at] != 0xC3 {
 			continue
 		}
-		p.trial = append(append(p.trial[:0], byte(rdb.TypeString), 1, 'k'), b[at:]...)
+		n := stringSize(b[at:])
+		if n == 0 || n > len(b)-at || !g.leadOn(f.start+int64(at+n)) {
+			continue
+		}
+		p.trial = append(append(p.trial[:0], byte(rdb.TypeString), 1, 'k'), b[at:at+n]...)
 		if _, ok := p.fits(p.trial); ok {
 			return true
 		}
@@ -117,25 +115,85 @@ func (g *gap) valueInside(f *record) bool {
 	return false
 }
 
-// compressed reports whether a string is rather a compressed one, the first byte of which reads as a length: as such it goes on to where the next row begins.
-func (g *gap) compressed(f *record) bool {
+// encoded reports whether a string is rather a compressed one or an integer, the first byte of which reads as a length: as such it goes on to where the next row begins.
+func (g *gap) encoded(f *record) bool {
+	b := g.upToNext(f)
+	if b == nil {
+		return false
+	}
+	v := g.s.probe.plainString(f, b)
+	if v == nil {
+		return false
+	}
+	switch rest := b[int(f.end-f.start)-len(v):]; len(rest) {
+	case 1, 2, 4: // of an integer
+		return true
+	default:
+		p := &g.s.probe
+		p.trial = append(append(p.trial[:0], byte(rdb.TypeString), 1, 'k', 0xC3), rest...)
+		_, ok := p.fits(p.trial)
+		return ok
+	}
+}
+
+// upToNext returns a copy of what stands from the beginning of a key up to where the next row begins, nil if that is nowhere or too far.
+func (g *gap) upToNext(f *record) []byte {
 	n := g.next - f.start
 	if g.next <= f.end || f.what != isKey || f.typ != rdb.TypeString || n > explainMost {
-		return false
+		return nil
 	}
 	p := &g.s.probe
 	b := p.view.at(f.start, int(n))
 	if int64(len(b)) < n {
-		return false
+		return nil
 	}
 	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
-	v := p.plainString(f, p.gapBytes)
-	if v == nil {
-		return false
+	return p.gapBytes
+}
+
+// collectionInRow returns the index of the string in a row that a gap ends which is rather all of one record of another type, up to where the next row begins: its count reads as a
+// length, and elements as records. It returns how many there are if none is.
+//
+//	00 key  len "first elements" | 00 element | ... gap ... | the next row
+func (g *gap) collectionInRow(row []*record) int {
+	const back = 8
+	for i := max(0, len(row)-back); i < len(row); i++ {
+		f := row[i]
+		if !f.likeField() || f.damaged {
+			continue
+		}
+		b := g.upToNext(f)
+		if b == nil {
+			continue
+		}
+		p := &g.s.probe
+		for t := range elementSize {
+			if elementSize[t] == nil || p.census.table[t] != current {
+				continue
+			}
+			p.trial = append(append(p.trial[:0], byte(t)), b[1:]...)
+			if _, ok := p.fits(p.trial); ok {
+				return i
+			}
+		}
 	}
-	p.trial = append(append(p.trial[:0], byte(rdb.TypeString), 1, 'k', 0xC3), p.gapBytes[int(f.end-f.start)-len(v):]...)
-	_, ok := p.fits(p.trial)
-	return ok
+	return len(row)
+}
+
+// leadOn reports whether the next row begins at an offset, or a few records that lead there.
+func (g *gap) leadOn(at int64) bool {
+	const most = 8
+	for range most {
+		if at >= g.next {
+			break
+		}
+		f := g.s.probe.probe(at)
+		if f == nil || f.damaged || f.what != isKey {
+			break
+		}
+		at = f.end
+	}
+	return at == g.next
 }
 
 // Bytes that a damaged value has lost or got move its end into the next record, or before it.

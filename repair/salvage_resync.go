@@ -51,6 +51,7 @@ type gap struct {
 	fieldRun map[int64]int  // places where strings end that may be fields: how many of them
 	chained  map[int64]bool // records of the anchor's chain, behind the strings that it begins with
 	gapStart int64          // where records are missing before the row that is judged
+	damaged  int64          // the record just before that, if it is damaged; -1: it is not
 	next     int64          // where the row behind the one that is judged begins, 0 if there is none
 	asked    int            // how often it was tried to explain it
 	closed   int64          // behind the rest of the record that failed, if that is known

@@ -169,6 +169,9 @@ const (
 	goOnGap  = 1 << 20
 )
 
+// someStrings is how many bytes must read as strings so that this says something.
+const someStrings = 16
+
 // elementsGoOn reports whether behind a collection stand more elements such as it has, up to a record: then its count is damaged, or the length of one.
 // next is where a record is known to begin behind it, 0 if none is.
 func (p *prober) elementsGoOn(f *record, next int64) bool {
@@ -188,6 +191,9 @@ func (p *prober) elementsGoOn(f *record, next int64) bool {
 	}
 	fills := func() bool { return next > f.end && next-f.end <= goOnGap && p.elementsFill(f.end, next, size) }
 	if f.typ == rdb.TypeListQuicklist2 && fills() { // of whose nodes the kinds are known
+		return true
+	}
+	if f.typ == rdb.TypeHash && next-f.end >= someStrings && next-f.end <= goOnGap && p.elementsFill(f.end, next, stringSize) { // a count of another size makes values fields
 		return true
 	}
 	if p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
@@ -249,12 +255,27 @@ var elementSize = [256]func(b []byte) int{
 	rdb.TypeList: stringSize,
 	rdb.TypeSet:  stringSize,
 	rdb.TypeHash: func(b []byte) int { return twoSizes(b, stringSize) },
+	rdb.TypeZset: func(b []byte) int { return twoSizes(b, scoreSize) },
 	rdb.TypeZset2: func(b []byte) int {
 		return twoSizes(b, func(b []byte) int { return min(8, len(b)/8*8) })
 	},
 	rdb.TypeListQuicklist:  stringSize,
 	rdb.TypeListQuicklist2: nodeSize,
 	rdb.TypeHash2:          fieldSize,
+}
+
+// scoreSize returns how many bytes a score written as text takes, as servers before 4.0 wrote them: its length, or one of three numbers that stand for no digits.
+func scoreSize(b []byte) int {
+	const notDigits = 253 // and up
+	switch {
+	case len(b) == 0:
+		return 0
+	case b[0] >= notDigits:
+		return 1
+	case len(b) <= int(b[0]) || b[0] == 0:
+		return 0
+	}
+	return 1 + int(b[0])
 }
 
 // fieldSize is elementSize of a hash whose fields expire, as Valkey writes it: a field, its value and a time, -1 for none.
@@ -285,7 +306,7 @@ func twoSizes(b []byte, second func(b []byte) int) int {
 // tornStrings returns where a collection of strings begins that is torn: at the gap's beginning, or where reading failed. It is -1 if there is none.
 // Its last strings, an empty one and two more, look like a string with its key.
 func (g *gap) tornStrings() int64 {
-	for _, from := range []int64{g.gapStart, g.failed} {
+	for _, from := range []int64{g.gapStart, g.failed, g.damaged} {
 		b := g.s.probe.view.at(from, 64)
 		at := afterModifiers(b)
 		if at >= 0 && (b[at] == byte(rdb.TypeList) || b[at] == byte(rdb.TypeSet) || b[at] == byte(rdb.TypeHash)) {
@@ -322,6 +343,47 @@ func (g *gap) stringsGoOn(torn int64, f *record) bool {
 		return true
 	}
 	return slices.ContainsFunc(to, func(i int) bool { return b[i] == 0 })
+}
+
+// lastStrings reports whether a record is the last strings of the collection that could not be read, or is damaged, whatever type that seems to be of: by its count there are so many
+// up to where the record ends.
+func (g *gap) lastStrings(f *record) bool {
+	p := &g.s.probe
+	for _, from := range []int64{g.gapStart, g.failed, g.damaged} {
+		if from < 0 || from >= f.start || f.end-from > goOnGap {
+			continue
+		}
+		b := p.view.at(from, int(f.end-from))
+		if int64(len(b)) < f.end-from {
+			continue
+		}
+		b = b[:f.end-from]
+		at := afterModifiers(b)
+		if at < 0 || at+2 > len(b) {
+			continue
+		}
+		key := stringSize(b[at+1:])
+		if key == 0 || at+1+key > len(b) {
+			continue
+		}
+		b = b[at+1+key:]
+		count, n, enc, _ := lengthForm(b)
+		if n == 0 || enc || count < 2 {
+			continue
+		}
+		strings := uint64(0)
+		for b = b[n:]; len(b) > 0; strings++ {
+			n := stringSize(b)
+			if n == 0 || n > len(b) {
+				break
+			}
+			b = b[n:]
+		}
+		if len(b) == 0 && (strings == count || strings == 2*count) {
+			return true
+		}
+	}
+	return false
 }
 
 // longestRun returns where strings begin of which the most follow each other up to an index of b, without beginning at another one.

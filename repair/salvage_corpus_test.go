@@ -225,6 +225,7 @@ var further = []struct {
 	{"redis-2.8/zsets.rdb", 2217, 1, "}", 0},                                                     // the count of a sorted set of old servers shrinks
 	{"redis-7.4/random2.rdb", 34559, 1, "&", 0},                                                  // the count of a hash gets a byte shorter
 	{"redis-7.0/random1.rdb", 2120, 1, "\x03", 0},                                                // the last strings of a set
+	{"redis-7.0/random2.rdb", 7168, 512, "", 512},                                                // zeros over the end of one key and the head of the next, of which the last strings are left
 	{"redis-8.6/lru.rdb", 0, 512, "", 512},                                                       // zeros end before the type of the first key that is left; all others have idle times
 }
 
@@ -277,6 +278,16 @@ func TestSalvageFurther(t *testing.T) {
 		require.Empty(t, sc.bad)
 		require.LessOrEqual(t, len(sc.lost), 1, sc.lost)
 	}
+}
+
+// TestSalvageFieldsTwice: where fields stand twice the last ones of a hash are behind its count, and read as strings up to one that expires.
+func TestSalvageFieldsTwice(t *testing.T) {
+	d := newDamaged(corpusOriginals(t)("rdb/redis-7.4/hfe.rdb"), "fields twice")
+	const at, n = 8807, 361
+	d.move(at+n, at+n, at, at+n)
+	sc, _ := rate(t, d)
+	require.Empty(t, sc.bad)
+	require.Empty(t, sc.lost)
 }
 
 // TestSalvageSwallowedSummed: records that swallowed all keys that are missing are found also in files whose checksum is right.

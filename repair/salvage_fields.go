@@ -24,8 +24,11 @@ func (p *prober) fieldAt(at int64) bool {
 	long := false
 	for range most {
 		b := p.view.at(at, 2<<10)
-		if len(b) < 4 || b[0] > 1 && b[0] < 0x40 || b[0] > 0x81 { // a type or an opcode
+		if len(b) < 4 {
 			return false
+		}
+		if b[0] > 1 && b[0] < 0x40 || b[0] > 0x81 { // a type or an opcode
+			return long && p.likelyHead(at) >= tailMin
 		}
 		end := p.fields(at, b, 1)
 		if end == 0 {

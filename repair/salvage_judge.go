@@ -135,6 +135,7 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 		}
 		return nil
 	}
+	whole := row
 	for i := g.collectionInRow(row); i < len(row); row = row[:len(row)-1] {
 		s.doubt(row[len(row)-1], DoubtEnd)
 	}
@@ -144,13 +145,22 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 			row = row[:n-1]
 			continue
 		}
-		if f.damaged && f.score >= 0 || !f.damaged && s.endsThere(f, g) {
+		if more := f.likeField() && n < len(whole) && fieldsBehindDamage(whole[:n]); !more && (f.damaged && f.score >= 0 || !f.damaged && s.endsThere(f, g)) {
 			break
 		}
 		s.doubt(row[n-1], DoubtEnd)
 		row = row[:n-1]
 	}
 	return row
+}
+
+// fieldsBehindDamage reports whether a row ends with strings, and before these with a hash whose fields expire and that is damaged: if the last of them is a field, so are all.
+func fieldsBehindDamage(row []*record) bool {
+	n := len(row)
+	for n > 0 && row[n-1].likeField() && !row[n-1].damaged {
+		n--
+	}
+	return n > 0 && n < len(row) && row[n-1].damaged && row[n-1].typ == rdb.TypeHashTTL
 }
 
 // seekThin notes the record that may end where a row begins behind a gap.

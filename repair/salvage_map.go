@@ -318,7 +318,7 @@ func (s *salvager) lose(start, end int64) {
 	s.behind, s.gapAt = len(s.segs), start
 	g := s.seg()
 	s.noteShort(start, end)
-	if !s.nameTorn(start, end, g.db) && s.behindIntact(start) && s.keyMayBegin(start) {
+	if !s.nameTorn(start, end, g.db) && (s.behindIntact(start) || s.zerosOver(start)) && s.keyMayBegin(start) {
 		g.unnamed++
 	}
 	s.markLost(start, end)
@@ -326,6 +326,12 @@ func (s *salvager) lose(start, end int64) {
 	s.begin(segment{db: g.db, gap: true, start: end})
 	s.placeThin(start, end, before)
 	s.behind = len(s.segs) - 1
+}
+
+// zerosOver reports whether zeros were written over the end of a damaged record, at an offset, and over what begins there.
+func (s *salvager) zerosOver(at int64) bool {
+	r := s.out.Regions
+	return len(r) > 0 && r[len(r)-1].Kind == RegionDamaged && r[len(r)-1].End == at && s.probe.view.zerosBefore(at, zeroFew) == zeroFew && s.probe.view.zeros(at, zeroFew) == zeroFew
 }
 
 // markLost maps a range of lost bytes, with what is known of parts of it.

@@ -157,7 +157,13 @@ func (g *gap) upToNext(f *record) []byte {
 //	00 key  len "first elements" | 00 element | ... gap ... | the next row
 func (g *gap) collectionInRow(row []*record) int {
 	const back = 8
-	for i := max(0, len(row)-back); i < len(row); i++ {
+	sum := float32(0) // evidence for those that would be elements
+	first := len(row)
+	for i := len(row) - 1; i >= max(0, len(row)-back) && sum < strongBits; i-- {
+		first = i
+		sum += max(0, row[i].score)
+	}
+	for i := first; i < len(row); i++ {
 		f := row[i]
 		if !f.likeField() || f.damaged {
 			continue
@@ -167,6 +173,9 @@ func (g *gap) collectionInRow(row []*record) int {
 			continue
 		}
 		p := &g.s.probe
+		if v := p.plainString(f, b); v == nil || isText(v) {
+			continue
+		}
 		for t := range elementSize {
 			if elementSize[t] == nil || p.census.table[t] != current {
 				continue

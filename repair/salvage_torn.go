@@ -169,8 +169,29 @@ const (
 	goOnGap  = 1 << 20
 )
 
-// someStrings is how many bytes must read as strings so that this says something.
-const someStrings = 16
+// fewMore reports whether one or two elements of a collection stand behind it, and then, at next, a record that is known: those of strings come back to its boundary by luck only
+// where there are more.
+func (p *prober) fewMore(f *record, next int64) bool {
+	const few = 2
+	if next <= f.end || next-f.end > goOnMost {
+		return false
+	}
+	b := p.view.at(f.end, int(next-f.end))
+	if int64(len(b)) < next-f.end {
+		return false
+	}
+	b = b[:next-f.end]
+	for range few {
+		n := elementSize[f.typ](b)
+		if n == 0 || n > len(b) {
+			return false
+		}
+		if b = b[n:]; len(b) == 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // elementsGoOn reports whether behind a collection stand more elements such as it has, up to a record: then its count is damaged, or the length of one.
 // next is where a record is known to begin behind it, 0 if none is.
@@ -193,7 +214,7 @@ func (p *prober) elementsGoOn(f *record, next int64) bool {
 	if f.typ == rdb.TypeListQuicklist2 && fills() { // of whose nodes the kinds are known
 		return true
 	}
-	if f.typ == rdb.TypeHash && next-f.end >= someStrings && next-f.end <= goOnGap && p.elementsFill(f.end, next, stringSize) { // a count of another size makes values fields
+	if f.typ == rdb.TypeHash && p.fewMore(f, next) {
 		return true
 	}
 	if p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {

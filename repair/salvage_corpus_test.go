@@ -290,6 +290,16 @@ func TestSalvageFieldsTwice(t *testing.T) {
 	require.Empty(t, sc.lost)
 }
 
+// TestSalvageBetweenGaps: records between two gaps stand for themselves, also where a damaged one led to them that looks like none.
+func TestSalvageBetweenGaps(t *testing.T) {
+	d := newDamaged(corpusOriginals(t)("rdb/redis-7.2/lru.rdb"), "two insertions")
+	d.splice(493, 493, []byte("\xf2\xaf8")) // into an expiry
+	d.splice(724, 724, []byte("\n"))         // into an idle time
+	sc, _ := rate(t, d)
+	require.Empty(t, sc.bad)
+	require.LessOrEqual(t, len(sc.lost), 1)
+}
+
 // TestSalvageSwallowedSummed: records that swallowed all keys that are missing are found also in files whose checksum is right.
 func TestSalvageSwallowedSummed(t *testing.T) {
 	get := corpusOriginals(t)

@@ -59,15 +59,22 @@ func (g *gap) best() []*record {
 	return path
 }
 
-// old returns the records from w on that led to the failure, without those that are fields of a hash.
+// old returns the records from w on that led to the failure, without those that are fields of a hash. What came behind one of them that does not look like a record did not lead
+// anywhere: it stands for itself.
 func (g *gap) old() (old []*record) {
-	for at := g.w; g.stuck[at] && at < g.failed; {
+	at := g.w
+	for g.stuck[at] && at < g.failed {
 		f := g.s.probe.probe(at)
 		if f == nil || f.what == isEnd {
 			break
 		}
 		old = append(old, f)
 		at = f.end
+	}
+	for start := range g.stuck {
+		if start >= at && start < g.failed {
+			delete(g.stuck, start)
+		}
 	}
 	for n := len(old); g.fields && n > 0 && old[n-1].likeField(); n-- {
 		old = old[:n-1]

@@ -292,9 +292,11 @@ func TestSalvageFieldsTwice(t *testing.T) {
 
 // TestSalvageBetweenGaps: records between two gaps stand for themselves, also where a damaged one led to them that looks like none.
 func TestSalvageBetweenGaps(t *testing.T) {
-	d := newDamaged(corpusOriginals(t)("rdb/redis-7.2/lru.rdb"), "two insertions")
+	d := newDamaged(corpusOriginals(t)("rdb/redis-7.2/lru.rdb"), "four damages")
 	d.splice(493, 493, []byte("\xf2\xaf8")) // into an expiry
-	d.splice(724, 724, []byte("\n"))         // into an idle time
+	d.splice(724, 724, []byte("\n"))        // into an idle time
+	d.splice(767, 768, []byte{0xf6})
+	d.splice(386, 402, make([]byte, 16))
 	sc, _ := rate(t, d)
 	require.Empty(t, sc.bad)
 	require.LessOrEqual(t, len(sc.lost), 1)

@@ -226,6 +226,7 @@ var further = []struct {
 	{"redis-7.4/random2.rdb", 34559, 1, "&", 0},                                                  // the count of a hash gets a byte shorter
 	{"redis-7.0/random1.rdb", 2120, 1, "\x03", 0},                                                // the last strings of a set
 	{"redis-7.0/random2.rdb", 7168, 512, "", 512},                                                // zeros over the end of one key and the head of the next, of which the last strings are left
+	{"redis-3.2/strings.rdb", 60000, 0, "\x9C\x41", 0},                                           // two bytes are put into a string of any bytes, and its last ones read as counts with the type of the next key
 	{"redis-8.6/lru.rdb", 0, 512, "", 512},                                                       // zeros end before the type of the first key that is left; all others have idle times
 }
 

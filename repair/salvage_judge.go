@@ -145,6 +145,10 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 			row = row[:n-1]
 			continue
 		}
+		if n > 1 && f.what == isResize && row[n-2].what == isKey { // servers write counts where they select a database only
+			row = row[:n-1]
+			continue
+		}
 		if more := f.likeField() && n < len(whole) && fieldsBehindDamage(whole[:n]); !more && (f.damaged && f.score >= 0 || !f.damaged && s.endsThere(f, g)) {
 			break
 		}

@@ -227,6 +227,8 @@ var further = []struct {
 	{"redis-7.0/random1.rdb", 2120, 1, "\x03", 0},                                                // the last strings of a set
 	{"redis-7.0/random2.rdb", 7168, 512, "", 512},                                                // zeros over the end of one key and the head of the next, of which the last strings are left
 	{"redis-3.2/strings.rdb", 60000, 0, "\x9C\x41", 0},                                           // two bytes are put into a string of any bytes, and its last ones read as counts with the type of the next key
+	{"redis-6.2/streams.rdb", 18413, 0, "\xe9", 0},                                               // a value with a byte too many ends one byte before the next key, which is one character longer then
+	{"redis-7.4/dbs.rdb", 2403, 0, "\xff", 0},                                                    // a byte in a key; what is its value then swallows another one
 	{"redis-8.6/lru.rdb", 0, 512, "", 512},                                                       // zeros end before the type of the first key that is left; all others have idle times
 }
 
@@ -314,7 +316,8 @@ func TestSalvageSwallowedSummed(t *testing.T) {
 		{"redis-8.6/strings.rdb", 7959, "\x0C"},
 		{"redis-8.0/strings.rdb", 52717, "#"},
 		{"redis-8.0/hashes.rdb", 29088, "\x05"},
-		{"redis-7.2/lru.rdb", 387, "\x02"}, // of a key with an idle time
+		{"redis-7.2/lru.rdb", 387, "\x02"},
+		{"redis-3.2/strings.rdb", 49269, "$"}, // two, the first with a name of any bytes
 	} {
 		d := newDamaged(get("rdb/"+c.base), fmt.Sprint("at ", c.at))
 		d.splice(c.at, c.at+len(c.put), []byte(c.put))

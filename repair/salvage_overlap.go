@@ -217,9 +217,11 @@ const (
 func (s *salvager) withNext(path []*record, g *gap) []*record {
 	for n := len(path) - 1; n >= 0; n-- {
 		f := path[n]
-		if r := s.endingBetter(f); r != nil {
-			path[n] = r
-			continue
+		if f.damaged && f.score < 0 {
+			if r := s.endingBetter(f); r != nil {
+				path[n] = r
+				continue
+			}
 		}
 		if r, to := s.collectionAround(path, n); r != nil {
 			if r.start < f.end {
@@ -257,13 +259,13 @@ func (s *salvager) withNext(path []*record, g *gap) []*record {
 	return path
 }
 
-// endingBetter returns the record that begins inside a damaged one which has more against it than for it, and that ends where that does: its name is what is left
-// of the other's, which began before it by luck. nil if there is none.
+// endingBetter returns the record that begins inside another one, has much more evidence, and ends where that does: its name is what is left of the other's, which began before it by
+// luck. nil if there is none.
 //
-//	| type, name ---------------------- | value, damaged as one of that type |
-//	                | type, name ------ | value ---------------------------- |
+//	| type, name ---------------------- | value, perhaps damaged as one of that type |
+//	                | type, name ------ | value ------------------------------------ |
 func (s *salvager) endingBetter(f *record) (better *record) {
-	if f.what != isKey || !f.damaged || f.score >= 0 {
+	if f.what != isKey {
 		return nil
 	}
 	for at := f.start + 1; at < min(f.end, f.start+movedBack); at++ {
@@ -273,6 +275,23 @@ func (s *salvager) endingBetter(f *record) (better *record) {
 		}
 	}
 	return better
+}
+
+// beginsLater reports whether a key with an odd name, which was read behind a damaged record, is rather another one that begins inside it: where the damaged one ends is not
+// certain. Then it is made that one.
+func (s *salvager) beginsLater(f *record) bool {
+	n := len(s.recent)
+	if n == 0 || s.recent[n-1].what != isKey || !s.recent[n-1].damaged || s.recent[n-1].end != f.start {
+		return false
+	}
+	s.probe.forgetAll()
+	r := s.endingBetter(f)
+	if r == nil {
+		return false
+	}
+	s.recent[n-1].end = r.start
+	*f = *r
+	return true
 }
 
 // collectionAround returns the collection that begins in the gap behind a record of a reading, or inside that one if there is little evidence for it, and ends where the row

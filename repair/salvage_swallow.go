@@ -16,7 +16,7 @@ import (
 // is wrong.
 
 const (
-	modifiedMin  = 20       // evidence for the first of them, if something is said of it before its type: that is no part of a text
+	summedMin    = 20       // evidence for one of them where the checksum is right
 	swallowMost  = 16 << 10 // bytes of a record that are looked through: as many as a length of two bytes says
 	headCost     = 256      // bytes that a head counts for
 	swallowSpend = 16 << 20 // and of all that is tried there, beside the size of the file
@@ -33,7 +33,8 @@ type swallower struct {
 // swallowed is some sound records in a row.
 type swallowed struct {
 	n       int
-	telling bool // one of them is no string without an expiry: an empty element and two more read as one
+	bits    float32 // of evidence for them together
+	telling bool    // one of them is no string without an expiry: an empty element and two more read as one
 }
 
 // freeSwallowed takes out records that swallowed all keys that a database lacks, and gives these back. It reports whether there were any.
@@ -93,7 +94,7 @@ func (w *swallower) holds(f *record, n int) bool {
 	w.count[f.end] = swallowed{n: 1, telling: f.typ == rdb.TypeString}
 	ok, need := false, float32(headMin)
 	if n == 1 && w.s.out.ChecksumRight {
-		need = strongBits
+		need = summedMin
 	}
 	x := insideSearch{s: w.s, spent: &w.spent, most: swallowSpend + w.s.probe.end}
 	x.leading(max(f.start+int64(own), f.end-swallowMost), f.end, func(end int64) bool { return w.count[end].n > 0 }, func(r *record) {
@@ -101,8 +102,8 @@ func (w *swallower) holds(f *record, n int) bool {
 			return
 		}
 		c := w.count[r.end]
-		c.n, c.telling = c.n+1, c.telling || !r.likeField()
-		if w.count[r.start] = c; c.n == n+1 && c.telling && (r.score >= need || r.modified && r.score >= min(need, modifiedMin)) {
+		c.n, c.bits, c.telling = c.n+1, c.bits+r.score, c.telling || !r.likeField()
+		if w.count[r.start] = c; c.n == n+1 && c.telling && r.score > 0 && c.bits >= need {
 			w.first, ok = *r, true
 		}
 	})

@@ -271,7 +271,11 @@ func (s *salvager) walk() (failed int64, err error) {
 			s.takeBackSelect(&f)
 		}
 		if f.what == isKey && !s.truncate {
-			if odd := s.census.oddControl(key); odd && s.otherKey(&f, false) {
+			odd := s.census.oddControl(key)
+			if odd && s.beginsLater(&f) {
+				odd = false
+			}
+			if odd && s.otherKey(&f, false) {
 				f.damaged, f.doubt = true, DoubtBeginning
 			} else if odd && s.probe.view.zerosBefore(f.end, 1) == 1 {
 				f.weak = len(s.probe.stringOf(&f)) == 0 && f.typ == rdb.TypeString

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 
@@ -173,7 +174,7 @@ func (g *gap) collectionInRow(row []*record) int {
 			continue
 		}
 		p := &g.s.probe
-		if v := p.plainString(f, b); v == nil || isText(v) {
+		if v := p.plainString(f, b); v == nil || isText(v) || !g.s.spend(int64(len(b))) {
 			continue
 		}
 		for t := range elementSize {
@@ -265,7 +266,7 @@ func (s *salvager) withNext(path []*record, g *gap) []*record {
 //	| type, name ---------------------- | value, perhaps damaged as one of that type |
 //	                | type, name ------ | value ------------------------------------ |
 func (s *salvager) endingBetter(f *record) (better *record) {
-	if f.what != isKey {
+	if f.what != isKey || !s.spend(movedBack) {
 		return nil
 	}
 	for at := f.start + 1; at < min(f.end, f.start+movedBack); at++ {
@@ -308,19 +309,29 @@ func (s *salvager) collectionAround(path []*record, n int) (r *record, to int) {
 	if f.what == isKey && !f.verified && f.score < headMin {
 		from = max(f.start+leastRecord, f.end-overlapMost)
 	}
-	until := min(path[n+1].start, f.end+overlapMost)
-	for to = n + 1; to+1 < len(path) && path[to].likeField() && path[to].score < headMin && path[to+1].start == path[to].end; to++ {
-		for at := from; at < until; at++ {
-			r := s.probe.probe(at)
-			if r == nil || r.end != path[to].end || r.what != isKey || r.damaged || r.nameless || r.score <= 0 {
-				continue
-			}
-			if elementSize[r.typ] != nil || r.typ == rdb.TypeHashTTL {
-				return r, to + 1
-			}
+	last := n + 1 // of the strings
+	for last+1 < len(path) && path[last].likeField() && path[last].score < headMin && path[last+1].start == path[last].end {
+		last++
+	}
+	if last == n+1 || !s.spend(2*overlapMost) {
+		return nil, 0
+	}
+	for at, until := from, min(path[n+1].start, f.end+overlapMost); at < until; at++ {
+		r := s.probe.probe(at)
+		if r == nil || r.what != isKey || r.damaged || r.nameless || r.score <= 0 || elementSize[r.typ] == nil && r.typ != rdb.TypeHashTTL {
+			continue
+		}
+		if i, found := slices.BinarySearchFunc(path[n+1:last], r.end, func(p *record, end int64) int { return cmp.Compare(p.end, end) }); found {
+			return r, n + 1 + i + 1
 		}
 	}
 	return nil, 0
+}
+
+// spend takes so many bytes from what may be looked at again inside records, and reports whether there are so many left.
+func (s *salvager) spend(n int64) bool {
+	s.inside += n
+	return s.inside <= insideSpend+s.probe.end
 }
 
 // leadingTo returns the index in a reading, not before another one, of the record that begins where r ends, or its length if that is the anchor; 0 if none does, or if

@@ -60,10 +60,9 @@ func (s *salvager) swallowedNext() bool {
 		return false
 	}
 	last, damaged := &s.recent[n], &s.recent[n+1]
-	if last.what != isKey || last.damaged || last.verified || !damaged.nameless || s.inside > insideSpend+s.probe.end {
+	if last.what != isKey || last.damaged || last.verified || !damaged.nameless || !s.spend(overlapMost) {
 		return false
 	}
-	s.inside += overlapMost
 	s.probe.forgetAll()
 	f := s.endingWith(damaged, last)
 	if f == nil || f.what != isKey || f.start <= last.start+leastRecord || s.fieldsPossible() && f.likeField() {

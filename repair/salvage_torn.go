@@ -371,7 +371,7 @@ func (g *gap) stringsGoOn(torn int64, f *record) bool {
 func (g *gap) lastStrings(f *record) bool {
 	p := &g.s.probe
 	for _, from := range []int64{g.gapStart, g.failed, g.damaged} {
-		if from < 0 || from >= f.start || f.end-from > goOnGap || !g.s.spend(f.end-from) {
+		if from <= 0 || from >= f.start || f.end-from > goOnGap || !g.s.spend(f.end-from) {
 			continue
 		}
 		b := p.view.at(from, int(f.end-from))

@@ -229,6 +229,7 @@ var further = []struct {
 	{"redis-3.2/strings.rdb", 60000, 0, "\x9C\x41", 0},                                           // two bytes are put into a string of any bytes, and its last ones read as counts with the type of the next key
 	{"redis-6.2/streams.rdb", 18413, 0, "\xe9", 0},                                               // a value with a byte too many ends one byte before the next key, which is one character longer then
 	{"redis-7.4/dbs.rdb", 2403, 0, "\xff", 0},                                                    // a byte in a key; what is its value then swallows another one
+	{"valkey-unstable/zsets.rdb", 22110, 1, "&", 0},                                              // a damaged value reaches over the head of the next key, what is left of which reads as two strings with odd names
 	{"redis-8.6/lru.rdb", 0, 512, "", 512},                                                       // zeros end before the type of the first key that is left; all others have idle times
 }
 

@@ -277,13 +277,16 @@ func (s *salvager) endingBetter(f *record) (better *record) {
 	return better
 }
 
+// behindDamaged reports whether a record was read just behind a damaged one.
+func (s *salvager) behindDamaged(f *record) bool {
+	n := len(s.recent)
+	return n > 0 && s.recent[n-1].what == isKey && s.recent[n-1].damaged && s.recent[n-1].end == f.start
+}
+
 // beginsLater reports whether a key with an odd name, which was read behind a damaged record, is rather another one that begins inside it: where the damaged one ends is not
 // certain. Then it is made that one.
 func (s *salvager) beginsLater(f *record) bool {
 	n := len(s.recent)
-	if n == 0 || s.recent[n-1].what != isKey || !s.recent[n-1].damaged || s.recent[n-1].end != f.start {
-		return false
-	}
 	s.probe.forgetAll()
 	r := s.endingBetter(f)
 	if r == nil {

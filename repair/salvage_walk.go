@@ -272,8 +272,10 @@ func (s *salvager) walk() (failed int64, err error) {
 		}
 		if f.what == isKey && !s.truncate {
 			odd := s.census.oddControl(key)
-			if odd && s.beginsLater(&f) {
-				odd = false
+			if odd && s.behindDamaged(&f) {
+				if odd = !s.beginsLater(&f); odd && f.typ == rdb.TypeString && !f.modified {
+					return s.pos, nil // where the damaged one ends is not certain
+				}
 			}
 			if odd && s.otherKey(&f, false) {
 				f.damaged, f.doubt = true, DoubtBeginning

@@ -3,6 +3,7 @@ package repair
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand"
 	"os"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/kvfsck/kvfsck/crc64"
 	"github.com/kvfsck/kvfsck/internal/corpus"
+	"github.com/kvfsck/kvfsck/rdb"
 )
 
 // applyEdits applies the edits of a recipe.
@@ -282,6 +284,16 @@ func TestSalvageFurther(t *testing.T) {
 		require.Empty(t, sc.bad)
 		require.LessOrEqual(t, len(sc.lost), 1, sc.lost)
 	}
+}
+
+// TestSalvageNoStream: strings of a set of which the first has 16 bytes and the second is a listpack are no stream.
+func TestSalvageNoStream(t *testing.T) {
+	o := generated(t, rdb.Version80, 1000, 4) // status:733# is such a set
+	d := newDamaged(o, "last record")
+	scramble(rand.New(rand.NewSource(1004)), d, int(d.keys[len(d.keys)-1].start), 4)
+	sc, _ := rate(t, d)
+	require.Empty(t, sc.bad)
+	require.LessOrEqual(t, len(sc.lost), 1) // the one before the damage
 }
 
 // TestSalvageFieldsTwice: where fields stand twice the last ones of a hash are behind its count, and read as strings up to one that expires.

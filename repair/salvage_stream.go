@@ -67,6 +67,9 @@ func streamNodes(t rdb.Type, b []byte) bool {
 	if n == 0 || enc || len(b) < n+1+id+1 || b[n] != id {
 		return false
 	}
+	if first := b[n+1]; first != 0 && first != 0xFF { // of a time in milliseconds, or of the largest one
+		return false
+	}
 	b = b[n+1+id:]
 	size, n, enc, _ := lengthForm(b)
 	switch {

@@ -19,6 +19,12 @@ const (
 	insideSpend = 8 << 20
 )
 
+// spend takes so many bytes from what may be looked at again inside records, and reports whether there are so many left.
+func (s *salvager) spend(n int64) bool {
+	s.inside += n
+	return s.inside <= insideSpend+s.probe.end
+}
+
 // insideSearch looks for sound records in a string, from its end on. What that costs, in bytes read, is added up.
 type insideSearch struct {
 	s     *salvager

@@ -109,37 +109,26 @@ func (s *salvager) takeBackDB(f *record) bool {
 	if int64(len(b)) < f.start-from {
 		return false
 	}
-	b = b[:f.start-from]
-	for i := range b {
-		db, counts, ok := selects(b[i:])
-		if !ok || db <= s.lastDB() || counts[0] < counts[1] || counts[0] == 0 || !s.fullDB() {
+	var before [longest]byte // probing moves the view
+	for i, c := range before[:copy(before[:], b[:f.start-from])] {
+		if c != opSelectDB {
 			continue
 		}
 		at := from + int64(i)
+		db := s.probe.probe(at)
+		if db == nil || db.what != isSelect || db.numbers[0] <= s.lastDB() || db.numbers[0] >= 1<<6 {
+			continue
+		}
+		counts := s.probe.probe(db.end)
+		if counts == nil || counts.what != isResize || counts.end != f.start || counts.numbers[0] < max(1, counts.numbers[1]) || !s.fullDB() {
+			continue
+		}
 		last.end = at
 		last.damaged, last.doubt = true, DoubtEnd
-		s.recent = append(s.recent,
-			record{start: at, end: at + 2, what: isSelect, numbers: [3]uint64{db}},
-			record{start: at + 2, end: f.start, what: isResize, numbers: [3]uint64{counts[0], counts[1]}})
+		s.recent = append(s.recent, *db, *counts)
 		return true
 	}
 	return false
-}
-
-// selects reads b as a SELECTDB of a small number and a RESIZEDB, with nothing behind them.
-func selects(b []byte) (db uint64, counts [2]uint64, ok bool) {
-	if len(b) < 5 || b[0] != opSelectDB || b[1] >= 1<<6 || b[2] != opResizeDB {
-		return 0, counts, false
-	}
-	db, b = uint64(b[1]), b[3:]
-	for i := range counts {
-		v, n, enc, shortest := lengthForm(b)
-		if n == 0 || enc || !shortest {
-			return 0, counts, false
-		}
-		counts[i], b = v, b[n:]
-	}
-	return db, counts, len(b) == 0
 }
 
 // fullDB reports whether the database that was selected last has just as many keys as the file says, all of which were read.

@@ -330,12 +330,6 @@ func (s *salvager) collectionAround(path []*record, n int) (r *record, to int) {
 	return nil, 0
 }
 
-// spend takes so many bytes from what may be looked at again inside records, and reports whether there are so many left.
-func (s *salvager) spend(n int64) bool {
-	s.inside += n
-	return s.inside <= insideSpend+s.probe.end
-}
-
 // leadingTo returns the index in a reading, not before another one, of the record that begins where r ends, or its length if that is the anchor; 0 if none does, or if
 // what stands between has as much evidence.
 func (g *gap) leadingTo(path []*record, from int, r *record) (index int) {

@@ -13,9 +13,8 @@ import (
 type AdvanceOptions struct {
 	// Workers is how many stretches are read at once; 0 means as many as there are processors.
 	Workers int
-	// Plain is asked about every command; where it is false the reader stops in front of it. It is called by several goroutines. The
-	// command, of which only Offset, Args and Argc are set, holds for the call.
-	Plain func(*Command) bool
+	// Plausible makes the reader stop in front of a command that is not plausible to one of the [Servers].
+	Plausible bool
 	// Progress, if set, is called now and then with how many bytes of the file have been passed.
 	Progress func(offset int64)
 
@@ -260,8 +259,8 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 		s.needs = depth
 	}
 	b := a.whole
+	short := lookShort()
 	args := make([][]byte, 0, skimArgs)
-	var cmd Command
 	i := s.start
 	for ; i < limit; s.end = i {
 		if s.end = i; s.commands == most {
@@ -277,25 +276,17 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 			s.annotations++
 			continue
 		}
-		var argc, body, end int
-		if args, argc, body, end = plainCommand(b, int(i), args[:0], skimArgs); end == 0 {
+		var argc, name, body, end int
+		if args, argc, name, body, end = plainCommand(b, int(i), args[:0], skimArgs); end == 0 {
 			return
 		}
-		special := Ordinary
-		if c := args[0][0] | 0x20; c == 'm' || c == 'e' || c == 's' {
-			special = specialOf(args[0], true)
-		}
-		if special != Ordinary && !s.special(special, args, argc, i) {
-			return
-		}
-		if a.opt.Plain != nil {
-			cmd = Command{Offset: a.base + i, Args: args, Argc: int64(argc)}
-			for k := range cmd.Args {
-				cmd.Args[k] = cmd.Args[k][:min(len(cmd.Args[k]), skimKeep)]
-			}
-			if !a.opt.Plain(&cmd) {
+		if known := short.at(shortNameAt(b, name, len(args[0]))); known.name != (shortName{}) {
+			if known.special != Ordinary && !s.special(known.special, args, argc, i) || a.opt.Plausible && !known.plausible(int64(argc)) {
 				return
 			}
+		} else if special := specialOf(args[0], true); special != Ordinary && !s.special(special, args, argc, i) ||
+			a.opt.Plausible && (&Command{Args: args, Argc: int64(argc)}).plausibility() != [len(Servers)]Plausibility{} {
+			return
 		}
 		s.commands++
 		s.lines += 1 + 2*int64(argc)

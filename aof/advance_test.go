@@ -38,14 +38,13 @@ func describe(err error) string {
 // demandAdvance reads b with and without Advance, in stretches of several sizes, and demands the same end.
 func demandAdvance(t *testing.T, b []byte) {
 	t.Helper()
-	plain := func(c *Command) bool { return !bytes.HasPrefix(c.Args[0], []byte("odd")) }
 	for _, strictness := range []Strictness{AsServer, AsChecker} {
 		opt := ReaderOptions{Strictness: strictness, Skim: true, NoPreamble: true, Offset: 1000}
 		want := readOut(NewReaderOptions(bytes.NewReader(b), opt), Advanced{})
 		for _, size := range []int{30, 100, 1000} {
-			for _, f := range []func(*Command) bool{nil, plain} {
+			for _, plausible := range []bool{false, true} {
 				r := NewReaderOptions(bytes.NewReader(b), opt)
-				passed := r.Advance(context.Background(), AdvanceOptions{Workers: 2, Plain: f, stretch: size, whole: b})
+				passed := r.Advance(context.Background(), AdvanceOptions{Workers: 2, Plausible: plausible, stretch: size, whole: b})
 				require.Equal(t, want, readOut(r, passed), "strictness %d, stretches of %d of %q", strictness, size, b)
 			}
 		}
@@ -87,6 +86,26 @@ var advanceCases = []string{
 func TestAdvance(t *testing.T) {
 	for _, c := range advanceCases {
 		demandAdvance(t, []byte(c))
+	}
+}
+
+// TestAdvancePlausible has it stop in front of what some server does not know or takes other numbers of arguments for, wherever that is.
+func TestAdvancePlausible(t *testing.T) {
+	before := command("SET", "k", "v") + command("PEXPIREAT", "k", "4102444800000") + command("XGROUP", "CREATE", "k", "g", "$") + command("Set", "k", "v") + command("MULTI") +
+		command("HINCRBYFLOAT", "h", "f", "1.5") + command("EXEC")
+	for _, odd := range []string{
+		command("SETT", "k", "v"), command("SET", "k"), command("GET", "k", "k"), command("\x00"), command("SET\x00", "k", "v"), command("PEXPIREAT", "k"), command("XGROUP", "NOSUCH"),
+		command("ZREMRANGEBYSCOREX", "k", "0", "1"), command("EXEC\x00", "k"), command("get"),
+	} {
+		for _, behind := range []string{"", before, command("SET", "k", strings.Repeat("v", 1000))} {
+			b := []byte(before + odd + behind)
+			for _, size := range []int{30, 100, 1000} {
+				r := NewReaderOptions(nil, ReaderOptions{Skim: true, NoPreamble: true})
+				passed := r.Advance(t.Context(), AdvanceOptions{Workers: 2, Plausible: true, stretch: size, whole: b})
+				require.EqualValues(t, 7, passed.Commands, "stretches of %d of %q", size, b)
+				require.EqualValues(t, len(before), r.Position().Offset)
+			}
+		}
 	}
 }
 

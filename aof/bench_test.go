@@ -30,6 +30,49 @@ func generated(n, value int) []byte {
 	return out.Bytes()
 }
 
+// varied is a log of n bytes or a little more, as of small keys of several kinds: from one command to the next there are other numbers of arguments, and these
+// have other sizes.
+func varied(n int) []byte {
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	rng := rand.New(rand.NewPCG(7, 8))
+	text := strings.Repeat("v", 40)
+	for w.Offset() < int64(n) {
+		args := []string{"SET", fmt.Sprintf("key:%d", rng.IntN(1e6)), text[:1+rng.IntN(40)]}
+		switch rng.IntN(8) {
+		case 0, 1, 2:
+			args[0] = "HSET"
+			args = append(args, text[:1+rng.IntN(20)])
+			for range rng.IntN(6) {
+				args = append(args, fmt.Sprintf("field:%d", rng.IntN(20)), text[:1+rng.IntN(20)])
+			}
+		case 3:
+			args[0], args[2] = "PEXPIREAT", "4102444800000"
+		}
+		w.Command(0, args...)
+	}
+	w.Flush()
+	return out.Bytes()
+}
+
+// BenchmarkAdvance is that of one worker.
+func BenchmarkAdvance(b *testing.B) {
+	in := varied(64 << 20)
+	args := bytes.Count(in, []byte("\r\n$"))
+	for _, plausible := range []bool{false, true} {
+		b.Run(fmt.Sprintf("plausible=%v", plausible), func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
+			for b.Loop() {
+				r := NewReaderOptions(nil, ReaderOptions{Skim: true, NoPreamble: true})
+				if r.Advance(b.Context(), AdvanceOptions{Workers: 1, Plausible: plausible, whole: in}); r.Position().Offset != int64(len(in)) {
+					b.Fatal(r.Position())
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(args), "ns/arg")
+		})
+	}
+}
+
 func BenchmarkReader(b *testing.B) {
 	for _, value := range []int{8, 100, 10_000, 1_000_000} {
 		in := generated(64<<20, value)

@@ -188,13 +188,9 @@ func (c *fileCheck) checkRDB(f fs.File) error {
 
 // commands reads to the end. As a server, it looks every command up.
 func (c *fileCheck) commands(r *Reader, strictness Strictness) error {
-	opt := AdvanceOptions{Workers: c.opt.RDB.Workers}
+	opt := AdvanceOptions{Workers: c.opt.RDB.Workers, Plausible: strictness == AsServer}
 	if c.opt.Progress != nil {
 		opt.Progress = func(offset int64) { c.opt.Progress(c.index, offset) }
-	}
-	if strictness == AsServer {
-		short := shortNames()
-		opt.Plain = func(cmd *Command) bool { return cmd.plausible(short) }
 	}
 	passed := r.Advance(c.ctx, opt)
 	if strictness == AsServer {

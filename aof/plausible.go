@@ -52,43 +52,71 @@ func (p Plausibility) String() string {
 // Plausibility looks the command up among those of the server, in its default configuration and without modules.
 func (c *Command) Plausibility(s Server) Plausibility { return c.plausibility()[s] }
 
-// shortNames are the commands without subcommands that have names of at most eight bytes, by these, in upper and in lower case, and how many arguments they take by
-// each server.
-var shortNames = sync.OnceValue(func() map[uint64][len(Servers)]int8 {
-	short := map[uint64][len(Servers)]int8{}
-	commands.Each(func(name string, c commands.Command) {
-		if len(name) > 8 || c.Subcommands != [3]bool{} || strings.Contains(name, "|") {
-			return
-		}
-		var arity [len(Servers)]int8
-		for i, s := range Servers {
-			arity[i] = c.Arity[servers[s].release]
-		}
-		short[shortName([]byte(name))], short[shortName(bytes.ToUpper([]byte(name)))] = arity, arity
-	})
-	return short
-})
-
-// shortName is a name of at most eight bytes, with zeros behind it.
-func shortName(name []byte) uint64 {
-	var b [8]byte
-	copy(b[:], name)
-	return binary.LittleEndian.Uint64(b[:])
+// shortCommand is a command that has a name of at most sixteen bytes and no subcommands.
+type shortCommand struct {
+	name    shortName // empty: none
+	special Special
+	arity   [len(Servers)]int8 // how many arguments each server takes, its name included; a negative number is a minimum; 0: unknown to it
 }
 
-// plausible reports whether the command is plausible to all servers.
-func (c *Command) plausible(short map[uint64][len(Servers)]int8) bool {
-	if name := c.Args[0]; len(name) <= 8 && len(name) > 0 && name[len(name)-1] != 0 {
-		if arity, ok := short[shortName(name)]; ok {
-			for _, n := range arity {
-				if n == 0 || n > 0 && c.Argc != int64(n) || c.Argc < -int64(n) {
-					return false
-				}
-			}
-			return true
+// shortCommands are a hash table of them, each by its name in upper and in lower case. Most places are free; a name whose place is not goes to the next free one.
+type shortCommands [2048]shortCommand
+
+// lookShort makes the table when it is first wanted.
+var lookShort = sync.OnceValue(func() *shortCommands {
+	t := new(shortCommands)
+	commands.Each(func(name string, c commands.Command) {
+		if len(name) > 16 || c.Subcommands != [3]bool{} || strings.Contains(name, "|") {
+			return
+		}
+		short := shortCommand{special: specialOf([]byte(name), false)}
+		for i, s := range Servers {
+			short.arity[i] = c.Arity[servers[s].release]
+		}
+		for _, n := range [][]byte{[]byte(name), bytes.ToUpper([]byte(name))} {
+			short.name = shortNameAt(n, 0, len(n))
+			*t.at(short.name) = short
+		}
+	})
+	return t
+})
+
+// at returns the place of a name: its own, or the one where it would be put.
+func (t *shortCommands) at(name shortName) *shortCommand {
+	for i := (name.first ^ name.second) * 0x9E3779B97F4A7C15 >> 53; ; i = (i + 1) % uint64(len(t)) {
+		if p := &t[i]; p.name == name || p.name == (shortName{}) {
+			return p
 		}
 	}
-	return c.plausibility() == [len(Servers)]Plausibility{}
+}
+
+// plausible reports whether all servers know the command and take so many arguments.
+func (s *shortCommand) plausible(argc int64) bool {
+	for _, n := range s.arity {
+		if n == 0 || n > 0 && argc != int64(n) || argc < -int64(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// shortName is a name of at most sixteen bytes, with zeros behind it.
+type shortName struct{ first, second uint64 }
+
+// shortNameAt is the name of n bytes at b[i:], if it has at most sixteen of them and does not end with a zero; else an empty one.
+func shortNameAt(b []byte, i, n int) (name shortName) {
+	switch {
+	case n > 16 || n == 0 || b[i+n-1] == 0:
+	case i > len(b)-16:
+		var word [16]byte
+		copy(word[:], b[i:i+n])
+		name.first, name.second = binary.LittleEndian.Uint64(word[:]), binary.LittleEndian.Uint64(word[8:])
+	case n <= 8:
+		name.first = binary.LittleEndian.Uint64(b[i:]) & (^uint64(0) >> (64 - 8*n))
+	default:
+		name.first, name.second = binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])&(^uint64(0)>>(128-8*n))
+	}
+	return name
 }
 
 func (c *Command) plausibility() (all [len(Servers)]Plausibility) {

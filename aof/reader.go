@@ -222,7 +222,7 @@ func (r *Reader) fastCommand() bool {
 	if r.opt.Skim {
 		most = skimArgs
 	}
-	args, argc, body, end := plainCommand(r.w.buf[r.w.pos:r.w.end], 0, r.args[:0], most)
+	args, argc, _, body, end := plainCommand(r.w.buf[r.w.pos:r.w.end], 0, r.args[:0], most)
 	if end == 0 {
 		return false
 	}

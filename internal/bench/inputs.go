@@ -27,7 +27,7 @@ func (o *options) write(dir string) error {
 		{"mixed.rdb", o.mixed, fuzz.RDBOptions{Weights: mostlySmall, Elements: 6, Edge: fuzz.Never, Databases: 1}},
 		{"large.rdb", o.large, fuzz.RDBOptions{Elements: 40}},
 		{"random.rdb", o.random, fuzz.RDBOptions{Weights: fuzz.Weights{String: 1}, Strings: fuzz.StringsRandom, StringSize: 1000, Edge: fuzz.Never}},
-		{"json.rdb", o.json, fuzz.RDBOptions{Weights: fuzz.Weights{String: 1}, Strings: fuzz.StringsJSON, StringSize: 2000, Edge: fuzz.Never}},
+		{"json.rdb", o.json, fuzz.RDBOptions{Weights: fuzz.Weights{String: 1}, Strings: fuzz.StringsJSON, StringSize: 6000, Edge: fuzz.Never}},
 	} {
 		if in.mb <= 0 {
 			continue
@@ -37,10 +37,15 @@ func (o *options) write(dir string) error {
 			return err
 		}
 	}
-	if o.aof <= 0 {
-		return nil
+	if o.aof > 0 {
+		if err := toFile(filepath.Join(dir, "log.aof"), o.log); err != nil {
+			return err
+		}
 	}
-	return toFile(filepath.Join(dir, "log.aof"), o.log)
+	if o.set > 0 {
+		return o.logSet(filepath.Join(dir, setDir))
+	}
+	return nil
 }
 
 func toFile(path string, write func(io.Writer) error) error {
@@ -62,11 +67,15 @@ func toFile(path string, write func(io.Writer) error) error {
 // log writes the commands that make generated keys. What is restored from a payload has about the size that it has in the RDB, the rest is larger, so the
 // RDB may be that large at most.
 func (o *options) log(w io.Writer) error {
+	return commands(w, o.aof*1e6, fuzz.RDBOptions{Target: target, Bytes: o.aof * 1e6 * 2 / 3})
+}
+
+// commands writes about as many bytes of commands, at most: those that make the keys of such an RDB.
+func commands(w io.Writer, most int64, opt fuzz.RDBOptions) error {
 	l := aof.NewWriter(w)
 	var failed error
-	opt := fuzz.RDBOptions{Target: target, Bytes: o.aof * 1e6 * 2 / 3}
 	err := fuzz.WriteRDB(io.Discard, 2, opt, func(k *fuzz.Key) {
-		if failed == nil {
+		if failed == nil && l.Offset() < most {
 			failed = fuzz.WriteCommands(l, target, k)
 		}
 	})
@@ -77,4 +86,28 @@ func (o *options) log(w io.Writer) error {
 		err = e
 	}
 	return err
+}
+
+// The set: a snapshot of small keys, and as many bytes of commands that make such keys.
+const (
+	setDir      = "set"
+	setManifest = setDir + "/appendonly.aof.manifest"
+)
+
+func (o *options) logSet(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	const base, incr = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"
+	small := fuzz.RDBOptions{Target: target, Bytes: o.set * 1e6 / 2, Weights: mostlySmall, Elements: 6, Edge: fuzz.Never, Databases: 1}
+	if err := toFile(filepath.Join(dir, base), func(w io.Writer) error { return fuzz.WriteRDB(w, 1, small, nil) }); err != nil {
+		return err
+	}
+	if err := toFile(filepath.Join(dir, incr), func(w io.Writer) error { return commands(w, o.set*1e6/2, small) }); err != nil {
+		return err
+	}
+	return toFile(filepath.Join(dir, filepath.Base(setManifest)), func(w io.Writer) error {
+		_, err := io.WriteString(w, "file "+base+" seq 1 type b\nfile "+incr+" seq 1 type i\n")
+		return err
+	})
 }

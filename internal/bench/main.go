@@ -1,8 +1,8 @@
 // Bench compares this module's programs with the servers' own checkers, as whole processes on generated inputs: throughput, and peak
 // memory as the kernel accounts it.
 //
-//	go run ./internal/bench                       about 600 MB of inputs, a few minutes
-//	go run ./internal/bench -mixed 20 -large 10 -random 10 -json 10 -aof 10 -count 1
+//	go run ./internal/bench                       about 700 MB of inputs, a few minutes
+//	go run ./internal/bench -mixed 20 -large 10 -random 10 -json 10 -aof 10 -set 10 -count 1
 //
 // Inputs and programs are made in a temporary directory and removed afterwards. The real checkers are those on PATH, and the newest
 // in the folder of the tests (see package internal/oracle); what is missing is left out. Sizes are in MB, 10^6 bytes. Of each work
@@ -28,8 +28,9 @@ func main() {
 	flag.Int64Var(&o.mixed, "mixed", 200, "MB of keys of all kinds, most of them small")
 	flag.Int64Var(&o.large, "large", 100, "MB of keys of all kinds with more elements, and many streams")
 	flag.Int64Var(&o.random, "random", 100, "MB of strings of 1 KB that nothing compresses")
-	flag.Int64Var(&o.json, "json", 100, "MB of JSON strings, compressed by LZF")
-	flag.Int64Var(&o.aof, "aof", 100, "MB of commands")
+	flag.Int64Var(&o.json, "json", 100, "MB of JSON strings of 6 KB, compressed by LZF")
+	flag.Int64Var(&o.aof, "aof", 100, "MB of commands with large arguments and payloads")
+	flag.Int64Var(&o.set, "set", 100, "MB of a set: a snapshot of small keys, and small commands behind it")
 	flag.IntVar(&o.count, "count", 3, "runs of each work")
 	flag.StringVar(&o.generate, "generate", "", "only write the inputs, to this directory")
 	flag.Parse()
@@ -44,9 +45,9 @@ func main() {
 }
 
 type options struct {
-	mixed, large, random, json, aof int64 // MB
-	count                           int
-	generate                        string
+	mixed, large, random, json, aof, set int64 // MB
+	count                                int
+	generate                             string
 }
 
 // run makes inputs and programs and prints the table. The inputs are made by a process of their own: the peak memory of a child is at least
@@ -62,7 +63,7 @@ func (o *options) run() error {
 		return err
 	}
 	args := []string{"-generate", dir}
-	for name, mb := range map[string]int64{"mixed": o.mixed, "large": o.large, "random": o.random, "json": o.json, "aof": o.aof} {
+	for name, mb := range map[string]int64{"mixed": o.mixed, "large": o.large, "random": o.random, "json": o.json, "aof": o.aof, "set": o.set} {
 		args = append(args, fmt.Sprintf("-%s=%d", name, mb))
 	}
 	if err := command(dir, self, args...); err != nil {
@@ -116,7 +117,10 @@ var works = func() (w []work) {
 			work{input, []string{"kvfsck", "check", "-q"}, oracle.RedisCheckRDB},
 			work{input, []string{"kvfsck", "export", "--format", "jsonl"}, ""})
 	}
-	return append(w, work{"log.aof", []string{"redis-check-aof"}, oracle.RedisCheckAOF}, work{"log.aof", []string{"kvfsck", "check", "-q"}, oracle.RedisCheckAOF})
+	for _, input := range []string{"log.aof", setManifest} {
+		w = append(w, work{input, []string{"redis-check-aof"}, oracle.RedisCheckAOF}, work{input, []string{"kvfsck", "check", "-q"}, oracle.RedisCheckAOF})
+	}
+	return w
 }()
 
 func (o *options) table(dir string, bin map[string]string) error {
@@ -124,13 +128,13 @@ func (o *options) table(dir string, bin map[string]string) error {
 	fmt.Fprintln(w, "input\tMB\twork\tMB/s ours\tMB/s theirs\tratio\tpeak MB ours\tpeak MB theirs\ttheirs\t")
 	for _, k := range works {
 		path := filepath.Join(dir, k.input)
-		info, err := os.Stat(path)
+		size, err := sizeOf(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // a size of 0
 		} else if err != nil {
 			return err
 		}
-		mb := float64(info.Size()) / 1e6
+		mb := float64(size) / 1e6
 		ours, err := o.best(dir, append(append([]string{bin[k.ours[0]]}, k.ours[1:]...), path))
 		if err != nil {
 			return err
@@ -153,6 +157,25 @@ func (o *options) table(dir string, bin map[string]string) error {
 		}
 	}
 	return w.Flush()
+}
+
+// sizeOf returns the size of an input, of a set that of all its files.
+func sizeOf(path string) (size int64, err error) {
+	files := []string{path}
+	if filepath.Ext(path) == ".manifest" {
+		if _, err := os.Stat(path); err != nil {
+			return 0, err
+		}
+		files, err = filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+	}
+	for _, f := range files {
+		info, e := os.Stat(f)
+		if e != nil {
+			return 0, e
+		}
+		size += info.Size()
+	}
+	return size, err
 }
 
 // rival is a real checker.

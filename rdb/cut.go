@@ -20,6 +20,8 @@ type cutter struct {
 
 	whole   []byte // if not nil, the input, of which blocks are parts; src is not used then
 	guessed bool   // so is at
+	room    int    // of the last guess
+	odd     bool   // it took names that are not ordinary
 }
 
 // start makes the cutter read src from the beginning of a file. A size of 0 is that of blockSize.
@@ -100,9 +102,10 @@ func (c *cutter) endAfter(b *block, n int, db uint64) {
 	c.keep(b, n)
 }
 
-// Guessing looks at this many bytes at the end of a block, for chains of so many records, and gives up after so many tries.
+// Guessing looks at so many bytes at the end of a block, at the least and at the most, for chains of so many records, and gives up after so many tries.
 const (
-	guessRoom  = 16 << 10
+	guessLeast = 16 << 10
+	guessMost  = 64 << 10
 	guessChain = 6
 	guessTries = 2 << 10
 )
@@ -110,34 +113,51 @@ const (
 // guess ends a block between two records without following those before. Chains of records that begin at the wrong place soon run into the right ones,
 // or end; so where two chains that begin apart from each other agree on where the last record ends, that is very likely
 // right. It reports false where it has no guess. What it cannot see is another database being selected on the way.
+//
+// The room for chains grows where records are large, and becomes less again where they are small. Chains begin with ordinary names unless there are none.
 func (c *cutter) guess(b *block) bool {
 	if b.first || c.rerr != nil {
 		return false
 	}
-	room := min(guessRoom, b.n)
-	tries := guessTries
-	end := c.chain(b, b.n-room, guessChain, &tries)
-	if end == 0 || c.chain(b, b.n-room/2, guessChain/2, &tries) != end {
-		return false
+	for tries := guessTries; ; c.room *= 2 {
+		c.room = max(c.room, guessLeast)
+		room := min(c.room, b.n)
+		end, n := c.chain(b, b.n-room, guessChain, &tries)
+		if end != 0 {
+			if other, _ := c.chain(b, b.n-room/2, guessChain/2, &tries); other == end {
+				if n > 8*guessChain {
+					c.room /= 2
+				}
+				c.keep(b, end)
+				b.n = end
+				c.at, c.pend = Position{b.at.Offset + int64(end), b.at.Family, b.at.Version, b.at.DB}, pending{}
+				return true
+			}
+		}
+		if c.room >= guessMost || tries <= 0 {
+			if c.odd = !c.odd; !c.odd {
+				return false
+			}
+			c.room, tries = 0, guessTries
+		}
 	}
-	c.keep(b, end)
-	b.n = end
-	c.at, c.pend = Position{b.at.Offset + int64(end), b.at.Family, b.at.Version, b.at.DB}, pending{}
-	return true
 }
 
 // chain looks for a chain of at least so many records that begins at the index or soon behind it and goes on to the end of the block. It returns the end of the
-// last one, 0 if there is none.
-func (c *cutter) chain(b *block, from, least int, tries *int) int {
+// last one, 0 if there is none, and how many there are.
+func (c *cutter) chain(b *block, from, least int, tries *int) (end, n int) {
 	r := c.skimmer
 	for limit := from + (b.n-from)/2; from < limit; from++ {
-		// A type, and the length of a key or a number for one; opcodes are no place to begin, a type follows.
-		if n := b.buf[from+1]; b.at.Family.info(Type(b.buf[from])) == nil || n >= len32 && n > 0xC0|encLZF {
+		// Opcodes are no place to begin, a type follows. Then a length, or a number for a name.
+		if b.at.Family.info(Type(b.buf[from])) == nil {
+			continue
+		}
+		if n := b.buf[from+1]; !ordinaryName(b.buf[from+1:b.n]) && (!c.odd || n >= len32 && n > 0xC0|encLZF) {
 			continue
 		}
 		r.ResumeBytes(b.buf[from:b.n], Position{b.at.Offset + int64(from), b.at.Family, b.at.Version, b.at.DB})
-		end, err := 0, error(nil)
-		n := 0
+		end, n = 0, 0
+		var err error
 		for ended := false; err == nil && !ended && *tries > 0; *tries-- {
 			if !r.pend.set {
 				end = from + r.src.pos
@@ -147,10 +167,24 @@ func (c *cutter) chain(b *block, from, least int, tries *int) int {
 			}
 		}
 		if err == errShort && n >= least {
-			return end
+			return end, n
 		}
 	}
-	return 0
+	return 0, 0
+}
+
+// ordinaryName reports whether b begins with a name of 1 to 63 bytes, none of them a control character, as nearly all names are. What is compressed has such
+// characters every few bytes.
+func ordinaryName(b []byte) bool {
+	if len(b) < 64 || b[0] == 0 || b[0] > 63 {
+		return false
+	}
+	for _, c := range b[1 : 1+b[0]] {
+		if c < ' ' {
+			return false
+		}
+	}
+	return true
 }
 
 // keep leaves what is behind the first n bytes of a block for the next one.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"regexp"
 	"strings"
@@ -153,6 +154,42 @@ func TestSplitter(t *testing.T) {
 				demandSplit(t, bad, size, m)
 				demandGuesses(t, bad, size, m)
 			}
+		}
+	}
+}
+
+// TestSplitterGuesses has ends guessed, and rightly, whatever the names and the sizes of values of a file. Where names are not ordinary and values are large, too much
+// looks like the beginning of a record.
+func TestSplitterGuesses(t *testing.T) {
+	for _, name := range []string{"key:%04d", "\x01odd%04d", strings.Repeat("long", 30) + "%04d"} {
+		for _, size := range []int{20, 1000, 3000, 7000} {
+			var b bytes.Buffer
+			w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+			value := bytes.Repeat([]byte{0, 4, 200, 'a', 'b'}, size/5)
+			rand.New(rand.NewPCG(1, 2)).Shuffle(len(value), func(i, j int) { value[i], value[j] = value[j], value[i] })
+			for i := 0; b.Len() < 5<<20 && i < 40_000; i++ {
+				require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, name, i)), rdb.String(value)))
+			}
+			require.NoError(t, w.Close())
+			s := rdb.NewSplitterOptions(bytes.NewReader(b.Bytes()), rdb.SplitterOptions{Size: 256 << 10, Guess: true, Whole: b.Bytes()})
+			r, p := rdb.NewReader(nil), &rdb.Piece{}
+			pieces, guessed := 0, 0
+			for s.Next(p) {
+				r.Open(p)
+				for r.Next() {
+				}
+				require.NoError(t, r.Err())
+				require.True(t, p.Ended(r), "%q, %d bytes, piece %d", name, size, pieces)
+				if pieces++; p.Guessed() {
+					guessed++
+				}
+			}
+			require.Nil(t, s.Unproven())
+			t.Logf("%q, values of %d bytes: %d of %d", name, size, guessed, pieces)
+			if size > 3000 && name != "key:%04d" {
+				continue
+			}
+			require.GreaterOrEqual(t, guessed, pieces-2) // the first and the last one are not
 		}
 	}
 }

@@ -58,7 +58,7 @@ const (
 )
 
 // denseSize is the mean size, in bytes, of records among which ends are easily guessed.
-const denseSize = 2 << 10
+const denseSize = 8 << 10
 
 func (v *verifier) parallel(src io.Reader, m *filemap.Map, workers int) error {
 	defer m.Close()

@@ -17,6 +17,7 @@ type census struct {
 	parted               uint32 // and those with a colon
 	willExpire           bool   // keys do that were learnt ahead, or the file says so
 	idleFirst, freqFirst bool   // nearly all of the first keys have idle times, or access counters
+	hinted               bool   // counts stood behind a SELECTDB
 	longForms            bool   // lengths are longer than need be: no server wrote the file
 	anyText              *textModel
 	modules              map[rdb.ModuleID]bool

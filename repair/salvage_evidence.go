@@ -38,7 +38,7 @@ const (
 	emptyBits    = -3  // an empty string as value
 	oddTimeBits  = -16 // an expiry of another time
 	oddBits      = -16 // counts beyond reason
-	strangeBits  = -8  // a field with a name that nobody knows
+	strangeBits  = -8  // a field with a name that nobody knows, a database without counts where others have some
 	endInside    = -16 // an end mark where the file goes on
 )
 
@@ -337,6 +337,8 @@ func (c *census) weighOther(f *record, x *recordReader, b []byte, size int64) fl
 			return oddBits
 		case len(b) > 1+n && b[1+n] == opResizeDB:
 			return selectBits + selectResize
+		case c.hinted && len(b) > 1+n:
+			return strangeBits
 		}
 		return selectBits
 	case isResize:

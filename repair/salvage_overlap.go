@@ -311,11 +311,15 @@ func (s *salvager) collectionAround(path []*record, n int) (r *record, to int) {
 	if f.what == isKey && !f.verified && f.score < headMin {
 		from = max(f.start+leastRecord, f.end-overlapMost)
 	}
-	last := n + 1 // of the strings
-	for last+1 < len(path) && path[last].likeField() && path[last].score < headMin && path[last+1].start == path[last].end {
-		last++
+	run := n + 1 // what follows the strings
+	for run < len(path) && path[run].likeField() && (run == n+1 || path[run].start == path[run-1].end) {
+		run++
 	}
-	if last == n+1 || !s.spend(2*overlapMost) {
+	weak := n + 1 // the last of those that there is little evidence for
+	for weak+1 < run && path[weak].score < headMin || weak+1 == run && run < len(path) && path[weak].score < headMin && path[run].start == path[weak].end {
+		weak++
+	}
+	if weak == n+1 && run < n+3 || !s.spend(2*overlapMost) {
 		return nil, 0
 	}
 	for at, until := from, min(path[n+1].start, f.end+overlapMost); at < until; at++ {
@@ -323,8 +327,16 @@ func (s *salvager) collectionAround(path []*record, n int) (r *record, to int) {
 		if r == nil || r.what != isKey || r.damaged || r.nameless || r.score <= 0 || elementSize[r.typ] == nil && r.typ != rdb.TypeHashTTL {
 			continue
 		}
-		if i, found := slices.BinarySearchFunc(path[n+1:last], r.end, func(p *record, end int64) int { return cmp.Compare(p.end, end) }); found {
-			return r, n + 1 + i + 1
+		// Fields that do not expire begin as strings do, so that two are enough, however much they look like keys; and what fills a gap behind them need not.
+		last := weak
+		if r.typ == rdb.TypeHashTTL && run >= n+3 {
+			if last = run; run < len(path) && path[run].start == r.end {
+				return r, run
+			}
+		}
+		i, found := slices.BinarySearchFunc(path[n+1:last], r.end, func(p *record, end int64) int { return cmp.Compare(p.end, end) })
+		if to = n + 1 + i + 1; found && (to <= weak || to >= n+3) {
+			return r, to
 		}
 	}
 	return nil, 0

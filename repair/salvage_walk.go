@@ -243,6 +243,7 @@ func (s *salvager) walk() (failed int64, err error) {
 			return s.pos, err
 		}
 		key := s.x.key
+		s.census.hinted = s.census.hinted || f.what == isResize
 		learn, like := f.what == isKey && s.census.count(&f, s.x.entry), 0.0
 		if learn {
 			like = s.census.learnKey(key)

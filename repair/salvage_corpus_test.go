@@ -135,6 +135,7 @@ var further = []struct {
 	{"redis-7.4/random1.rdb", 30197, 1, "f", 0},                                                  // fields that do not expire read as strings, and those behind them as nothing
 	{"redis-7.4/random1.rdb", 30197, 1, "r\x10", 0},                                              // the same
 	{"redis-7.0/random2.rdb", 32421, 1, "\x01", 0},                                               // an integer becomes a string of one byte, the rest of it a SELECTDB without counts
+	{"valkey-unstable/scripts.rdb", 281, 11, "", 11},                                             // zeros to the end, of which the first reads as an empty value
 	{"redis-8.6/vectors.rdb", 10419, 1, "\x83", 0},                                               // inside a module's value two records can be read, the second damaged
 	{"redis-8.6/vectors.rdb", 10240, 512, "", 512},                                               // the same
 	{"valkey-8.0/random1.rdb", 1124, 64, "", 64},                                                 // the last byte of an integer and two more strings of a hash read as a string

@@ -33,7 +33,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return false
 	case f.end >= s.probe.end || f.end == s.probe.end-headerSize && !g.found: // where the end mark stands
 		return true
-	case v.zeros(f.end, zeroEdge) == zeroEdge:
+	case s.zerosBehind(f.end):
 		return s.beforeZeroBlock(f.end) || f.suppose(v.zerosBefore(f.end, 1) == 0)
 	case v.zeros(f.end, zeroFew) == zeroFew && v.zerosBefore(f.end, zeroFew) == zeroFew:
 		return false
@@ -61,6 +61,12 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	}
 	return f.suppose(s.probe.likelyHead(f.end) >= tailMin) || s.probe.otherType(f.end, g.next) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
 		g.leadsTo(f.end, g.next)
+}
+
+// zerosBehind reports whether a block of zeros may begin at an offset: there are enough of them, or nothing else up to the end.
+func (s *salvager) zerosBehind(at int64) bool {
+	n := int(min(zeroEdge, s.probe.end-at))
+	return n >= zeroFew && s.probe.view.zeros(at, n) == n
 }
 
 // opcodeBehind reports whether text, be it short, ends before an opcode with which other keys of the file begin. If it had lost its end, or bytes were put

@@ -60,7 +60,9 @@ type shortCommand struct {
 }
 
 // shortCommands are a hash table of them, each by its name in upper and in lower case. Most places are free; a name whose place is not goes to the next free one.
-type shortCommands [2048]shortCommand
+type shortCommands [1 << shortBits]shortCommand
+
+const shortBits = 11
 
 // lookShort makes the table when it is first wanted.
 var lookShort = sync.OnceValue(func() *shortCommands {
@@ -83,7 +85,8 @@ var lookShort = sync.OnceValue(func() *shortCommands {
 
 // at returns the place of a name: its own, or the one where it would be put.
 func (t *shortCommands) at(name shortName) *shortCommand {
-	for i := (name.first ^ name.second) * 0x9E3779B97F4A7C15 >> 53; ; i = (i + 1) % uint64(len(t)) {
+	const mix = 0x9E3779B97F4A7C15 // odd
+	for i := (name.first ^ name.second) * mix >> (64 - shortBits); ; i = (i + 1) % uint64(len(t)) {
 		if p := &t[i]; p.name == name || p.name == (shortName{}) {
 			return p
 		}

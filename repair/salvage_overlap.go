@@ -316,7 +316,7 @@ func (s *salvager) collectionAround(path []*record, n int) (r *record, to int) {
 		run++
 	}
 	weak := n + 1 // the last of those that there is little evidence for
-	for weak+1 < run && path[weak].score < headMin || weak+1 == run && run < len(path) && path[weak].score < headMin && path[run].start == path[weak].end {
+	for weak+1 < len(path) && path[weak].likeField() && path[weak].score < headMin && path[weak+1].start == path[weak].end {
 		weak++
 	}
 	if weak == n+1 && run < n+3 || !s.spend(2*overlapMost) {

@@ -271,7 +271,7 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 func (w *walker) begin(rec *recorder, b *block) {
 	rec.reset(b)
 	w.hashes = b.hashes[:0]
-	w.tally, w.faults = tally{dbs: b.tally.dbs[:0]}, 0
+	w.tally, w.faults = tally{before: b.tally.before[:0]}, 0
 }
 
 // finish gives a block what the walk came to.
@@ -296,7 +296,7 @@ func (p *pipeline) blank() *block {
 		b.own = make([]byte, p.size)
 	}
 	*b = block{buf: b.own, own: b.own, at: p.at, pend: p.pend, first: p.at.Offset == 0 && p.v.opt.From == nil, done: make(chan struct{}),
-		notes: b.notes, keys: b.keys, hashes: b.hashes, tally: tally{dbs: b.tally.dbs}}
+		notes: b.notes, keys: b.keys, hashes: b.hashes, tally: tally{before: b.tally.before}}
 	return b
 }
 
@@ -375,7 +375,7 @@ func (p *pipeline) tellsRuns() bool {
 // tellRun tells of a block that is a run of keys, from what is said of the first one to where something is said of the next block's.
 func (p *pipeline) tellRun(b *block) {
 	t := &b.tally
-	if len(b.notes) > 0 || b.untold > 0 || b.err != nil || b.big || b.first || b.last || len(t.dbs) != 1 || len(b.hashes) != int(t.keys) {
+	if len(b.notes) > 0 || b.untold > 0 || b.err != nil || b.big || b.first || b.last || len(t.before) > 0 || t.keys == 0 || len(b.hashes) != int(t.keys) {
 		return
 	}
 	from, to := b.at.Offset, b.next.Offset
@@ -386,7 +386,7 @@ func (p *pipeline) tellRun(b *block) {
 		to = b.owed.offset
 	}
 	p.v.opt.OnRun(&KeyRun{
-		Span: Span{from, to - from}, DB: t.dbs[0].db, Keys: t.keys, Expires: t.expires, FirstExpire: t.firstExpire, LastExpire: t.lastExpire,
+		Span: Span{from, to - from}, DB: t.db.db, Keys: t.keys, Expires: t.expires, FirstExpire: t.firstExpire, LastExpire: t.lastExpire,
 		Hashes: b.hashes, types: &t.types,
 	})
 }

@@ -180,11 +180,18 @@ func (v *verifier) stopsAt(e *FormatError) bool { return e.Checker() == Refuses 
 
 func (v *verifier) addTally(t *tally) {
 	v.tally.add(t)
-	for _, d := range t.dbs {
-		db := v.db(d.db)
-		db.Keys += d.keys
-		db.Expires += d.expires
+	for _, d := range t.before {
+		v.addDB(d)
 	}
+	if t.db.keys > 0 {
+		v.addDB(t.db)
+	}
+}
+
+func (v *verifier) addDB(t dbTally) {
+	db := v.db(t.db)
+	db.Keys += t.keys
+	db.Expires += t.expires
 }
 
 // publish puts the counts into the report.

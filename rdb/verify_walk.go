@@ -31,7 +31,8 @@ type tally struct {
 	keys, expires, expired, fieldExpires int64
 	firstExpire, lastExpire              int64 // of those that expire; of a block only
 	types                                [len(redisTypes)]Count
-	dbs                                  []dbTally
+	db                                   dbTally // the last
+	before                               []dbTally
 }
 
 // dbTally is the keys of a database; one that is selected again has another entry.
@@ -49,6 +50,14 @@ func (t *tally) add(u *tally) {
 		t.types[i].Keys += u.types[i].Keys
 		t.types[i].Bytes += u.types[i].Bytes
 	}
+}
+
+// change begins the tally of another database. What is being counted lies in the tally itself: in a small object of its own, two cores would count in one line of the cache.
+func (t *tally) change(db uint64) {
+	if t.db.keys > 0 {
+		t.before = append(t.before, t.db)
+	}
+	t.db = dbTally{db: db}
 }
 
 // walker walks records, checks values, and tells a sink.
@@ -128,18 +137,17 @@ func (w *walker) key(e *Entry) error {
 // count counts a key that was read whole.
 func (w *walker) count(number uint64, typ Type, expireAt, size int64) {
 	t := &w.tally
-	if n := len(t.dbs); n == 0 || t.dbs[n-1].db != number {
-		t.dbs = append(t.dbs, dbTally{db: number})
+	if t.db.db != number {
+		t.change(number)
 	}
-	db := &t.dbs[len(t.dbs)-1]
-	db.keys++
+	t.db.keys++
 	if expireAt != NoExpire {
 		if t.expires == 0 {
 			t.firstExpire, t.lastExpire = expireAt, expireAt
 		}
 		t.firstExpire, t.lastExpire = min(t.firstExpire, expireAt), max(t.lastExpire, expireAt)
 		t.expires++
-		db.expires++
+		t.db.expires++
 		if expireAt < w.now {
 			t.expired++
 		}

@@ -38,11 +38,7 @@ func (c *cutter) rest() io.Reader { return io.MultiReader(bytes.NewReader(c.left
 // fill reads the input into a block.
 func (c *cutter) fill(b *block) {
 	if c.whole != nil {
-		rest := c.whole[c.at.Offset:]
-		b.n, c.rerr = min(len(rest), c.size), nil
-		if b.buf = rest[:b.n:b.n]; b.n == len(rest) {
-			c.rerr = io.EOF
-		}
+		c.fillFrom(b, c.size)
 		return
 	}
 	b.n = copy(b.buf, c.left)
@@ -51,6 +47,15 @@ func (c *cutter) fill(b *block) {
 		var n int
 		n, c.rerr = c.src.Read(b.buf[b.n:])
 		b.n += n
+	}
+}
+
+// fillFrom makes so many bytes of what is in memory the block's.
+func (c *cutter) fillFrom(b *block, size int) {
+	rest := c.whole[b.at.Offset:]
+	b.n, c.rerr = min(len(rest), size), nil
+	if b.buf = rest[:b.n:min(len(rest), b.n+maxBehind)]; b.n == len(rest) {
+		c.rerr = io.EOF
 	}
 }
 
@@ -64,10 +69,12 @@ func (c *cutter) cut(b *block) {
 		c.endAt(b)
 		return
 	}
+	mark, db := 0, r.dec.db
 	for others := 0; ; {
-		mark, db := r.src.pos, r.dec.db
-		c.pend = r.pend
-		if mark < b.n && b.buf[mark] >= opKeyMeta && !r.modifies(b.buf[mark]) || mark+1 < b.n && b.buf[mark] < opKeyMeta && b.buf[mark+1] == 0 {
+		if !r.pend.set || r.src.pos == 0 { // what is said of a key goes with it
+			mark, db, c.pend = r.src.pos, r.dec.db, r.pend
+		}
+		if at := r.src.pos; at < b.n && b.buf[at] >= opKeyMeta && !r.modifies(b.buf[at]) || at+1 < b.n && b.buf[at] < opKeyMeta && b.buf[at+1] == 0 {
 			others++
 		}
 		if others > mostOthers {
@@ -84,6 +91,7 @@ func (c *cutter) cut(b *block) {
 		case err != errShort || c.rerr != nil:
 			c.endAt(b)
 			return
+		case mark == 0 && c.grow(b):
 		default:
 			b.big = mark == 0
 			c.endAfter(b, mark, db)
@@ -91,6 +99,24 @@ func (c *cutter) cut(b *block) {
 		}
 	}
 }
+
+// grow makes a block larger that is a part of one record, if there is more in memory, and passes the record, if it is then whole and of a frequent form.
+func (c *cutter) grow(b *block) bool {
+	if c.whole == nil || b.n != c.size {
+		return false
+	}
+	c.fillFrom(b, grown*c.size)
+	r := c.skimmer
+	r.ResumeBytes(b.buf[:b.n], b.at)
+	if r.pend = b.pend; b.pend.set || !r.quick(&r.frame, false) {
+		c.fillFrom(b, c.size)
+		return false
+	}
+	return true
+}
+
+// grown is so many times the size of a block.
+const grown = 3
 
 // mostOthers is how many records that are no keys, or keys without a name, a block has at most: each is kept until it is told.
 const mostOthers = 4096

@@ -52,23 +52,26 @@ type decoder struct {
 
 	hasTTL bool // the hash just walked has a field that expires
 
-	el    Element
-	arena arena
-	dups  *dupset.Set
-	seed  *dupset.Seeded
-	few   dupset.Few
-	slow  bool // nothing is passed quickly
-	lp    listpack.Iter
-	zl    ziplist.Iter
-	zm    zipmap.Iter
-	is    intset.Iter
-	lzf   lzf.Reader
-	piece []byte // buffer for strings that pass through in pieces
-	pel   pendingList
-	sw    streamWalk
-	tup   tuples
-	whole blobBytes
-	meta  []KeyMeta
+	el         Element
+	arena      arena
+	dups       *dupset.Set
+	dupOptions dupset.Options
+	seed       *dupset.Seeded
+	few        dupset.Few
+	many       *dupset.Many
+	slow       bool // nothing is passed quickly
+	lp         listpack.Iter
+	zl         ziplist.Iter
+	zm         zipmap.Iter
+	is         intset.Iter
+	lzf        lzf.Reader
+	piece      []byte // buffer for strings that pass through in pieces
+	longName   []byte // see quickName
+	pel        pendingList
+	sw         streamWalk
+	tup        tuples
+	whole      blobBytes
+	meta       []KeyMeta
 
 	walkTuples func(*blobBytes) *flaw // tup.walk, bound once
 	moduleName string                 // of the module whose items are read
@@ -466,6 +469,15 @@ func (d *decoder) seen(sum dupset.Sum) bool {
 func (d *decoder) newDups() {
 	d.dups.Reset()
 	d.toldDup, d.distinct = false, false
+}
+
+// newMany begins to look for doubles quickly among many names, with so many cores.
+func (d *decoder) newMany(cores int) *dupset.Many {
+	if d.many == nil {
+		d.many = new(dupset.Many)
+	}
+	d.many.Reset(d.dupOptions, cores)
+	return d.many
 }
 
 // lateDups reports a duplicate that was found only when all of a value too large for the memory allowed had been seen, if none was

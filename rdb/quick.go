@@ -55,7 +55,8 @@ func layoutOf(info *typeInfo) listpack.Layout {
 // in numbers.
 func (r *Reader) quick(k *keyFrame, check bool) bool {
 	s := &r.src
-	b := s.buf[:s.end:s.end]
+	room := s.end + s.behind
+	b := s.buf[:room:room]
 	value := r.quickHead(b, k)
 	if value == 0 {
 		return false
@@ -63,7 +64,7 @@ func (r *Reader) quick(k *keyFrame, check bool) bool {
 	later := len(r.later)
 	end := r.quickValue(b, k.typ, value, check)
 	switch {
-	case end == 0:
+	case end == 0 || end > s.end:
 	case !check:
 		s.pos, k.end = end, end
 		return true
@@ -79,6 +80,29 @@ func (r *Reader) quick(k *keyFrame, check bool) bool {
 		r.later = r.later[:later]
 	}
 	return false
+}
+
+// quickLarge is quick, with check set, for a record that may be very large and is a collection of parts: what was walked of it is told to r.passed, and
+// not looked at again; that may end it.
+func (r *Reader) quickLarge(k *keyFrame) bool {
+	s := &r.src
+	b := s.buf[:s.end:s.end]
+	value := r.quickHead(b, k)
+	if value == 0 || quickShapes[r.dec.family&1][k.typ].shape != shapeQuicklist2 && !isTable(k.typ) || max(k.key.size, k.key.out) > windowSize || !r.quickText(b, k) {
+		return false
+	}
+	if k.key.form == formPlain {
+		r.keyBuf = append(r.keyBuf[:0], k.text...)
+		k.text = r.keyBuf
+	}
+	r.quickEntry(b, k, s.base+int64(value))
+	end := r.quickValue(b, k.typ, value, true)
+	if end == 0 {
+		return false
+	}
+	s.pos, k.end = end, end
+	r.entry.Size = int64(end - k.start)
+	return true
 }
 
 // quickHead is quick for what stands before the value, and returns where that is, or 0. It passes nothing. What it tells is handed on as it is found out:
@@ -418,6 +442,9 @@ func (r *Reader) quickNodes(b []byte, p int, info *quickShape, check bool) int {
 		if p = r.quickBlob(b, p+1, info, check); p == 0 {
 			return 0
 		}
+		if r.passed != nil && !r.passed(p) {
+			return 0
+		}
 	}
 	return p
 }
@@ -481,6 +508,12 @@ func (r *Reader) quickLZF(b []byte, h *strHead, p int) bool {
 // skipAt passes n strings at p, each with so many bytes behind it.
 func skipAt(b []byte, p int, n uint64, behind int) int {
 	for ; n > 0; n-- {
+		if p < len(b)-quickRoom && b[p] < 0x40 { // nearly always
+			if p += 1 + int(b[p]) + behind; p > len(b) {
+				return 0
+			}
+			continue
+		}
 		h, q := headAt(b, p)
 		if q == 0 || h.size > uint64(len(b)-q) {
 			return 0

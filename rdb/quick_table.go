@@ -53,84 +53,146 @@ func mayBeInt(c byte, n int) uint32 {
 	return (uint32(c-'-') - ('9' + 1 - '-')) & (uint32(n) - uint32(maxIntText+1)) >> 31
 }
 
-// quickTable checks the elements of a collection that is not packed, if they are few: members, members and scores, or fields.
+// quickTable checks the elements of a collection that is not packed: members, members and scores, or fields. Names of up to [fewNames] are compared as they
+// come, those of more when all are there.
 func (r *Reader) quickTable(b []byte, typ Type, p int) int {
-	if typ != TypeSet && typ != TypeZset2 && typ != TypeHash {
+	if !isTable(typ) {
 		return 0
 	}
 	n, p := lengthAt(b, p)
-	if p == 0 || n == 0 || n > maxQuickTable {
+	if p == 0 || n == 0 || n > uint64(len(b)-p) {
 		return 0
 	}
-	d := &r.dec
-	names, texts := d.few.Reset(), false
-	ints, long := uint8(0), uint64(0)
-	for ; n > 0; n-- {
-		if p > len(b)-quickRoom {
+	if n <= fewNames {
+		var kinds nameKinds
+		names, p := r.quickNames(b, typ, p, int(n), &kinds, nil)
+		if p == 0 || kinds.mixed() || !r.dec.few.NewNames(b, names) {
 			return 0
 		}
-		if size := int(b[p]); size < 0x40 && size < len(b)-p { // nearly always
-			names = append(names, dupset.Name{At: p + 1, Len: size})
-			if mayBeInt(b[p+1], size) != 0 {
-				texts = texts || isInt(b[p+1:p+1+size])
-			}
-			p += 1 + size
-		} else if f := &strForms[b[p]]; f.head != 0 {
-			at := p + int(f.head)
-			if size = f.length(b, p) - int(f.head); size > len(b)-at || size > d.limit {
-				return 0
-			}
-			ints |= f.tag
-			long |= f.long(b, p)
-			names = append(names, dupset.Name{At: at, Len: size})
-			texts = texts || f.tag == 0 && isInt(b[at:at+size])
-			p = at + size
-		} else {
-			var text []byte
-			if text, p = d.quickName(b, p); p == 0 || !d.few.New(dupset.QuickSum(text, 0, len(text))) {
-				return 0
-			}
-			texts = texts || isInt(text)
+		return p
+	}
+	return r.quickMany(b, typ, p, int(n))
+}
+
+// quickMany is quickTable for many elements.
+func (r *Reader) quickMany(b []byte, typ Type, p, n int) int {
+	var kinds nameKinds
+	cores := 1
+	if r.passed != nil {
+		cores = 2 // of which the other one has nothing else to do
+	}
+	many := r.dec.newMany(cores)
+	defer many.Close()
+	for ; n > 0; n -= fewNames {
+		var names []dupset.Name
+		if names, p = r.quickNames(b, typ, p, min(n, fewNames), &kinds, many); p == 0 || !many.AddNames(b, names) {
+			return 0
 		}
-		switch typ {
-		case TypeZset2:
-			if p > len(b)-8 {
-				return 0
-			}
-			if v := math.Float64frombits(binary.LittleEndian.Uint64(b[p:])); v != v {
-				return 0
-			}
-			p += 8
-		case TypeHash:
-			if p = r.quickString(b, p, true); p == 0 {
-				return 0
-			}
+		if r.passed != nil && !r.passed(p) {
+			return 0
 		}
 	}
-	if long != 0 || ints != 0 && texts || !d.few.NewNames(b, names) {
+	if kinds.mixed() || !many.AllNew() {
 		return 0
 	}
 	return p
 }
 
-// maxQuickTable is how many names are worth trying; a table full of them would have to be gone through again.
-const maxQuickTable = 512
+// isTable reports whether quickTable knows the type.
+func isTable(typ Type) bool { return typ == TypeSet || typ == TypeZset2 || typ == TypeHash }
 
-// quickName returns the string at p, which is longer than those of [strForms], or compressed, and the end of it.
-func (d *decoder) quickName(b []byte, p int) (name []byte, end int) {
-	h, p := headAt(b, p)
-	if p == 0 || h.size > uint64(len(b)-p) || h.size > uint64(d.limit) {
-		return nil, 0
-	}
-	end = p + int(h.size)
-	switch h.form {
-	case formPlain:
-		return b[p:end], end
-	case formLZF:
-		d.arena.reset()
-		if name = d.quickOut(b[p:end], &h); name != nil {
-			return name, end
+// fewNames is how many names of a table are compared as they come.
+const fewNames = 512
+
+// nameKinds is what was seen of the names of a table.
+type nameKinds struct {
+	ints  uint8  // not 0: there are integers
+	long  uint64 // not 0: of which one could be written in less
+	texts bool   // there are texts of integers
+}
+
+// mixed reports whether names are not surely equal if and only if their bytes are.
+func (k *nameKinds) mixed() bool { return k.long != 0 || k.ints != 0 && k.texts }
+
+// quickNames passes n elements and returns where their names lie, with their heads, which tell an integer from a text of the same bytes. Those that are compressed or long it
+// adds to many or, if there is none, looks up at once. The names hold until the next call.
+func (r *Reader) quickNames(b []byte, typ Type, p, n int, kinds *nameKinds, many *dupset.Many) (names []dupset.Name, end int) {
+	d := &r.dec
+	names = d.few.Reset()
+	ints, long, texts := kinds.ints, kinds.long, kinds.texts
+	for ; n > 0; n-- {
+		if p > len(b)-quickRoom {
+			return nil, 0
+		}
+		if size := int(b[p]); size < 0x40 && size < len(b)-p { // nearly always
+			names = append(names, dupset.Name{At: p, Len: 1 + size})
+			if mayBeInt(b[p+1], size) != 0 {
+				texts = texts || isInt(b[p+1:p+1+size])
+			}
+			p += 1 + size
+		} else if f := &strForms[b[p]]; f.head != 0 {
+			size = f.length(b, p)
+			if size > len(b)-p || size > d.limit || f.tag == 0 && size < 2+0x40 { // which has a shorter head
+				return nil, 0
+			}
+			ints |= f.tag
+			long |= f.long(b, p)
+			names = append(names, dupset.Name{At: p, Len: size})
+			p += size
+		} else {
+			var sum uint64
+			var isText bool
+			if sum, isText, p = d.quickName(b, p); p == 0 {
+				return nil, 0
+			}
+			switch {
+			case many != nil:
+				many.Add(sum)
+			case !d.few.New(sum):
+				return nil, 0
+			}
+			texts = texts || isText
+		}
+		switch typ {
+		case TypeZset2:
+			if p > len(b)-8 {
+				return nil, 0
+			}
+			if v := math.Float64frombits(binary.LittleEndian.Uint64(b[p:])); v != v {
+				return nil, 0
+			}
+			p += 8
+		case TypeHash:
+			if p = r.quickString(b, p, true); p == 0 {
+				return nil, 0
+			}
 		}
 	}
-	return nil, 0
+	*kinds = nameKinds{ints, long, texts}
+	return names, p
+}
+
+// quickName returns the hash of the string at p, with its head, which is longer than those of [strForms], or compressed, whether it is the text of an integer, and the end of it.
+func (d *decoder) quickName(b []byte, p int) (sum uint64, isText bool, end int) {
+	h, p := headAt(b, p)
+	if p == 0 || h.size > uint64(len(b)-p) || h.size > uint64(d.limit) {
+		return 0, false, 0
+	}
+	end = p + int(h.size)
+	text := b[p:end]
+	switch h.form {
+	case formLZF:
+		d.arena.reset()
+		if text = d.quickOut(text, &h); text == nil {
+			return 0, false, 0
+		}
+	case formPlain:
+		if len(text) < 1<<14 {
+			return 0, false, 0
+		}
+	default:
+		return 0, false, 0
+	}
+	d.longName = append(appendLength(d.longName[:0], uint64(len(text))), text...)
+	return dupset.QuickSum(d.longName, 0, len(d.longName)), isInt(text), end
 }

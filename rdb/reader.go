@@ -71,15 +71,16 @@ type Reader struct {
 	entry   Entry
 	eof     EOF
 	keyBuf  []byte
-	later   []lzf.Block // see quick
-	put     []lzf.Block // memory for later
-	frame   keyFrame    // skim's
-	partial bool        // reading began in the middle
-	more    bool        // what is there ends between records, and others follow
-	single  bool        // of what is there one record only is to be read
-	inAux   bool        // the current value is a ModuleAux's
-	faulted error       // what OnFault said of a fault outside values
-	soft    error       // what it said of one in the current value
+	later   []lzf.Block    // see quick
+	put     []lzf.Block    // memory for later
+	passed  func(int) bool // see quickLarge
+	frame   keyFrame       // skim's
+	partial bool           // reading began in the middle
+	more    bool           // what is there ends between records, and others follow
+	single  bool           // of what is there one record only is to be read
+	inAux   bool           // the current value is a ModuleAux's
+	faulted error          // what OnFault said of a fault outside values
+	soft    error          // what it said of one in the current value
 	reports struct{ record, value, element func(*FormatError) }
 }
 
@@ -137,7 +138,7 @@ func (r *Reader) window() int {
 
 func (d *decoder) init(s *source, o dupset.Options) {
 	d.s, d.limit = s, streamLimit
-	d.dups, d.seed = dupset.New(o), dupset.Process()
+	d.dups, d.dupOptions, d.seed = dupset.New(o), o, dupset.Process()
 	d.report, d.walkTuples = ignore, d.tup.walk
 }
 

@@ -23,6 +23,7 @@ const windowSize = 256 << 10
 type source struct {
 	buf      []byte
 	pos, end int
+	behind   int // bytes that are lent behind the end, where buf is all there is
 	base     int64
 	r        io.Reader // nil: buf is all there is
 	rerr     error     // what ended r
@@ -55,6 +56,13 @@ func (s *source) reset(r io.Reader, size int) {
 // resetBytes makes b the whole input, whose first byte stands at offset base. The capacity behind it is not touched.
 func (s *source) resetBytes(b []byte, base int64) {
 	*s = source{buf: b[:len(b):len(b)], end: len(b), base: base, rerr: io.EOF, size: windowSize}
+}
+
+// lend makes the source know what is behind its end, of which nothing is to be read.
+func (s *source) lend(buf []byte) {
+	if n := len(buf) - s.end; n > 0 {
+		s.buf, s.behind = buf, n
+	}
 }
 
 func (s *source) offset() int64 { return s.base + int64(s.pos) }

@@ -153,10 +153,14 @@ func cloneRecord(rec Record) Record {
 	}
 }
 
+// maxBehind is how much of what is behind a block, in bytes, is lent to its reader: a record of which some bytes follow is passed quickly to its last.
+const maxBehind = 64
+
 // openBlock makes r read a block.
 func (r *Reader) openBlock(b *block) {
 	r.ResumeBytes(b.buf[:b.n], b.at)
 	r.pend, r.more = b.pend, !b.last
+	r.src.lend(b.buf[:min(b.n+maxBehind, cap(b.buf))])
 	if b.first {
 		r.state = atStart
 	}

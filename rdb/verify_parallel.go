@@ -308,6 +308,11 @@ func (p *pipeline) stream(b *block) {
 	}
 	w := p.big
 	w.out = rec
+	if p.whole != nil && p.walkLarge(w, rec, b) {
+		close(b.done)
+		p.resume(w.r)
+		return
+	}
 	w.begin(rec, b)
 	src := io.Reader(contextReader{p.v.ctx, p.restAt(b.at.Offset)})
 	if p.whole == nil {
@@ -326,6 +331,39 @@ func (p *pipeline) stream(b *block) {
 	b.sum, b.last = s.sum, !more
 	close(b.done)
 	p.resume(w.r)
+}
+
+// walkLarge walks a record that is larger than a block where it lies in memory, if it is a plain collection of many parts, of which no rule says anything. What of it
+// was walked is summed, and given back, on the way. Otherwise it is false, and nothing was walked.
+func (p *pipeline) walkLarge(w *walker, rec *recorder, b *block) (ok bool) {
+	for _, before := range p.queue[:len(p.queue)-1] {
+		<-before.done // and touches nothing that is given back
+	}
+	whole := p.whole[b.at.Offset:]
+	w.begin(rec, b)
+	sum, summed := uint64(0), 0
+	passed := func(n int) bool {
+		sum = crc64.Update(sum, whole[summed:n])
+		if summed = n; p.file != nil {
+			p.file.Release(b.at.Offset + int64(n))
+		}
+		return p.v.ctx.Err() == nil
+	}
+	r := w.r
+	gone := filemap.Guard(func() {
+		r.ResumeBytes(whole, b.at)
+		r.pend, r.passed = b.pend, passed
+		if ok = w.quick(true); ok {
+			passed(r.src.pos)
+		}
+	}) != nil
+	if r.passed = nil; gone || !ok {
+		return false
+	}
+	w.finish(rec, b)
+	b.sum, b.entry = sum, r.entry
+	b.entry.Key = bytes.Clone(r.entry.Key)
+	return true
 }
 
 // restAt is a reader of the input from the offset on.

@@ -93,7 +93,7 @@ func (w *walker) fault(e *FormatError) error {
 
 // step walks one record; false is the end, or an error of the reader.
 func (w *walker) step() bool {
-	if w.quick() {
+	if w.quick(false) {
 		return true
 	}
 	if !w.r.Next() {
@@ -157,10 +157,10 @@ func (w *walker) count(number uint64, typ Type, expireAt, size int64) {
 	c.Bytes += size
 }
 
-// quick walks a key's record that nothing is to be said about; false if it is not plainly one.
-func (w *walker) quick() bool {
+// quick walks a key's record that nothing is to be said about; false if it is not plainly one. Large says that it may be, see [Reader.quickLarge].
+func (w *walker) quick(large bool) bool {
 	k, r := &w.frame, w.r
-	if w.slow || !r.quick(k, true) {
+	if w.slow || large && !r.quickLarge(k) || !large && !r.quick(k, true) {
 		return false
 	}
 	w.tally.keys++

@@ -236,5 +236,8 @@ func (w *filterWorker) share(hashes, to []uint64, skip int) int {
 	return n
 }
 
-// Close gives back the temporary file.
+// Reset empties it and gives back the temporary file. The memory is kept.
+func (f *Filter) Reset() { f.pile.reset() }
+
+// Close gives back the temporary file and the memory.
 func (f *Filter) Close() error { return f.pile.close() }

@@ -269,6 +269,17 @@ func (r *pileReader) each(i int, take func([]uint64) error) error {
 	return nil
 }
 
+// reset empties the pile and gives back the temporary file, but not the memory.
+func (p *pile) reset() {
+	p.wait()
+	for _, g := range p.used {
+		g.chunks = g.chunks[:0]
+	}
+	p.free, p.used = append(p.free, p.used...), p.used[:0]
+	_ = p.file.close()
+	*p = pile{chunks: p.chunks, groups: p.groups, dir: p.dir, fresh: p.fresh[:0], used: p.used, free: p.free, made: p.made, runs: p.runs[:0], raw: p.raw[:0]}
+}
+
 // close gives back the memory and the temporary file.
 func (p *pile) close() error {
 	p.wait()

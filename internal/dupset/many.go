@@ -1,0 +1,105 @@
+package dupset
+
+import "slices"
+
+// Many tells quickly that strings are surely all different, where they are too many for a [Few]: by the same hashes, all of which are kept, and of which none
+// may stand twice. Beyond [manyMost] they go to a [Filter]. The zero value is ready for [Many.Reset].
+type Many struct {
+	opt    Options
+	sums   []uint64
+	twice  bool // two are equal, or there is no telling
+	filter *Filter
+	filed  bool // some went there
+	sieve  filterWorker
+
+	cores  int
+	others []uint64   // memory that is not sums'
+	busy   chan error // hashes are handed over beside; nil if not
+}
+
+const manyMost = 1 << 17 // 1 MiB
+
+// Reset empties it. So many cores may be used. The limit of memory is that of the filter, and the first one given counts.
+func (m *Many) Reset(opt Options, cores int) {
+	m.Close()
+	m.opt, m.cores, m.sums, m.twice = opt, cores, m.sums[:0], false
+}
+
+// Add adds a string by its [QuickSum].
+func (m *Many) Add(sum uint64) {
+	if len(m.sums) == manyMost {
+		m.spill()
+	}
+	m.sums = append(m.sums, sum)
+}
+
+// AddNames adds the names at these places of b, as [Few.NewNames] does, at most [MaxNames]. It is false if two of them surely are suspect, and then nothing more need be added.
+func (m *Many) AddNames(b []byte, names []Name) bool {
+	if len(m.sums)+len(names) > manyMost {
+		m.spill()
+	}
+	n := len(m.sums)
+	m.sums = slices.Grow(m.sums, len(names))[:n+len(names)]
+	quickSums(m.sums[n:], b, names)
+	// Zeros and other patterns are many equal names in a row.
+	last := ^uint64(0)
+	for _, sum := range m.sums[n:] {
+		if sum == last {
+			m.twice = true
+		}
+		last = sum
+	}
+	return !m.twice
+}
+
+// spill hands the hashes over to the filter.
+func (m *Many) spill() {
+	if m.filter == nil {
+		m.filter = NewFilter(m.opt)
+	}
+	m.filed = true
+	m.wait()
+	m.busy = make(chan error, 1)
+	add := func(sums []uint64) { m.busy <- m.filter.Add(sums) }
+	if m.cores > 1 {
+		go add(m.sums)
+		m.sums, m.others = m.others, m.sums
+	} else {
+		add(m.sums)
+	}
+	m.sums = m.sums[:0]
+}
+
+// wait waits until nothing is handed over.
+func (m *Many) wait() {
+	if m.busy != nil {
+		m.twice = <-m.busy != nil || m.twice
+		m.busy = nil
+	}
+}
+
+// AllNew reports whether all that were added surely are different. Nothing may be added afterwards.
+func (m *Many) AllNew() bool {
+	switch {
+	case m.twice:
+	case m.filed:
+		m.spill()
+		m.wait()
+		suspects, err := m.filter.Finish(m.cores)
+		m.twice = m.twice || err != nil || suspects != nil
+	default:
+		w := &m.sieve
+		w.hashes, w.found = m.sums, w.found[:0]
+		m.twice = w.sieve() != nil || len(w.found) > 0
+	}
+	return !m.twice
+}
+
+// Close gives back the temporary file of what was added, if there is one.
+func (m *Many) Close() {
+	if m.filed {
+		m.wait()
+		m.filter.Reset()
+		m.filed = false
+	}
+}

@@ -299,6 +299,9 @@ func (w *streamWalk) pending() error {
 		return err
 	}
 	for ; n > 0; n-- {
+		if d.mode == modeFrame {
+			n = d.skipPending(n)
+		}
 		d.item = "stream pending id"
 		id, err := d.fixedID()
 		if err != nil {
@@ -387,12 +390,28 @@ func (w *streamWalk) consumerPending(owner uint64) error {
 	return nil
 }
 
+// skipPending passes pending entries that are at hand, but for the last of n, and returns how many are left.
+func (d *decoder) skipPending(n uint64) (left uint64) {
+	b, p := d.s.buf[:d.s.end], d.s.pos
+	for ; n > 1 && p <= len(b)-streamIDN-8-quickRoom; n-- {
+		_, q := lengthAt(b, p+streamIDN+8)
+		if q == 0 {
+			break
+		}
+		p = q
+	}
+	d.s.pos = p
+	return n
+}
+
 // skipIDs passes n ids of 16 bytes, one after the other, so that an end among them is noticed where the servers would.
 func (d *decoder) skipIDs(n uint64) error {
-	for ; n > 0; n-- {
-		if err := d.s.skip(streamIDN); err != nil {
+	for n > 0 {
+		k := min(n, max(1, uint64(d.s.end-d.s.pos)/streamIDN)) // those that are at hand
+		if err := d.s.skip(k * streamIDN); err != nil {
 			return err
 		}
+		n -= k
 	}
 	return nil
 }

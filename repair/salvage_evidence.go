@@ -140,6 +140,15 @@ func (c *census) keyBits(key, b []byte) (bits float64) {
 	return bits + c.textBits(key)
 }
 
+// keyMost is what keyBits is at most for a long key, found out in less time.
+func (c *census) keyMost(key, b []byte) float64 {
+	bits := stringForm(key, b) + rarity(c.long, c.tested) - 4
+	if hasControl(key) {
+		return bits + min(textMost, c.anythingBits(c.partsBits(key))+controlBits)
+	}
+	return bits + textMost
+}
+
 // longKey is the length from which keys are rare.
 const longKey = 128
 
@@ -161,13 +170,16 @@ func (c *census) textBits(key []byte) float64 {
 	like, printed := c.keyText.likenesses(c.anyText, c.valueText, key)
 	parts := c.partsBits(key)
 	printed += rarity(c.novel, c.tested) + parts
-	anything := rarity(c.binary, c.tested) - 2 + parts
+	anything := c.anythingBits(parts)
 	bits := max(-textMost, min(textMost, max(like, printed, anything)))
 	if hasControl(key) {
 		bits = min(bits, anything+controlBits)
 	}
 	return bits
 }
+
+// anythingBits is the evidence in a key that is like no text.
+func (c *census) anythingBits(parts float64) float64 { return rarity(c.binary, c.tested) - 2 + parts }
 
 // controlBits is what a key with control characters is worth at most, beside how rare these are.
 const controlBits = 6

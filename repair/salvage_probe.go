@@ -16,6 +16,7 @@ type prober struct {
 	family   rdb.Family
 	version  int
 	known    map[int64]*record // by start
+	recalled bool              // some are known that are not plausible
 	end      int64             // of what belongs to the file
 	trial    []byte
 	gapBytes []byte // of explained
@@ -53,14 +54,18 @@ func (p *prober) plausible(b []byte) bool {
 
 // probe returns the record that begins at an offset, nil if none does. Its score is the evidence for it.
 func (p *prober) probe(at int64) *record {
-	if f, ok := p.known[at]; ok {
-		return f
-	}
 	b := p.view.at(at, probeAhead)
 	if int64(len(b)) > p.end-at {
 		b = b[:max(0, p.end-at)]
 	}
-	if !p.plausible(b) {
+	plausible := p.plausible(b)
+	if !plausible && !p.recalled {
+		return nil
+	}
+	if f, ok := p.known[at]; ok {
+		return f
+	}
+	if !plausible {
 		return nil
 	}
 	f := p.read(at, b)
@@ -74,6 +79,7 @@ func (p *prober) probe(at int64) *record {
 func (p *prober) recall(f *record, least float32) {
 	g := p.probe(f.start)
 	if g == nil {
+		p.recalled = true
 		h := *f
 		h.score = rejectBits
 		g = &h
@@ -89,6 +95,9 @@ func (p *prober) position(at int64) rdb.Position {
 // read is probe behind the first look.
 func (p *prober) read(at int64, b []byte) *record {
 	var f record
+	if p.unlikely(b) {
+		return nil
+	}
 	if end, cut := p.frame(at, b); end == 0 && !cut {
 		return nil
 	}
@@ -121,6 +130,20 @@ func (p *prober) read(at int64, b []byte) *record {
 		f.score = float32(p.census.weighOther(&f, p.x, b, p.end))
 	}
 	return &f
+}
+
+// unlikely reports whether b begins with the head of a record whose evidence does not suffice, if that is told at once: its key is long, as what begins within some text
+// has nearly always, and to read such keys for nothing costs more than to look at them.
+func (p *prober) unlikely(b []byte) bool {
+	if b[0] >= opMeta {
+		return false
+	}
+	n, k, enc, _ := lengthForm(b[1:])
+	if k == 0 || enc || n <= longKey || n > uint64(len(b)-1-k) {
+		return false
+	}
+	c, key, bits := p.census, b[1+k:1+k+int(n)], p.census.typeBits(rdb.Type(b[0]))
+	return bits+c.keyMost(key, b[1:]) < rejectBits || bits+c.keyBits(key, b[1:]) < rejectBits
 }
 
 // stream reads a record again of which more is wanted than what is in memory, at most up to reach. cut is the error of the first attempt.

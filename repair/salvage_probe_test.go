@@ -1,0 +1,39 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// TestUnlikely: what the first look at a head takes for unlikely has too little evidence when it is read, wherever in a file that is.
+func TestUnlikely(t *testing.T) {
+	looked := 0
+	for seed := range uint64(6) {
+		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Target: rdb.Version10, Keys: 300, StringSize: 40, Elements: 60, Weights: fuzz.Weights{Hash: 2, Set: 1, SortedSet: 1, String: 4}})
+		bad := bytes.Clone(b)
+		clear(bad[len(b)/2 : len(b)/2+100])
+		s := newSalvager(context.Background(), bytes.NewReader(bad), int64(len(bad)), SalvageOptions{})
+		require.NoError(t, s.run())
+		p := &s.probe
+		for at := range int64(len(bad)) {
+			head := p.view.at(at, probeAhead)
+			if !p.plausible(head) || !p.unlikely(head) {
+				continue
+			}
+			looked++
+			var f record
+			p.x.r.ResumeBytes(head, p.position(at))
+			if p.x.head(&f) && f.start == at && f.what == isKey {
+				require.Less(t, p.census.headBits(&f, p.x.entry, head), float64(rejectBits), "seed %d, offset %d", seed, at)
+			}
+		}
+		s.close()
+	}
+	require.Greater(t, looked, 100)
+}

@@ -12,7 +12,7 @@ import (
 // ReaderOptions are settings of a [Reader]; the zero value is the default.
 type ReaderOptions struct {
 	// OnFault is called for every broken rule that leaves the framing intact. What it returns, if anything, becomes the error of the
-	// value or, for a fault outside values, of the reader; nil lets it go on. Without it a fault that the server of the file's family
+	// value or, for a fault outside values, of the reader; nil lets it go on, and [ErrEnough] lets it pass the rest of a value without looking for more. Without it a fault that the server of the file's family
 	// refuses is an error and any other is passed over.
 	OnFault func(*FormatError) error
 
@@ -33,6 +33,9 @@ type ReaderOptions struct {
 
 	limit int // streamLimit, if not 0
 }
+
+// ErrEnough is what [ReaderOptions].OnFault returns where it wants to be told of no further fault of a value, and of no error but those that leave open where it ends.
+var ErrEnough = errors.New("rdb: no more faults of the value are asked for")
 
 // Reader reads the records of an RDB in file order.
 //
@@ -242,7 +245,7 @@ func (r *Reader) Rest() io.Reader {
 
 // checked is the fault handling of all but values.
 func (r *Reader) checked(e *FormatError) {
-	if err := r.onFault(e); err != nil && r.faulted == nil {
+	if err := r.onFault(e); err != nil && err != ErrEnough && r.faulted == nil {
 		r.faulted = err
 	}
 }
@@ -298,7 +301,10 @@ func ignore(*FormatError) {}
 
 // noteFault keeps the first error that a fault of the value makes.
 func (r *Reader) noteFault(e *FormatError) {
-	if err := r.onFault(e); r.soft == nil {
+	switch err := r.onFault(e); {
+	case err == ErrEnough:
+		r.dec.mode = modeFrame
+	case r.soft == nil:
 		r.soft = err
 	}
 }

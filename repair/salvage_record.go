@@ -83,10 +83,14 @@ func (x *recordReader) options(o SalvageOptions) rdb.ReaderOptions {
 const longestKey = 32 << 20
 
 func (x *recordReader) note(e *rdb.FormatError) error {
-	if x.fault == nil && e.Server() != rdb.Accepts && e.Code != rdb.CodeChecksum {
-		x.fault = e
+	switch {
+	case x.fault != nil:
+		return rdb.ErrEnough
+	case e.Server() == rdb.Accepts || e.Code == rdb.CodeChecksum:
+		return nil
 	}
-	return nil
+	x.fault = e
+	return rdb.ErrEnough
 }
 
 // head reads up to the value of the next record, if it has one. ok is false at the end of what can be read; see the Reader's Err.

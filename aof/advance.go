@@ -261,10 +261,20 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 	b := a.whole
 	short := lookShort()
 	args := make([][]byte, 0, skimArgs)
+	var run plainRun
+	runs := most < 0 && hasRuns()
 	i := s.start
 	for ; i < limit; s.end = i {
 		if s.end = i; s.commands == most {
 			return
+		}
+		if runs {
+			if n := run.pass(b, int(i), int(limit)); n > 0 {
+				n = a.shortRun(s, &run, n)
+				if i = int64(run.starts[n]); n > 0 {
+					continue
+				}
+			}
 		}
 		if b[i] == '#' {
 			n := bytes.IndexByte(b[i:min(i+maxAnnotation, int64(len(b)))], '\n')
@@ -288,12 +298,35 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 			a.opt.Plausible && (&Command{Args: args, Argc: int64(argc)}).plausibility() != [len(Servers)]Plausibility{} {
 			return
 		}
-		s.commands++
-		s.lines += 1 + 2*int64(argc)
-		s.readStart, s.lastCommand = int64(body), int64(end)
+		s.pass(argc, body, end)
 		i = int64(end)
 	}
 	s.more = true
+}
+
+// pass counts a command.
+func (s *stretch) pass(argc, body, end int) {
+	s.commands++
+	s.lines += 1 + 2*int64(argc)
+	s.readStart, s.lastCommand = int64(body), int64(end)
+}
+
+// shortRun counts the first of n commands in a row, as many as have short names, and are not special and plausible, if that is asked, and returns how many these are.
+func (a *advance) shortRun(s *stretch, run *plainRun, n int) int {
+	b, short := a.whole, lookShort()
+	for k := range n {
+		argc, at := plainHeader(b, run.starts[k])
+		size, name := plainHeader(b, at)
+		if argc == 0 || size == 0 {
+			return k
+		}
+		known := short.at(shortNameAt(b, name, size))
+		if known.name == (shortName{}) || known.special != Ordinary || a.opt.Plausible && !known.plausible(int64(argc)) {
+			return k
+		}
+		s.pass(argc, run.bodies[k+1], run.starts[k+1])
+	}
+	return n
 }
 
 // special takes a command on which the reading of others depends; false if it is not plainly in its place.

@@ -291,11 +291,12 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 			return
 		}
 		if known := short.at(shortNameAt(b, name, len(args[0]))); known.name != (shortName{}) {
-			if known.special != Ordinary && !s.special(known.special, args, argc, i) || a.opt.Plausible && !known.plausible(int64(argc)) {
+			if a.opt.Plausible && !known.plausible(int64(argc)) || known.special != Ordinary && !s.special(known.special, args, argc, i) {
 				return
 			}
-		} else if special := specialOf(args[0], true); special != Ordinary && !s.special(special, args, argc, i) ||
-			a.opt.Plausible && (&Command{Args: args, Argc: int64(argc)}).plausibility() != [len(Servers)]Plausibility{} {
+		} else if a.opt.Plausible && (&Command{Args: args, Argc: int64(argc)}).plausibility() != [len(Servers)]Plausibility{} {
+			return
+		} else if special := specialOf(args[0], true); special != Ordinary && !s.special(special, args, argc, i) {
 			return
 		}
 		s.pass(argc, body, end)

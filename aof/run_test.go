@@ -77,13 +77,14 @@ func BenchmarkPlainRun(b *testing.B) {
 	for _, most := range []int{runMost, 1} {
 		b.Run(fmt.Sprint(most), func(b *testing.B) {
 			var run plainRun
+			args := make([][]byte, 0, skimArgs)
 			b.SetBytes(int64(len(in)))
 			for b.Loop() {
 				for i := 0; i < len(in)-1000; {
 					if most > 1 {
 						i = run.starts[run.pass(in, i, len(in))]
 					} else {
-						_, _, _, _, i = plainCommand(in, i, nil, 0)
+						_, _, _, _, i = plainCommand(in, i, args, skimArgs)
 					}
 				}
 			}

@@ -341,10 +341,13 @@ func (p *pipeline) walkLarge(w *walker, rec *recorder, b *block) (ok bool) {
 	}
 	whole := p.whole[b.at.Offset:]
 	w.begin(rec, b)
+	const ahead = 64 << 10 // the sum brings near what is walked next
 	sum, summed := uint64(0), 0
 	passed := func(n int) bool {
-		sum = crc64.Update(sum, whole[summed:n])
-		if summed = n; p.file != nil {
+		if to := min(n+ahead, len(whole)); to > summed {
+			sum, summed = crc64.Update(sum, whole[summed:to]), to
+		}
+		if p.file != nil {
 			p.file.Release(b.at.Offset + int64(n))
 		}
 		return p.v.ctx.Err() == nil
@@ -355,6 +358,7 @@ func (p *pipeline) walkLarge(w *walker, rec *recorder, b *block) (ok bool) {
 		r.pend, r.passed = b.pend, passed
 		if ok = w.quick(true); ok {
 			passed(r.src.pos)
+			sum = crc64.Undo(sum, whole[r.src.pos:summed])
 		}
 	}) != nil
 	if r.passed = nil; gone || !ok {

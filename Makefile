@@ -9,7 +9,7 @@ FUZZPKGS ?= ./...
 # For benchstat: make bench BENCHCOUNT=10 > new.txt
 BENCH ?= .
 BENCHCOUNT ?= 1
-# For internal/bench, which compares whole programs: BENCHARGS='-mixed 20 -large 10 -random 10 -json 10 -aof 10 -set 10'
+# For internal/bench, which compares whole programs: BENCHARGS='-mixed 20 -large 10 -tables 10 -random 10 -json 10 -aof 10 -set 10'
 BENCHARGS ?=
 
 # How many files the differential runner compares, from which seed on, and its further flags.

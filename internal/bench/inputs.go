@@ -19,6 +19,9 @@ var mostlySmall = fuzz.Weights{String: 55, List: 8, Set: 10, SortedSet: 10, Hash
 
 // write makes the inputs.
 func (o *options) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
 	for _, in := range []struct {
 		name string
 		mb   int64
@@ -26,6 +29,7 @@ func (o *options) write(dir string) error {
 	}{
 		{"mixed.rdb", o.mixed, fuzz.RDBOptions{Weights: mostlySmall, Elements: 6, Edge: fuzz.Never, Databases: 1}},
 		{"large.rdb", o.large, fuzz.RDBOptions{Elements: 40}},
+		{"tables.rdb", o.tables, fuzz.RDBOptions{Weights: fuzz.Weights{Set: 1, SortedSet: 1, Hash: 1}, Elements: 30_000, Edge: fuzz.Never}},
 		{"random.rdb", o.random, fuzz.RDBOptions{Weights: fuzz.Weights{String: 1}, Strings: fuzz.StringsRandom, StringSize: 1000, Edge: fuzz.Never}},
 		{"json.rdb", o.json, fuzz.RDBOptions{Weights: fuzz.Weights{String: 1}, Strings: fuzz.StringsJSON, StringSize: 6000, Edge: fuzz.Never}},
 	} {

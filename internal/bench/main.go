@@ -1,8 +1,8 @@
 // Bench compares this module's programs with the servers' own checkers, as whole processes on generated inputs: throughput, and peak
 // memory as the kernel accounts it.
 //
-//	go run ./internal/bench                       about 700 MB of inputs, a few minutes
-//	go run ./internal/bench -mixed 20 -large 10 -random 10 -json 10 -aof 10 -set 10 -count 1
+//	go run ./internal/bench                       about 800 MB of inputs, a few minutes
+//	go run ./internal/bench -mixed 20 -large 10 -tables 10 -random 10 -json 10 -aof 10 -set 10 -count 1
 //
 // Inputs and programs are made in a temporary directory and removed afterwards. The real checkers are those on PATH, and the newest
 // in the folder of the tests (see package internal/oracle); what is missing is left out. Sizes are in MB, 10^6 bytes. Of each work
@@ -27,6 +27,7 @@ func main() {
 	var o options
 	flag.Int64Var(&o.mixed, "mixed", 200, "MB of keys of all kinds, most of them small")
 	flag.Int64Var(&o.large, "large", 100, "MB of keys of all kinds with more elements, and many streams")
+	flag.Int64Var(&o.tables, "tables", 100, "MB of hashes, sets and sorted sets of tens of thousands of elements")
 	flag.Int64Var(&o.random, "random", 100, "MB of strings of 1 KB that nothing compresses")
 	flag.Int64Var(&o.json, "json", 100, "MB of JSON strings of 6 KB, compressed by LZF")
 	flag.Int64Var(&o.aof, "aof", 100, "MB of commands with large arguments and payloads")
@@ -45,9 +46,10 @@ func main() {
 }
 
 type options struct {
-	mixed, large, random, json, aof, set int64 // MB
-	count                                int
-	generate                             string
+	mixed, large, tables, random, json, aof, set int64 // MB
+
+	count    int
+	generate string
 }
 
 // run makes inputs and programs and prints the table. The inputs are made by a process of their own: the peak memory of a child is at least
@@ -63,7 +65,7 @@ func (o *options) run() error {
 		return err
 	}
 	args := []string{"-generate", dir}
-	for name, mb := range map[string]int64{"mixed": o.mixed, "large": o.large, "random": o.random, "json": o.json, "aof": o.aof, "set": o.set} {
+	for name, mb := range map[string]int64{"mixed": o.mixed, "large": o.large, "tables": o.tables, "random": o.random, "json": o.json, "aof": o.aof, "set": o.set} {
 		args = append(args, fmt.Sprintf("-%s=%d", name, mb))
 	}
 	if err := command(dir, self, args...); err != nil {
@@ -112,7 +114,7 @@ type work struct {
 }
 
 var works = func() (w []work) {
-	for _, input := range []string{"mixed.rdb", "large.rdb", "random.rdb", "json.rdb"} {
+	for _, input := range []string{"mixed.rdb", "large.rdb", "tables.rdb", "random.rdb", "json.rdb"} {
 		w = append(w, work{input, []string{"redis-check-rdb"}, oracle.RedisCheckRDB},
 			work{input, []string{"kvfsck", "check", "-q"}, oracle.RedisCheckRDB},
 			work{input, []string{"kvfsck", "export", "--format", "jsonl"}, ""})

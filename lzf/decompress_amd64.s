@@ -2,6 +2,41 @@
 
 #include "textflag.h"
 
+// Of each distance up to 15, less one: where the bytes of its pattern come from, and behind these, how many of sixteen bytes are whole patterns.
+DATA patterns<>+0(SB)/8, $0x0000000000000000
+DATA patterns<>+8(SB)/8, $0x0000000000000000
+DATA patterns<>+16(SB)/8, $0x0100010001000100
+DATA patterns<>+24(SB)/8, $0x0100010001000100
+DATA patterns<>+32(SB)/8, $0x0100020100020100
+DATA patterns<>+40(SB)/8, $0x0002010002010002
+DATA patterns<>+48(SB)/8, $0x0302010003020100
+DATA patterns<>+56(SB)/8, $0x0302010003020100
+DATA patterns<>+64(SB)/8, $0x0201000403020100
+DATA patterns<>+72(SB)/8, $0x0004030201000403
+DATA patterns<>+80(SB)/8, $0x0100050403020100
+DATA patterns<>+88(SB)/8, $0x0302010005040302
+DATA patterns<>+96(SB)/8, $0x0006050403020100
+DATA patterns<>+104(SB)/8, $0x0100060504030201
+DATA patterns<>+112(SB)/8, $0x0706050403020100
+DATA patterns<>+120(SB)/8, $0x0706050403020100
+DATA patterns<>+128(SB)/8, $0x0706050403020100
+DATA patterns<>+136(SB)/8, $0x0605040302010008
+DATA patterns<>+144(SB)/8, $0x0706050403020100
+DATA patterns<>+152(SB)/8, $0x0504030201000908
+DATA patterns<>+160(SB)/8, $0x0706050403020100
+DATA patterns<>+168(SB)/8, $0x04030201000a0908
+DATA patterns<>+176(SB)/8, $0x0706050403020100
+DATA patterns<>+184(SB)/8, $0x030201000b0a0908
+DATA patterns<>+192(SB)/8, $0x0706050403020100
+DATA patterns<>+200(SB)/8, $0x0201000c0b0a0908
+DATA patterns<>+208(SB)/8, $0x0706050403020100
+DATA patterns<>+216(SB)/8, $0x01000d0c0b0a0908
+DATA patterns<>+224(SB)/8, $0x0706050403020100
+DATA patterns<>+232(SB)/8, $0x000e0d0c0b0a0908
+DATA patterns<>+240(SB)/8, $0x100e0c0f100f1010
+DATA patterns<>+248(SB)/8, $0x000f0e0d0c0b0a09
+GLOBL patterns<>(SB), RODATA|NOPTR, $256
+
 // func decodeWords(out *byte, d, dEnd, dCap int, in *byte, s, sEnd, sMax int) (dNew, sNew int)
 //
 //	DI  out      DX  the end of the output so far   R9  where it must end   R10  the last DX to begin with   R12  the end of what is lent
@@ -100,11 +135,30 @@ next:
 	JMP round
 
 near:
-	// The copy overlaps what it makes, unless it is shorter than the distance.
-	CMPL R13, R14
-	JHI done
+	// The copy overlaps what it makes, unless it is shorter than the distance: then it is the pattern over and over, sixteen bytes at a time, of which as many count as are
+	// whole patterns.
 	MOVOU (AX), X0
+	CMPL R13, R14
+	JHI pattern
 	MOVOU X0, (DX)
+	JMP next
+
+pattern:
+	LEAQ 16(BX), R13
+	CMPQ R13, R12
+	JHI done
+	LEAQ patterns<>(SB), R13
+	MOVQ R14, AX
+	SHLQ $4, AX
+	MOVOU (R13)(AX*1), X1
+	PSHUFB X1, X0
+	MOVBLZX 240(R13)(R14*1), AX
+
+fill:
+	MOVOU X0, (DX)
+	ADDQ AX, DX
+	CMPQ DX, BX
+	JCS fill
 	JMP next
 
 long:

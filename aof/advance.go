@@ -262,6 +262,7 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 	short := lookShort()
 	args := make([][]byte, 0, skimArgs)
 	var run plainRun
+	known, next := 0, 0 // commands of the run, and which of them is next
 	runs := most < 0 && hasRuns()
 	i := s.start
 	for ; i < limit; s.end = i {
@@ -269,11 +270,16 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 			return
 		}
 		if runs {
-			if n := run.pass(b, int(i), int(limit)); n > 0 {
-				n = a.shortRun(s, &run, n)
-				if i = int64(run.starts[n]); n > 0 {
+			if next == known {
+				known, next = run.pass(b, int(i), int(limit)), 0
+			}
+			if next < known {
+				next = a.shortRun(s, &run, next, known)
+				if i = int64(run.starts[next]); next == known {
 					continue
 				}
+				s.end = i
+				next++ // what follows is about this one alone
 			}
 		}
 		if b[i] == '#' {
@@ -290,8 +296,8 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 		if args, argc, name, body, end = plainCommand(b, int(i), args[:0], skimArgs); end == 0 {
 			return
 		}
-		if known := short.at(shortNameAt(b, name, len(args[0]))); known.name != (shortName{}) {
-			if a.opt.Plausible && !known.plausible(int64(argc)) || known.special != Ordinary && !s.special(known.special, args, argc, i) {
+		if c := short.at(shortNameAt(b, name, len(args[0]))); c.name != (shortName{}) {
+			if a.opt.Plausible && !c.plausible(int64(argc)) || c.special != Ordinary && !s.special(c.special, args, argc, i) {
 				return
 			}
 		} else if a.opt.Plausible && (&Command{Args: args, Argc: int64(argc)}).plausibility() != [len(Servers)]Plausibility{} {
@@ -312,10 +318,10 @@ func (s *stretch) pass(argc, body, end int) {
 	s.readStart, s.lastCommand = int64(body), int64(end)
 }
 
-// shortRun counts the first of n commands in a row, as many as have short names, and are not special and plausible, if that is asked, and returns how many these are.
-func (a *advance) shortRun(s *stretch, run *plainRun, n int) int {
+// shortRun counts commands of a run, from the k-th on, as long as they have short names, are not special and, if that is asked, plausible. It returns which is the next.
+func (a *advance) shortRun(s *stretch, run *plainRun, k, n int) int {
 	b, short := a.whole, lookShort()
-	for k := range n {
+	for ; k < n; k++ {
 		argc, at := plainHeader(b, run.starts[k])
 		size, name := plainHeader(b, at)
 		if argc == 0 || size == 0 {

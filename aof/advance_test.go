@@ -41,7 +41,7 @@ func demandAdvance(t *testing.T, b []byte) {
 	for _, strictness := range []Strictness{AsServer, AsChecker} {
 		opt := ReaderOptions{Strictness: strictness, Skim: true, NoPreamble: true, Offset: 1000}
 		want := readOut(NewReaderOptions(bytes.NewReader(b), opt), Advanced{})
-		for _, size := range []int{30, 100, 1000} {
+		for _, size := range []int{30, 100, 1000, stretchSize} {
 			for _, plausible := range []bool{false, true} {
 				r := NewReaderOptions(bytes.NewReader(b), opt)
 				passed := r.Advance(context.Background(), AdvanceOptions{Workers: 2, Plausible: plausible, stretch: size, whole: b})
@@ -99,7 +99,7 @@ func TestAdvancePlausible(t *testing.T) {
 	} {
 		for _, behind := range []string{"", before, command("SET", "k", strings.Repeat("v", 1000))} {
 			b := []byte(before + odd + behind)
-			for _, size := range []int{30, 100, 1000} {
+			for _, size := range []int{30, 100, 1000, stretchSize} {
 				r := NewReaderOptions(nil, ReaderOptions{Skim: true, NoPreamble: true})
 				passed := r.Advance(t.Context(), AdvanceOptions{Workers: 2, Plausible: true, stretch: size, whole: b})
 				require.EqualValues(t, 7, passed.Commands, "stretches of %d of %q", size, b)

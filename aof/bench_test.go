@@ -55,16 +55,34 @@ func varied(n int) []byte {
 	return out.Bytes()
 }
 
+// transactions is a log of n bytes or a little more, every third command of which is ordinary and known to servers.
+func transactions(n int) []byte {
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	for i := 0; w.Offset() < int64(n); i++ {
+		w.Command(0, "MULTI")
+		w.Command(0, [...]string{"SET", "set", "Set", "json.set"}[i%4], fmt.Sprint("key:", i), "value")
+		w.Command(0, "EXEC")
+	}
+	w.Flush()
+	return out.Bytes()
+}
+
 // BenchmarkAdvance is that of one worker.
 func BenchmarkAdvance(b *testing.B) {
-	in := varied(64 << 20)
-	args := bytes.Count(in, []byte("\r\n$"))
-	for _, plausible := range []bool{false, true} {
-		b.Run(fmt.Sprintf("plausible=%v", plausible), func(b *testing.B) {
-			b.SetBytes(int64(len(in)))
+	for _, c := range []struct {
+		name      string
+		in        []byte
+		plausible bool
+	}{
+		{"plausible=false", varied(64 << 20), false}, {"plausible=true", varied(64 << 20), true}, {"transactions", transactions(8 << 20), false},
+	} {
+		args := bytes.Count(c.in, []byte("\r\n$"))
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(c.in)))
 			for b.Loop() {
 				r := NewReaderOptions(nil, ReaderOptions{Skim: true, NoPreamble: true})
-				if r.Advance(b.Context(), AdvanceOptions{Workers: 1, Plausible: plausible, whole: in}); r.Position().Offset != int64(len(in)) {
+				if r.Advance(b.Context(), AdvanceOptions{Workers: 1, Plausible: c.plausible, whole: c.in}); r.Position().Offset != int64(len(c.in)) {
 					b.Fatal(r.Position())
 				}
 			}

@@ -66,6 +66,18 @@ func TestPlainRun(t *testing.T) {
 	}
 }
 
+// TestAdvanceInRuns passes more commands than a run has, with special and unknown ones among them, in one stretch.
+func TestAdvanceInRuns(t *testing.T) {
+	for _, n := range []int{2000, 30_000} {
+		b := transactions(n)
+		demandAdvance(t, b)
+		demandAdvance(t, append(b, "#TS:1700000000\r\n*2\r\n$4\r\nEXEC\r\n$1\r\n0\r\n"...))
+		at := len(b) / 3 * 2
+		at += bytes.Index(b[at:], []byte("MULTI"))
+		demandAdvance(t, append(append(bytes.Clone(b[:at]), "EXEC\r\n"...), b[at:]...))
+	}
+}
+
 func FuzzPlainRun(f *testing.F) {
 	f.Add([]byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$12\r\nsome content\r\n*1\r\n$4\r\nPING\r\n#TS:1\r\n"), 30)
 	f.Add(varied(500), 400)

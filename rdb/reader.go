@@ -12,8 +12,8 @@ import (
 // ReaderOptions are settings of a [Reader]; the zero value is the default.
 type ReaderOptions struct {
 	// OnFault is called for every broken rule that leaves the framing intact. What it returns, if anything, becomes the error of the
-	// value or, for a fault outside values, of the reader; nil lets it go on, and [ErrEnough] lets it pass the rest of a value without looking for more. Without it a fault that the server of the file's family
-	// refuses is an error and any other is passed over.
+	// value or, for a fault outside values, of the reader; nil lets it go on, and [ErrEnough] lets it pass the rest of a value without
+	// looking for more. Without it a fault that the server of the file's family refuses is an error and any other is passed over.
 	OnFault func(*FormatError) error
 
 	// DuplicateMemory bounds the memory, in bytes, that is used to find elements that stand twice in one value; what does not fit

@@ -33,7 +33,8 @@ func (m *Many) Add(sum uint64) {
 	m.sums = append(m.sums, sum)
 }
 
-// AddNames adds the names at these places of b, as [Few.NewNames] does, at most [MaxNames]. It is false if two of them surely are suspect, and then nothing more need be added.
+// AddNames adds the names at these places of b, as [Few.NewNames] does, at most [MaxNames]. It is false if it is known by now that
+// not all look different; then nothing more need be added.
 func (m *Many) AddNames(b []byte, names []Name) bool {
 	if len(m.sums)+len(names) > manyMost {
 		m.spill()

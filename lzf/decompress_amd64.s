@@ -91,28 +91,56 @@ round:
 	JCS round
 
 reference:
-	// BX is the second byte, AX the third. Of a long one: length R13 = BX + 9, low bits of the distance AX, three bytes.
+	// Whether it is a short one is foreseen, mostly, and where the next operation is need not wait for it.
+	MOVL CX, R14
+	ANDL $31, R14
+	SHLL $8, R14
+	MOVL CX, R13
+	SHRL $5, R13
+	CMPL CX, $224
+	JCC far
+
+	// BX is the second byte, R13 + 2 the length, up to 8.
+	MOVL AX, BX
+	SHRL $8, BX
+	MOVBLZX BX, BX
+	ORL BX, R14 // the distance less one
+	MOVQ DX, AX
+	SUBQ R14, AX
+	DECQ AX
+	LEAQ 2(SI), R15
+	LEAQ 2(DX)(R13*1), BX
+	CMPQ AX, DI
+	JCS done
+	CMPQ R15, R11
+	JHI done
+	CMPQ BX, R9
+	JHI done
+	CMPL R14, $7
+	JCS nearShort
+	MOVQ (AX), R13
+	MOVQ R13, (DX)
+	MOVQ R15, SI
+	MOVQ BX, DX
+	JMP round
+
+nearShort:
+	ADDL $2, R13
+	JMP near
+
+far:
+	// BX is the second byte, which is the length less 9, AX the third.
 	MOVL AX, BX
 	SHRL $8, BX
 	MOVBLZX BX, BX
 	SHRL $16, AX
 	MOVBLZX AX, AX
-	MOVL CX, R13
-	SHRL $5, R13
-	ADDL $2, R13
-	LEAL 9(BX), R15
-	MOVL CX, R14
-	ANDL $31, R14
-	SHLL $8, R14
-	CMPL CX, $224
-	CMOVLCC R15, R13
-	CMOVLCC AX, BX
-	MOVQ SI, R15
-	SBBQ $-3, R15 // three less the borrow of the comparison
-	ORL BX, R14 // the distance less one
+	LEAL 9(BX), R13
+	ORL AX, R14 // the distance less one
 	MOVQ DX, AX
 	SUBQ R14, AX
 	DECQ AX
+	LEAQ 3(SI), R15
 	LEAQ (DX)(R13*1), BX
 	CMPQ AX, DI
 	JCS done
@@ -124,9 +152,7 @@ reference:
 	JCS near
 	MOVOU (AX), X0
 	MOVOU X0, (DX)
-	MOVOU 16(AX), X1
-	MOVOU X1, 16(DX)
-	CMPL R13, $32
+	CMPL R13, $16
 	JHI long
 
 next:
@@ -167,7 +193,7 @@ long:
 	CMPQ R13, R12
 	JHI done
 	SUBQ DX, AX
-	ADDQ $32, DX
+	ADDQ $16, DX
 
 words:
 	MOVOU (DX)(AX*1), X0

@@ -65,8 +65,9 @@ type decoder struct {
 	zm         zipmap.Iter
 	is         intset.Iter
 	lzf        lzf.Reader
-	piece      []byte // buffer for strings that pass through in pieces
-	longName   []byte // see quickName
+	piece      []byte           // buffer for strings that pass through in pieces
+	longName   []byte           // see quickName
+	maybeInts  [fewNames]uint32 // see passTable
 	pel        pendingList
 	sw         streamWalk
 	tup        tuples

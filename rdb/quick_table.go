@@ -64,14 +64,19 @@ func (r *Reader) quickTable(b []byte, typ Type, p int) int {
 		return 0
 	}
 	if n <= fewNames {
-		var kinds nameKinds
-		names, p := r.quickNames(b, typ, p, int(n), &kinds, nil)
-		if p == 0 || kinds.mixed() || !r.dec.few.NewNames(b, names) {
-			return 0
-		}
-		return p
+		return r.quickFew(b, typ, p, int(n))
 	}
 	return r.quickMany(b, typ, p, int(n))
+}
+
+// quickFewGeneric is quickTable for n elements, at most [fewNames].
+func (r *Reader) quickFewGeneric(b []byte, typ Type, p, n int) int {
+	var kinds nameKinds
+	names, p := r.quickNames(b, typ, p, n, &kinds, nil)
+	if p == 0 || kinds.mixed() || !r.dec.few.NewNames(b, names) {
+		return 0
+	}
+	return p
 }
 
 // quickMany is quickTable for many elements.
@@ -84,8 +89,7 @@ func (r *Reader) quickMany(b []byte, typ Type, p, n int) int {
 	many := r.dec.newMany(cores)
 	defer many.Close()
 	for ; n > 0; n -= fewNames {
-		var names []dupset.Name
-		if names, p = r.quickNames(b, typ, p, min(n, fewNames), &kinds, many); p == 0 || !many.AddNames(b, names) {
+		if p = r.addNames(b, typ, p, min(n, fewNames), &kinds, many); p == 0 {
 			return 0
 		}
 		if r.passed != nil && !r.passed(p) {
@@ -93,6 +97,15 @@ func (r *Reader) quickMany(b []byte, typ Type, p, n int) int {
 		}
 	}
 	if kinds.mixed() || !many.AllNew() {
+		return 0
+	}
+	return p
+}
+
+// addNamesGeneric passes n elements, at most [fewNames], and adds their names to many. It returns the end of them, or 0.
+func (r *Reader) addNamesGeneric(b []byte, typ Type, p, n int, kinds *nameKinds, many *dupset.Many) int {
+	names, p := r.quickNames(b, typ, p, n, kinds, many)
+	if p == 0 || !many.AddNames(b, names) {
 		return 0
 	}
 	return p
@@ -140,12 +153,11 @@ func (r *Reader) quickNames(b []byte, typ Type, p, n int, kinds *nameKinds, many
 			names = append(names, dupset.Name{At: p, Len: size})
 			p += size
 		} else {
-			var sum uint64
 			var isText bool
-			if sum, isText, p = d.quickName(b, p); p == 0 {
+			if isText, p = d.quickName(b, p); p == 0 {
 				return nil, 0
 			}
-			switch {
+			switch sum := dupset.QuickSum(d.longName, 0, len(d.longName)); {
 			case many != nil:
 				many.Add(sum)
 			case !d.few.New(sum):
@@ -172,11 +184,12 @@ func (r *Reader) quickNames(b []byte, typ Type, p, n int, kinds *nameKinds, many
 	return names, p
 }
 
-// quickName returns the hash of the string at p, with its head, which is longer than those of [strForms], or compressed, whether it is the text of an integer, and the end of it.
-func (d *decoder) quickName(b []byte, p int) (sum uint64, isText bool, end int) {
+// quickName makes d.longName the string at p, with its head, which is longer than those of [strForms], or compressed. It returns whether it is the text of an integer, and the
+// end of it. Behind d.longName there are 16 bytes.
+func (d *decoder) quickName(b []byte, p int) (isText bool, end int) {
 	h, p := headAt(b, p)
 	if p == 0 || h.size > uint64(len(b)-p) || h.size > uint64(d.limit) {
-		return 0, false, 0
+		return false, 0
 	}
 	end = p + int(h.size)
 	text := b[p:end]
@@ -184,15 +197,16 @@ func (d *decoder) quickName(b []byte, p int) (sum uint64, isText bool, end int) 
 	case formLZF:
 		d.arena.reset()
 		if text = d.quickOut(text, &h); text == nil {
-			return 0, false, 0
+			return false, 0
 		}
 	case formPlain:
 		if len(text) < 1<<14 {
-			return 0, false, 0
+			return false, 0
 		}
 	default:
-		return 0, false, 0
+		return false, 0
 	}
-	d.longName = append(appendLength(d.longName[:0], uint64(len(text))), text...)
-	return dupset.QuickSum(d.longName, 0, len(d.longName)), isInt(text), end
+	name := append(appendLength(d.longName[:0], uint64(len(text))), text...)
+	d.longName = append(name, make([]byte, 16)...)[:len(name)]
+	return isInt(text), end
 }

@@ -8,6 +8,7 @@ import "sync"
 // Features are what the processor has and the operating system allows.
 type Features struct {
 	SSSE3         bool // with POPCNT
+	AES           bool
 	PCLMULQDQ     bool // with SSSE3
 	VPCLMULQDQ    bool // of 512 bits, with AVX512F
 	VPCLMULQDQ256 bool // of 256 bits, with AVX2
@@ -33,6 +34,7 @@ const (
 	leaf1ECXPCLMULQDQ  = 1 << 1
 	leaf1ECXSSSE3      = 1 << 9
 	leaf1ECXPOPCNT     = 1 << 23
+	leaf1ECXAES        = 1 << 25
 	leaf1ECXOSXSAVE    = 1 << 27
 	leaf7EBXAVX2       = 1 << 5
 	leaf7EBXBMI2       = 1 << 8
@@ -50,6 +52,7 @@ func (f *Features) detect() {
 	_, _, ecx1, _ := cpuid(1, 0)
 	const shuffle = leaf1ECXSSSE3 | leaf1ECXPOPCNT
 	f.SSSE3 = ecx1&shuffle == shuffle
+	f.AES = ecx1&leaf1ECXAES != 0
 	const narrow = leaf1ECXPCLMULQDQ | leaf1ECXSSSE3
 	f.PCLMULQDQ = ecx1&narrow == narrow
 	if maxLeaf < 7 {
@@ -73,3 +76,8 @@ func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
 
 // xgetbv reads XCR0. It faults where CPUID does not report OSXSAVE.
 func xgetbv() (eax, edx uint32)
+
+// Fetch brings the next [FetchSize] bytes from p on near, to the second cache, where they are mapped. It waits for nothing.
+//
+//go:noescape
+func Fetch(p *byte)

@@ -12,12 +12,12 @@ type Few struct {
 	gen   uint64 // in the upper half
 	n     int
 	names []Name           // empty
-	slots [fewSlots]uint64 // generation and the upper half of a hash
+	slots [FewSlots]uint64 // generation and the upper half of a hash
 }
 
 const (
-	fewSlots = 1024
-	fewMost  = fewSlots * 3 / 4
+	FewSlots = 1024 // of the table of a [Few]
+	fewMost  = FewSlots * 3 / 4
 )
 
 // Reset empties it. It returns room for the names that [Few.NewNames] is to be asked about, of which there may be as many as that is the capacity of.
@@ -27,17 +27,25 @@ func (f *Few) Reset() []Name {
 	}
 	f.n = 0
 	if f.gen += 1 << 32; f.gen == 0 {
-		f.slots = [fewSlots]uint64{}
+		f.slots = [FewSlots]uint64{}
 		f.gen = 1 << 32
 	}
 	return f.names
+}
+
+// Table empties it, too, for assembly that does what [Few.New] does for up to [MaxNames] strings, with a hash of its own. Of the slots a string has the one that
+// the lower bits of its hash say, or the first behind it that is free, which is one below the generation. The generation and the upper half of the hash
+// stand for it there.
+func (f *Few) Table() (slots *[FewSlots]uint64, generation uint64) {
+	f.Reset()
+	return &f.slots, f.gen
 }
 
 // New adds a string by its [QuickSum] and reports whether it is surely new; if not, it may have come before, or there are too many.
 func (f *Few) New(h uint64) bool {
 	tag := f.gen | h>>32
 	for i := h; ; i++ {
-		s := &f.slots[i%fewSlots]
+		s := &f.slots[i%FewSlots]
 		if *s < f.gen {
 			*s = tag
 			f.n++

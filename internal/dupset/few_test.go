@@ -15,7 +15,7 @@ func TestFew(t *testing.T) {
 			f.gen = 1<<64 - 1<<32 // the last one
 		}
 		seen := map[uint64]bool{}
-		for i := range fewSlots + 10 {
+		for i := range FewSlots + 10 {
 			h := rng.Uint64()
 			if round%2 == 0 {
 				h = rng.Uint64N(uint64(1 + i))

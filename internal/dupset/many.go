@@ -36,15 +36,28 @@ func (m *Many) Add(sum uint64) {
 // AddNames adds the names at these places of b, as [Few.NewNames] does, at most [MaxNames]. It is false if it is known by now that
 // not all look different; then nothing more need be added.
 func (m *Many) AddNames(b []byte, names []Name) bool {
-	if len(m.sums)+len(names) > manyMost {
+	sums := m.Room(len(names))
+	for i, n := range names {
+		sums[i] = QuickSum(b, n.At, n.Len)
+	}
+	return m.Filled(sums)
+}
+
+// Room adds n strings, at most [MaxNames], whose hashes the caller puts there, all made in one way, before [Many.Filled].
+func (m *Many) Room(n int) (sums []uint64) {
+	if len(m.sums)+n > manyMost {
 		m.spill()
 	}
-	n := len(m.sums)
-	m.sums = slices.Grow(m.sums, len(names))[:n+len(names)]
-	quickSums(m.sums[n:], b, names)
+	at := len(m.sums)
+	m.sums = slices.Grow(m.sums, n)[:at+n]
+	return m.sums[at:]
+}
+
+// Filled tells it that the hashes are there. It returns what [Many.AddNames] does.
+func (m *Many) Filled(sums []uint64) bool {
 	// Zeros and other patterns are many equal names in a row.
 	last := ^uint64(0)
-	for _, sum := range m.sums[n:] {
+	for _, sum := range sums {
 		if sum == last {
 			m.twice = true
 		}

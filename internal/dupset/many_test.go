@@ -50,28 +50,6 @@ func TestMany(t *testing.T) {
 	}
 }
 
-// Hashing many names is hashing each.
-func TestQuickSums(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	for range 5000 {
-		var texts []string
-		for range 1 + rng.IntN(20) {
-			texts = append(texts, string(make([]byte, rng.IntN(1+[]int{3, 20, 40, 100}[rng.IntN(4)]))))
-		}
-		b, names := namesOf(texts)
-		for i := range b {
-			b[i] = byte(rng.Uint32())
-		}
-		sums := make([]uint64, len(names))
-		quickSums(sums, append(b, make([]byte, rng.IntN(2)*16)...)[:len(b)], names)
-		for i, n := range names {
-			if want := QuickSum(b, n.At, n.Len); sums[i] != want {
-				t.Fatalf("name %d of %v: %x, not %x", i, names, sums[i], want)
-			}
-		}
-	}
-}
-
 func BenchmarkMany(b *testing.B) {
 	for _, n := range []int{1000, 100_000, 3_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

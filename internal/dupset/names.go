@@ -24,10 +24,3 @@ func newNamesGeneric(f *Few, b []byte, names []Name) bool {
 	}
 	return true
 }
-
-// quickSumsGeneric puts the [QuickSum] of each name into sums.
-func quickSumsGeneric(sums []uint64, b []byte, names []Name) {
-	for i, n := range names {
-		sums[i] = QuickSum(b, n.At, n.Len)
-	}
-}

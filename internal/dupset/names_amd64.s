@@ -27,74 +27,10 @@ GLOBL mix<>(SB), RODATA|NOPTR, $32
 	XORQ KY, Y \
 	FOLD(Y)
 
-// NAME makes R12 the hash of the next name: BX is where it begins, R14 its length. The last 16 of up to 32 bytes begin R15 behind the first; R10 and
-// R11 are how many bits of their words count. It goes on at DONE.
-#define NAME(DONE) \
-	MOVQ (DI), BX \
-	MOVQ 8(DI), R14 \
-	ADDQ SI, BX \
-	CMPQ R14, $32 \
-	JHI long \
-	XORL AX, AX \
-	MOVQ R14, R15 \
-	SUBQ $16, R15 \
-	CMOVQCS AX, R15 \
-	MOVQ R14, R10 \
-	SUBQ R15, R10 \
-	SHLQ $3, R10 \
-	MOVQ R10, R11 \
-	SUBQ $64, R11 \
-	CMOVQCS AX, R11 \
-	BZHIQ R10, (BX), DX \
-	BZHIQ R11, 8(BX), R12 \
-	XORQ mix1, DX \
-	XORQ mix0, R12 \
-	FOLD(R12) \
-	BZHIQ R10, (BX)(R15*1), DX \
-	BZHIQ R11, 8(BX)(R15*1), R13 \
-	XORQ mix2, DX \
-	XORQ R14, R13 \
-	XORQ mix3, R13 \
-	FOLD(R13) \
-	XORQ R13, R12 \
-DONE:
-
-// LONG does what NAME does for one of more than 32 bytes.
-#define LONG(DONE) \
-long: \
-	LEAQ -32(BX)(R14*1), R15 \ // the last 32 bytes
-	CMPQ R14, $64 \
-	JHI longer \
-	WORDS(0(BX), 8(BX), mix1, mix0, R12) \
-	WORDS(16(BX), 24(BX), mix0, mix2, R13) \
-	XORQ R13, R12 \
-	WORDS(0(R15), 8(R15), mix2, mix1, R13) \
-	XORQ R13, R12 \
-	XORQ mix3, R14 \
-	WORDS(16(R15), 24(R15), mix3, R14, R13) \
-	XORQ R13, R12 \
-	JMP DONE \
-longer: \
-	MOVQ mix0, R12 \
-	XORQ R14, R12 \
-	MOVQ mix2, R13 \
-chains: \
-	WORDS(0(BX), 8(BX), R12, mix1, R10) \
-	WORDS(16(BX), 24(BX), R13, mix3, R11) \
-	MOVQ R10, R12 \
-	MOVQ R11, R13 \
-	ADDQ $32, BX \
-	CMPQ BX, R15 \
-	JCS chains \
-	WORDS(0(R15), 8(R15), R12, mix1, R10) \
-	WORDS(16(R15), 24(R15), R13, mix3, R11) \
-	MOVQ R10, R12 \
-	XORQ R11, R12 \
-	JMP DONE
-
-// func addNames(b *byte, names *Name, n int, slots *[fewSlots]uint64, gen uint64) bool
+// func addNames(b *byte, names *Name, n int, slots *[FewSlots]uint64, gen uint64) bool
 //
 //	SI  b     DI  the name     CX  how many are left     R8  slots     R9  the generation
+//	BX  where the name begins  R14 its length            R12 its hash
 TEXT ·addNames(SB), NOSPLIT, $0-41
 	MOVQ b+0(FP), SI
 	MOVQ names+8(FP), DI
@@ -103,7 +39,36 @@ TEXT ·addNames(SB), NOSPLIT, $0-41
 	MOVQ gen+32(FP), R9
 
 name:
-	NAME(add)
+	// Of up to 32 bytes the last 16 begin R15 behind the first; R10 and R11 are how many bits of their words count.
+	MOVQ (DI), BX
+	MOVQ 8(DI), R14
+	ADDQ SI, BX
+	CMPQ R14, $32
+	JHI long
+	XORL AX, AX
+	MOVQ R14, R15
+	SUBQ $16, R15
+	CMOVQCS AX, R15
+	MOVQ R14, R10
+	SUBQ R15, R10
+	SHLQ $3, R10
+	MOVQ R10, R11
+	SUBQ $64, R11
+	CMOVQCS AX, R11
+	BZHIQ R10, (BX), DX
+	BZHIQ R11, 8(BX), R12
+	XORQ mix1, DX
+	XORQ mix0, R12
+	FOLD(R12)
+	BZHIQ R10, (BX)(R15*1), DX
+	BZHIQ R11, 8(BX)(R15*1), R13
+	XORQ mix2, DX
+	XORQ R14, R13
+	XORQ mix3, R13
+	FOLD(R13)
+	XORQ R13, R12
+
+add:
 	MOVQ R12, R13
 	SHRQ $32, R13
 	ORQ R9, R13
@@ -131,24 +96,35 @@ twice:
 	MOVB $0, ret+40(FP)
 	RET
 
-	LONG(add)
+long:
+	LEAQ -32(BX)(R14*1), R15 // the last 32 bytes
+	CMPQ R14, $64
+	JHI longer
+	WORDS(0(BX), 8(BX), mix1, mix0, R12)
+	WORDS(16(BX), 24(BX), mix0, mix2, R13)
+	XORQ R13, R12
+	WORDS(0(R15), 8(R15), mix2, mix1, R13)
+	XORQ R13, R12
+	XORQ mix3, R14
+	WORDS(16(R15), 24(R15), mix3, R14, R13)
+	XORQ R13, R12
+	JMP add
 
-// func sumNames(sums *uint64, b *byte, names *Name, n int)
-//
-//	SI  b     DI  the name     CX  how many are left     R8  where its hash goes
-TEXT ·sumNames(SB), NOSPLIT, $0-32
-	MOVQ sums+0(FP), R8
-	MOVQ b+8(FP), SI
-	MOVQ names+16(FP), DI
-	MOVQ n+24(FP), CX
+longer:
+	MOVQ mix0, R12
+	XORQ R14, R12
+	MOVQ mix2, R13
 
-name:
-	NAME(sum)
-	MOVQ R12, (R8)
-	ADDQ $8, R8
-	ADDQ $16, DI
-	DECQ CX
-	JNE name
-	RET
-
-	LONG(sum)
+chains:
+	WORDS(0(BX), 8(BX), R12, mix1, R10)
+	WORDS(16(BX), 24(BX), R13, mix3, R11)
+	MOVQ R10, R12
+	MOVQ R11, R13
+	ADDQ $32, BX
+	CMPQ BX, R15
+	JCS chains
+	WORDS(0(R15), 8(R15), R12, mix1, R10)
+	WORDS(16(R15), 24(R15), R13, mix3, R11)
+	MOVQ R10, R12
+	XORQ R11, R12
+	JMP add

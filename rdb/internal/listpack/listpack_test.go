@@ -346,6 +346,19 @@ func judge(t *testing.T, b []byte, rng *rand.Rand, rejected *int) {
 
 var few dupset.Few
 
+// plain demands that Plain says the same of b whether something that it may look at is behind it or not.
+func plain(t *testing.T, b []byte, l Layout) (n int, ok bool) {
+	t.Helper()
+	n, ok = Plain(b[:len(b):len(b)], l, &few)
+	for _, behind := range []string{strings.Repeat("\x00", 32), strings.Repeat("\xff\x05\x01\x815", 7)} {
+		lent := append(bytes.Clone(b), behind...)[:len(b)]
+		if lentN, lentOK := Plain(lent, l, &few); lentOK != ok || ok && lentN != n {
+			t.Fatalf("%x: %+v plain: %d, %v; with %x behind it %d, %v", b, l, n, ok, behind, lentN, lentOK)
+		}
+	}
+	return n, ok
+}
+
 // demandPlain demands that Plain accepts nothing that has to be looked at.
 func demandPlain(t *testing.T, b []byte, entries []packedtest.Entry, err error) {
 	t.Helper()
@@ -355,7 +368,7 @@ func demandPlain(t *testing.T, b []byte, entries []packedtest.Entry, err error) 
 	redis, valkey := it.Only()
 	for i := range 8 {
 		l := Layout{i&1 != 0, i&2 != 0, i&4 != 0}
-		n, ok := Plain(b, l, &few)
+		n, ok := plain(t, b, l)
 		if !ok {
 			continue
 		}
@@ -424,7 +437,7 @@ func TestPlain(t *testing.T) {
 		{zset, blob(a, five, five, minus), true},
 		{zset, blob(a, nan), false},
 	} {
-		if _, got := Plain(c.b, c.l, &few); got != c.want {
+		if _, got := plain(t, c.b, c.l); got != c.want {
 			t.Errorf("%+v %x: %v", c.l, c.b, got)
 		}
 	}
@@ -487,12 +500,36 @@ func BenchmarkValidate(b *testing.B) {
 }
 
 func BenchmarkPlain(b *testing.B) {
-	blob := mixed()
-	b.SetBytes(int64(len(blob)))
-	for b.Loop() {
-		if _, ok := Plain(blob, Layout{Pairs: true}, &few); !ok {
-			b.Fatal("not plain")
+	rng := rand.New(rand.NewPCG(17, 18))
+	var blobs [][]byte
+	entries := 0
+	for range 4096 {
+		var w Writer
+		w.Reset(nil)
+		for i := range 1 + rng.IntN(12) {
+			w.Add([]byte("n" + strconv.Itoa(i) + strings.Repeat("n", rng.IntN(20))))
+			if rng.IntN(2) == 0 {
+				w.AddInt(rng.Int64() >> rng.IntN(60))
+			} else {
+				w.Add(make([]byte, 1+rng.IntN(24)))
+			}
 		}
+		blob, _ := w.Finish()
+		n, _ := Validate(blob)
+		entries += n
+		blobs = append(blobs, append(blob, make([]byte, 16)...)[:len(blob)])
+	}
+	for name, l := range map[string]Layout{"list": {}, "hash": {Pairs: true, Names: true}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				for _, blob := range blobs {
+					if _, ok := Plain(blob, l, &few); !ok {
+						b.Fatal("not plain")
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*entries), "ns/entry")
+		})
 	}
 }
 

@@ -24,58 +24,59 @@ func Plain(b []byte, l Layout, few *dupset.Few) (n int, ok bool) {
 	if p == 0 {
 		return 0, false
 	}
-	last := len(b) - 1
 	if l == (Layout{}) {
-		for ; p < last; n++ {
-			q := advance(b[:last], p)
-			if q == 0 {
-				if q = advanceLong(b[:last], p); q == 0 {
-					return 0, false
-				}
-			}
-			p = q
-		}
-		return n, countIs(b, n)
+		n = walkEntries(b, p)
+		return n, n >= 0 && countIs(b, n)
 	}
-	names := few.Reset()
-	kinds, odd := uint8(0), uint64(0)
+	n, kinds, odd := walkNames(b, p, l, few)
+	if n < 0 || odd && l.Numbers || kinds == intName|digitName && anyNumber(b[:len(b)-1], l.Pairs) {
+		return 0, false
+	}
+	return n, countIs(b, n)
+}
+
+// walkEntriesGeneric returns how many entries there are from p up to the last byte, -1 if not all are plain.
+func walkEntriesGeneric(b []byte, p int) (n int) {
+	b = b[:len(b)-1]
+	for ; p < len(b); n++ {
+		if p = Skip(b, p); p == 0 {
+			return -1
+		}
+	}
+	return n
+}
+
+// walkNamesGeneric is walkEntriesGeneric for names or, in pairs, names and values. It returns kinds of the names, too, and whether a value is not a number. If a name
+// has another form than the shortest, or looks like one that came before, that is not plain.
+func walkNamesGeneric(b []byte, p int, l Layout, few *dupset.Few) (n int, kinds uint8, odd bool) {
+	last := len(b) - 1
+	names, text := few.Reset(), uint64(0)
 	for ; p < last; n++ {
-		q := advance(b[:last], p)
-		if q == 0 {
-			if q = advanceLong(b[:last], p); q == 0 {
-				return 0, false
-			}
+		q := Skip(b[:last], p)
+		if q == 0 || len(names) == cap(names) {
+			return -1, 0, false
 		}
-		if l.Names {
-			f := &forms[b[p]]
-			kinds |= f.kind(b[p+1])
-			if f.span|uint64(f.least) != 0 && !f.shortest(b, p) {
-				return 0, false
-			}
-			if len(names) == cap(names) {
-				return 0, false
-			}
-			// Names of one form are equal if all their bytes are.
-			names = append(names, dupset.Name{At: p, Len: q - 1 - p})
+		f := &forms[b[p]]
+		kinds |= f.kind(b[p+1])
+		if f.span|uint64(f.least) != 0 && !f.shortest(b, p) {
+			return -1, 0, false
 		}
+		// Names of one form are equal if all their bytes are.
+		names = append(names, dupset.Name{At: p, Len: q - 1 - p})
 		if p = q; !l.Pairs {
 			continue
 		}
 		n++
-		if q = advance(b[:last], p); q == 0 {
-			if q = advanceLong(b[:last], p); q == 0 {
-				return 0, false
-			}
+		if q = Skip(b[:last], p); q == 0 {
+			return -1, 0, false
 		}
-		if l.Numbers {
-			odd |= forms[b[p]].odd(b, p)
-		}
+		text |= forms[b[p]].odd(b, p)
 		p = q
 	}
-	if odd != 0 || kinds == intName|digitName && anyNumber(b[:last], l.Pairs) || !few.NewNames(b, names) {
-		return 0, false
+	if !few.NewNames(b, names) {
+		return -1, 0, false
 	}
-	return n, countIs(b, n)
+	return n, kinds, text != 0
 }
 
 // countIs reports whether the header says that there are n entries, or does not say.

@@ -239,10 +239,10 @@ func (p *pipeline) worker() {
 	defer w.r.Close()
 	for b := range p.work {
 		b.gone = filemap.Guard(func() {
-			// Nearly always all of the block counts. To begin with the sum brings the block near, in order, which a walk does not.
-			b.sum = crc64.Checksum(b.buf[:b.n])
+			w.near.start(b.buf[:b.n])
 			w.walkBlock(rec, b, p.v.opt.slow)
 			w.finish(rec, b)
+			b.sum = w.near.end() // nearly always all of the block counts
 			if b.bytes != int64(b.n) {
 				b.sum = crc64.Checksum(b.buf[:b.bytes])
 			}
@@ -259,6 +259,7 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 		w.r.openBlock(b)
 		w.r.later = w.later[:0]
 		for (!b.guess || !rec.crowded(w.hashed)) && w.step() {
+			w.near.walked(w.r.src.pos)
 		}
 		w.later = w.r.later
 		if w.slow || lzf.ValidateAll(b.buf[:b.n], w.later) {

@@ -74,6 +74,7 @@ type walker struct {
 	frame  keyFrame
 	slow   bool // nothing is to be passed quickly
 	later  []lzf.Block
+	near   near
 }
 
 // newWalker makes a walker with a reader that has nothing to read yet.

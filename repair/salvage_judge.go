@@ -229,7 +229,7 @@ func proved(row []*record) bool {
 
 // doubtHead says what is to be said against the first record of a row behind a gap. sum is the evidence for it and those before it in the row.
 func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
-	if g.thin = false; f.what != isKey || f.damaged {
+	if g.thin = false; f.what != isKey || f.damaged || f.start == g.filled {
 		return ""
 	}
 	from := s.gapBefore(f, g)

@@ -23,6 +23,7 @@ type prober struct {
 	reach    int64  // how far a record that does not fit into memory is followed; 0: to the end
 	wasted   int64  // bytes read of dumps and large records that came to nothing
 	headless bool   // the file does not begin with its header
+	eager    bool   // a record is followed whatever the evidence
 }
 
 // Limits of what is tried.
@@ -30,6 +31,7 @@ const (
 	probeAhead  = 128 << 10 // bytes in memory that a record is tried in at first
 	rejectBits  = -20       // a head with less evidence is not followed
 	streamBits  = 16        // from this evidence a record is followed beyond what is in memory
+	fewKeysBits = 8         // likewise, where few keys are known that it could be like
 	knownMost   = 1 << 17   // records remembered
 	chainLength = 24        // records in a row that are looked at
 )
@@ -112,7 +114,7 @@ func (p *prober) read(at int64, b []byte) *record {
 		}
 	}
 	err := p.x.value(&f)
-	if err != nil && head >= streamBits && p.cut(err, at+int64(len(b))) {
+	if err != nil && (p.eager || head >= p.streamFrom()) && p.cut(err, at+int64(len(b))) {
 		err = p.stream(&f, at, err)
 	}
 	if err != nil {
@@ -152,7 +154,7 @@ func (p *prober) stream(f *record, at int64, cut error) error {
 	if p.reach > 0 {
 		end = p.reach
 	}
-	if p.wasted > p.enough() || end <= at+probeAhead {
+	if enough := p.enough(); p.wasted > enough && (!p.eager || p.wasted > 2*enough) || end <= at+probeAhead {
 		return cut
 	}
 	p.x.r.Resume(io.NewSectionReader(p.view.src, at, end-at), p.position(at))
@@ -165,6 +167,14 @@ func (p *prober) stream(f *record, at int64, cut error) error {
 		p.wasted += p.x.r.Offset() - at
 	}
 	return err
+}
+
+// streamFrom is the evidence from which a record is followed beyond what is in memory.
+func (p *prober) streamFrom() float64 {
+	if p.census.keyText.strings < learnFirst {
+		return fewKeysBits
+	}
+	return streamBits
 }
 
 // enough is how much may be read in vain: a file can be full of what looks like the beginning of something large.

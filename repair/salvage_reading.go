@@ -103,10 +103,18 @@ func (g *gap) behind(kept []*record, r *reading) (worth float64, first int) {
 			break
 		}
 	}
-	if (first == len(r.all) || r.all[first].start != last.end) && !last.damaged && !g.s.endsThere(last, g) {
+	if (first == len(r.all) || r.all[first].start != last.end) && (g.swallowedBy(last, r) || !last.damaged && !g.s.endsThere(last, g)) {
 		worth -= float64(last.score)
 	}
 	return worth, first
+}
+
+// swallowedBy reports whether a record ends inside a strong one that leads to the anchor. One that is damaged is not kept, and another would not be if it had swallowed that: what it is
+// worth must not weigh against that.
+func (g *gap) swallowedBy(last *record, r *reading) bool {
+	return slices.ContainsFunc(r.all, func(f *record) bool {
+		return f.start > last.start && f.start < last.end && f.end == g.anchor && f.score >= strongBits
+	})
 }
 
 // between adds to a reading, before the record that begins at an offset, those that led to the failure and that so many others confirm that

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 )
@@ -59,6 +60,8 @@ type gap struct {
 	thin     bool           // of the record that was judged last there is nothing to be said but that it has little evidence
 	fields   bool           // what was read since the last gap is fields of a hash
 	learnt   bool           // few keys were known before the gap
+	filled   int64          // elements of the record that failed reach up to there
+	elements []span         // of records that are open, in which nothing is looked for
 	found    bool
 	last     bool    // the anchor is the end mark
 	calm     float64 // what it costs to suppose damage though nothing failed
@@ -66,14 +69,24 @@ type gap struct {
 
 type span struct{ start, end int64 }
 
+func inOrder(s []span) []span {
+	slices.SortFunc(s, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	return s
+}
+
 // resync finds out where the file goes on after reading failed in the record at s.pos.
 func (s *salvager) resync(failed int64) error {
 	g := &gap{s: s, failed: failed, stuck: map[int64]bool{failed: true}}
 	g.w = g.openFrom(failed)
 	s.probe.forgetAll()
-	g.closed = g.torn()
-	g.search(g.w)
-	if g.found && s.census.keyText.strings < learnFirst {
+	large := g.afterLarge()
+	if !large {
+		s.probe.forgetAll()
+		g.closed = g.torn()
+		g.elements = g.rests()
+		g.search(g.w)
+	}
+	if !large && g.found && s.census.keyText.strings < learnFirst {
 		g.learnt = true
 		s.learnFrom(g.anchor)
 		s.probe.forgetAll()
@@ -130,13 +143,12 @@ func (g *gap) search(from int64) {
 			g.accept(&wide)
 		}
 	}()
-	verified := g.verified()
+	forget := int64(0) // from where on that is worth it again
+	passed := inOrder(append(g.verified(), g.elements...))
 	for at, end := from, p.end; at < end; at++ {
-		if len(verified) > 0 && at > verified[0].start {
-			if at < verified[0].end {
-				at = verified[0].end
-			}
-			verified = verified[1:]
+		for len(passed) > 0 && at > passed[0].start {
+			at = max(at, passed[0].end)
+			passed = passed[1:]
 		}
 		b := p.view.at(at, 64)
 		if len(b) == 0 {
@@ -152,8 +164,9 @@ func (g *gap) search(from int64) {
 		if (at-from)&(1<<16-1) == 0 && g.s.tick(at) != nil {
 			return
 		}
-		if len(p.known) == knownMost {
+		if len(p.known) == knownMost && at >= forget {
 			p.forget(g.w+lookBackMax, at-fillMost)
+			forget = at + fillMost
 		}
 		f := p.probe(at)
 		switch {
@@ -172,6 +185,7 @@ func (g *gap) search(from int64) {
 			if len(wide.starts) == 0 {
 				wide, end = c, f.end
 				wide.starts = slices.Clone(c.starts)
+				passed = inOrder(append(passed, p.rest(at)...))
 			}
 			continue
 		}

@@ -220,7 +220,7 @@ func (p *prober) elementsGoOn(f *record, next int64) bool {
 	if p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
 		return false
 	}
-	if fills() {
+	if fills() || p.manyMore(f) {
 		return true
 	}
 	need := float64(tailMin) // more where it is looked for at many places

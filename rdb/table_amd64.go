@@ -10,11 +10,10 @@ import (
 	"github.com/kvfsck/kvfsck/internal/dupset"
 )
 
-// passTable passes elements of a table, n of them, at least one, of which kind says what is behind the name: 0 nothing, 1 a score, 2 a value. The names are looked up or, if
-// slots is nil, their hashes go to sums. It stops where a
-// string is not of tableForms, or near the end of what may be read: that is at an offset of b, with so many elements left, and if value is not 0 the value is there. It
-// puts the offsets of names that may be the text of an integer into texts, as many as it says, which has room for n; ints is not 0 if there are integers, unlike if a name is
-// not in its shortest form, came before, or a score is not a number. It needs AES and BMI2.
+// passTable passes elements of a table, n of them, at least one and at most [fewNames], of which kind says what is behind the name: 0 nothing, 1 a score, 2 a value. The names are
+// looked up or, if slots is nil, their hashes go to sums. It stops where a string is not of tableForms, or near the end of what may be read: that is at an offset of b, with so many
+// elements left, and if value is not 0 the value is there. It puts where names lie that may be the text of an integer into texts, so many bytes behind p, and returns how many these
+// are. ints is not 0 if there are integers, unlike if a name is not in its shortest form, came before, or a score is not a number. It needs AES and BMI2.
 //
 //go:noescape
 func passTable(b *byte, p, end, n, kind int, slots *[dupset.FewSlots]uint64, gen uint64, sums *uint64, texts *uint32, forms *[256]tableForm) (at, left, value, text int, ints, unlike uint32)
@@ -107,7 +106,8 @@ func (r *Reader) passElements(b []byte, typ Type, p, n int, kinds *nameKinds, sl
 		}
 		kinds.ints |= uint8(ints)
 		for _, t := range d.maybeInts[:text] {
-			kinds.texts = kinds.texts || isInt(b[t+1:][:b[t]])
+			name := b[p+int(t):]
+			kinds.texts = kinds.texts || isInt(name[1:][:name[0]])
 		}
 		if p, left = at, l; left == 0 {
 			break

@@ -84,7 +84,7 @@ LONGER: \
 //	DI  the element   DX  the end           R8   slots       R9   the generation, or where the hash goes     X3  the round key
 //	CX  those left    R13 where the next place goes    R10  the last place that a string may begin at, quickRoom before the end
 //	R11 forms         BX  its row           R14  the length of a name                R12  its end
-TEXT ·passTable(SB), NOSPLIT, $16-120
+TEXT ·passTable(SB), NOSPLIT, $24-120
 	MOVQ b+0(FP), SI
 	MOVQ p+8(FP), DI
 	MOVQ end+16(FP), DX
@@ -95,6 +95,7 @@ TEXT ·passTable(SB), NOSPLIT, $16-120
 	CMOVQEQ sums+56(FP), R9
 	ADDQ SI, DI
 	ADDQ SI, DX
+	MOVQ DI, start-24(SP)
 	LEAQ -16(DX), R10
 	MOVQ forms+72(FP), R11
 	MOVOU key<>(SB), X3
@@ -123,7 +124,7 @@ element:
 	SBBL R15, R15
 	ANDL R15, SI
 	MOVQ DI, R15
-	SUBQ b+0(FP), R15
+	SUBQ start-24(SP), R15
 	MOVL R15, (R13)
 	MOVBLZX 6(BX), R15
 	ANDL R15, SI

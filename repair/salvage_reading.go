@@ -109,10 +109,10 @@ func (g *gap) behind(kept []*record, r *reading) (worth float64, first int) {
 	return worth, first
 }
 
-// swallowedBy reports whether a record ends inside a strong one that leads to the anchor. One that is damaged is not kept, and another would not be if it had swallowed that: what it is
-// worth must not weigh against that.
+// swallowedBy reports whether a large record ends inside a strong one that leads to the anchor. One that is damaged is not kept, and another would not be if it had swallowed that: what it
+// is worth must not weigh against that.
 func (g *gap) swallowedBy(last *record, r *reading) bool {
-	return slices.ContainsFunc(r.all, func(f *record) bool {
+	return last.end-last.start >= restLeast && slices.ContainsFunc(r.all, func(f *record) bool {
 		return f.start > last.start && f.start < last.end && f.end == g.anchor && f.score >= strongBits
 	})
 }

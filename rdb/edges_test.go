@@ -251,3 +251,16 @@ func TestConvertingFaultyRecords(t *testing.T) {
 		}
 	}
 }
+
+// TestEndBehindOpcodes has the end mark behind so much said of a key that never comes that no block holds both, and bytes behind it that look like another record.
+func TestEndBehindOpcodes(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 30_000} {
+		b := redisFile(key(0, "k"), str("v"), strings.Repeat("\xfc"+le64(1000), n))
+		b = append(b, key(0, "behind")...)
+		b = append(b, str("v")...)
+		checkAgreement(t, b)
+		for _, size := range []int{16, 100, 1 << 10, 256 << 10} {
+			demandSplit(t, b, size, n)
+		}
+	}
+}

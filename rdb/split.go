@@ -143,9 +143,10 @@ func (s *Splitter) passStream() bool {
 		return false
 	}
 	r.src.fold()
-	s.sum = r.src.sum
+	s.sum, s.end = r.src.sum, r.src.offset()
 	s.resume(r)
-	return true
+	s.ended = r.state == atEnd // behind much that was said of a key
+	return !s.ended
 }
 
 // Rest returns a reader of what follows the RDB in the input. It is to be called after Next returned false.

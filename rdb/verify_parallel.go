@@ -329,7 +329,7 @@ func (p *pipeline) stream(b *block) {
 		b.entry = *e
 		b.entry.Key = bytes.Clone(e.Key)
 	}
-	b.sum, b.last = s.sum, !more
+	b.sum, b.last = s.sum, !more || b.ended // the end mark may stand behind much that is said of a key
 	close(b.done)
 	p.resume(w.r)
 }

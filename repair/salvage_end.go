@@ -245,7 +245,12 @@ func (s *salvager) solve(w, end int64, calm float64) {
 		}
 	}
 	p := &s.probe
+	passed := p.rest(w)
 	for at := w; at < end; at++ {
+		for len(passed) > 0 && at > passed[0].start {
+			at = max(at, passed[0].end)
+			passed = passed[1:]
+		}
 		b := p.view.at(at, 64)
 		switch {
 		case len(b) == 0:

@@ -164,6 +164,23 @@ func packedBlob(b []byte) bool {
 	return len(b) >= 7 && b[len(b)-1] == 0xFF && uint64(binary.LittleEndian.Uint32(b)) == uint64(len(b))
 }
 
+// packedString reports whether a string, with its length, may be a listpack or a ziplist. One that is compressed begins with bytes as they are, nearly always.
+func packedString(b []byte) bool {
+	v, n, enc, _ := lengthForm(b)
+	if !enc {
+		return packedBlob(b[n:])
+	}
+	if v != 3 {
+		return false
+	}
+	_, k, _, _ := lengthForm(b[1:])
+	size, m, _, _ := lengthForm(b[1+k:])
+	if b = b[1+k+m:]; len(b) >= 5 && b[0] >= 3 && b[0] < 32 {
+		return uint64(binary.LittleEndian.Uint32(b[1:])) == size
+	}
+	return true
+}
+
 // textBits is the evidence in the bytes of a key: that of its being like the keys known; or else, as often as there were others, like printable
 // text, or like anything.
 func (c *census) textBits(key []byte) float64 {

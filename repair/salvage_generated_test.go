@@ -23,11 +23,13 @@ func generated(t testing.TB, target rdb.Target, keys int, seed uint64) *original
 	return o
 }
 
-// mutators damage a file, each in one way.
-var mutators = []struct {
+// mutator damages a file in one way.
+type mutator struct {
 	name   string
 	damage func(r *rand.Rand, d *damaged)
-}{
+}
+
+var mutators = []mutator{
 	{"bit", func(r *rand.Rand, d *damaged) {
 		i := r.Intn(len(d.bytes))
 		d.splice(i, i+1, []byte{d.bytes[i] ^ 1<<r.Intn(8)})
@@ -184,6 +186,29 @@ func TestSalvageGenerated(t *testing.T) {
 	require.GreaterOrEqual(t, float64(total.found), 0.999*float64(total.untouched))
 	// A block in another's place may continue the value of a key with what fits.
 	require.LessOrEqual(t, float64(total.invented+total.cutShort), 0.0001*float64(total.untouched))
+}
+
+// TestSalvageNoLarge has damage make heads of collections so large that they would fill the file many times over: what follows is no elements.
+func TestSalvageNoLarge(t *testing.T) {
+	for _, c := range []struct {
+		target  rdb.Target
+		seed    int64
+		mutator string
+		round   int64
+		lost    int
+	}{
+		{rdb.Version8, 0, "aux", 15, 0},
+		{rdb.Version8, 0, "framing byte", 2, 2},
+		{rdb.Version10, 1, "framing byte", 6, 0},
+	} {
+		o := generated(t, c.target, 1000, uint64(c.seed))
+		i := slices.IndexFunc(mutators, func(m mutator) bool { return m.name == c.mutator })
+		d := newDamaged(o, fmt.Sprintf("%s %d", c.mutator, c.round))
+		mutators[i].damage(rand.New(rand.NewSource(c.round*1000+c.seed)), d)
+		sc, _ := rate(t, d)
+		require.LessOrEqual(t, len(sc.lost), c.lost, sc.lost)
+		require.Empty(t, sc.bad)
+	}
 }
 
 // TestSalvageUndamaged: of a sound file everything is kept, whatever it holds.

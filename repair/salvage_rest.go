@@ -28,6 +28,7 @@ const (
 	restLook   = 64 << 10  // bytes beside damage that are looked through, more where elements are large
 	restLarge  = 24        // elements that these are at least
 	restRow    = 64        // elements in a row that show where they go on
+	restKnown  = 256       // elements after which it is known that they are elements
 	restGap    = 1 << 20   // bytes in which that is looked for
 	restHidden = 256 << 10 // bytes that may be missing at a damage
 	restMost   = 256 << 10 // bytes of an element
@@ -71,6 +72,9 @@ func (r *elementRow) next(b []byte) int {
 		n = elementSize[r.typ](b)
 	}
 	if n <= 0 || n > len(b) || n > restMost || r.passed >= restRow && n > 4*r.longest+64 {
+		return 0
+	}
+	if r.typ == rdb.TypeListQuicklist && !packedString(b[:n]) || r.typ == rdb.TypeListQuicklist2 && b[0] == nodePacked && !packedString(b[1:n]) {
 		return 0
 	}
 	if b[0] == 0 && r.typ != rdb.TypeList && r.typ != rdb.TypeListQuicklist {
@@ -200,7 +204,10 @@ func (g *gap) behindElements(start int64, r elementRow) bool {
 		r.left = math.MaxInt64
 		var near []int64 // of those behind which there should be no more
 		ends, near = r.followEnds(ends[:0], count)
-		ends = append(near, ends[max(0, len(ends)-restTried):]...)
+		known := r.known(start, count)
+		if ends = append(near, ends[max(0, len(ends)-restTried):]...); !known {
+			ends = nil
+		}
 		for i, at := range slices.Backward(ends) {
 			p.eager = i >= len(ends)-restNear || p.largeAt(at)
 			for j := i - 1; j >= 0 && i-j <= restRow; j-- { // it may be one of some that follow each other
@@ -218,7 +225,7 @@ func (g *gap) behindElements(start int64, r elementRow) bool {
 		if !r.goesOn() {
 			return false
 		}
-		for at := from + 1; at < r.at; at++ {
+		for at := from + 1; at < r.at && known; at++ {
 			if g.anchorAt(start, at) {
 				return true
 			}
@@ -227,6 +234,13 @@ func (g *gap) behindElements(start int64, r elementRow) bool {
 			return false
 		}
 	}
+}
+
+// known reports whether enough elements were passed of the record at start, which tells of so many, to say that it is what it seems to be: there is room for
+// all of them, half as many again having been lost.
+func (r *elementRow) known(start, count int64) bool {
+	rest := float64(r.p.end - start)
+	return r.passed >= restKnown && float64(r.bytes)/float64(r.passed)*float64(count) <= 1.5*rest+restHidden
 }
 
 // followEnds is follow, and returns where the last elements end, of those that end not more than restLook before, and those where about so many have passed.

@@ -19,6 +19,7 @@ type cutter struct {
 	pend pending
 
 	whole   []byte // if not nil, the input, of which blocks are parts; src is not used then
+	records int    // of the last block that was cut
 	guessed bool   // so is at
 	room    int    // of the last guess
 	odd     bool   // it took names that are not ordinary
@@ -70,7 +71,8 @@ func (c *cutter) cut(b *block) {
 		return
 	}
 	mark, db := 0, r.dec.db
-	for others := 0; ; {
+	c.records = 0
+	for others := 0; ; c.records++ {
 		if !r.pend.set || r.src.pos == 0 { // what is said of a key goes with it
 			mark, db, c.pend = r.src.pos, r.dec.db, r.pend
 		}

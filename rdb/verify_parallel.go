@@ -18,6 +18,9 @@ const blockSize = 256 << 10
 // mappedSize is that of blocks that need no memory of their own: large enough that handing them around costs little, small enough for a cache.
 const mappedSize = 1 << 20
 
+// firstSize is that of the first block, whose end is never guessed: the others wait for it.
+const firstSize = 64 << 10
+
 // pipeline is a run of [Verify] with workers:
 //
 //	input ──> block ──> where is the last record that is whole? ──> worker: walk the block ──> merge, in file order
@@ -134,6 +137,12 @@ func (p *pipeline) step() (end bool, err error) {
 
 // fillAndCut makes the next block.
 func (p *pipeline) fillAndCut(b *block) {
+	if b.first && p.whole != nil {
+		p.fillFrom(b, min(p.size, firstSize))
+		p.cut(b)
+		p.dense = p.records > b.n/denseSize
+		return
+	}
 	p.fill(b)
 	switch {
 	case p.whole == nil || !p.dense:

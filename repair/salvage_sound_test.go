@@ -64,7 +64,7 @@ func TestSoundRuns(t *testing.T) {
 		files, parts = 1, parts[1:2]
 	}
 	for seed := range files {
-		opt := fuzz.RDBOptions{Bytes: 12 << 20, Databases: 1 + int(seed%2), StringSize: 200, Edge: fuzz.Never, Target: rdb.Version11}
+		opt := fuzz.RDBOptions{Bytes: 14 << 20, Databases: 1 + int(seed%2), StringSize: 200, Edge: fuzz.Never, Target: rdb.Version11}
 		b, _ := fuzz.RDB(seed, opt)
 		r := rand.New(rand.NewSource(int64(seed)))
 		noise := func(at, n int) []byte {
@@ -92,6 +92,9 @@ func TestSoundRuns(t *testing.T) {
 
 // TestSoundRunsSurplus: where more keys expire than the file says, those of runs are looked at after all.
 func TestSoundRunsSurplus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
 	o := sessions(t, 120_000, false)
 	b := bytes.Clone(o.bytes)
 	key := o.keys[len(o.keys)/2]

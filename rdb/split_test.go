@@ -141,7 +141,7 @@ func demandGuessesOf(t *testing.T, b []byte, opt rdb.SplitterOptions, what any) 
 func TestSplitter(t *testing.T) {
 	targets, files, damages := rdb.Targets(), uint64(9), uint64(5)
 	if testing.Short() {
-		files, damages = 2, 2
+		files, damages = 1, 2
 	}
 	for seed := range files {
 		b, _ := fuzz.RDB(seed, fuzz.RDBOptions{Target: targets[seed%uint64(len(targets))], Keys: 60, Idle: 10, Freq: 10, Loose: 20})
@@ -161,8 +161,12 @@ func TestSplitter(t *testing.T) {
 // TestSplitterGuesses has ends guessed, and rightly, whatever the names and the sizes of values of a file. Where names are not ordinary and values are large, too much
 // looks like the beginning of a record.
 func TestSplitterGuesses(t *testing.T) {
+	sizes := []int{20, 1000, 3000, 7000}
+	if testing.Short() {
+		sizes = []int{1000, 7000}
+	}
 	for _, name := range []string{"key:%04d", "\x01odd%04d", strings.Repeat("long", 30) + "%04d"} {
-		for _, size := range []int{20, 1000, 3000, 7000} {
+		for _, size := range sizes {
 			var b bytes.Buffer
 			w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
 			value := bytes.Repeat([]byte{0, 4, 200, 'a', 'b'}, size/5)

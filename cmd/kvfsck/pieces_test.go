@@ -54,16 +54,16 @@ func TestPiecesAreTheWhole(t *testing.T) {
 		require.NoError(t, to.Close())
 		return fmt.Sprintf("%s%s%v %d", stdout.String(), stderr.String(), err, w.taken)
 	}
-	files := uint64(2)
+	files, damages := uint64(2), uint64(4)
 	if testing.Short() {
-		files = 1
+		files, damages = 1, 1
 	}
 	for seed := range files {
 		many, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3000, StringSize: 60})
 		large, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3, StringSize: 200 << 10})
 		interleaved, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 10_000, Databases: 5, Interleave: true, StringSize: 60})
 		for _, b := range [][]byte{many, large, interleaved, misleading()} {
-			for damage := range uint64(5) {
+			for damage := range damages + 1 {
 				bad := b
 				if damage > 0 {
 					bad, _ = fuzz.Mutate(damage, b)

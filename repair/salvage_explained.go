@@ -16,6 +16,8 @@ const (
 	explainKey   = 4        // evidence for a key of which another byte is supposed wrong
 	twiceMost    = 64       // bytes that stand twice
 	explainText  = 12       // evidence for a key whose length is supposed
+	explainLost  = 3        // bytes before a key that may be wrong
+	lenShort     = 64       // lengths of one byte are below
 )
 
 // explained reports whether the gap between two offsets is.
@@ -34,7 +36,7 @@ func (g *gap) explained(from, to int64) (ok, exact bool) {
 	if onlyOpcodes(b[:n]) {
 		return true, true
 	}
-	if p.twice(from, to) {
+	if p.twice(from, to) || p.opcodeExplains(from, to) {
 		return true, true
 	}
 	b = p.view.at(from, int(n))
@@ -44,7 +46,7 @@ func (g *gap) explained(from, to int64) (ok, exact bool) {
 	if at < 0 || at+4 > len(b) {
 		return false, false
 	}
-	if p.typeExplains(b, at) || p.keyExplains(b, at) {
+	if p.typeExplains(b, at) || p.keyExplains(b, at) || p.headExplains(b, at) {
 		return true, true
 	}
 	return p.valueExplains(b, at), false
@@ -144,6 +146,83 @@ func (p *prober) keyExplains(b []byte, at int) bool {
 		}
 	}
 	return false
+}
+
+// headExplains supposes that what stands before a key is wrong: the type and the length of the key, or all up to that length.
+func (p *prober) headExplains(b []byte, at int) bool {
+	if len(b) > explainPlain {
+		return false
+	}
+	for lost := 1; lost <= explainLost && lost+2 < len(b); lost++ { // with the type
+		if p.stringFrom(b[lost:]) {
+			return true
+		}
+	}
+	key := at + 2
+	for n := 1; n < lenShort && key+n < len(b); n++ {
+		if key+n == len(b)-1 && b[key+n] == 0 { // as with keyExplains
+			return false
+		}
+		p.trial = append(append(p.trial[:0], 0, byte(n)), b[key:]...)
+		if p.keyText(p.trial[1:]) < explainText {
+			continue
+		}
+		for t := range rdb.Type(opMeta) {
+			if p.census.table[t] != current {
+				continue
+			}
+			p.trial[0] = byte(t)
+			if f, ok := p.fits(p.trial); ok && (f.verified || t == rdb.TypeString) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// stringFrom reports whether b is a key like the others, with its length, and then a string.
+func (p *prober) stringFrom(b []byte) bool {
+	if p.keyText(b) < explainText {
+		return false
+	}
+	p.trial = append(append(p.trial[:0], byte(rdb.TypeString)), b...)
+	_, ok := p.fits(p.trial)
+	return ok
+}
+
+// opcodeExplains supposes that what stands in the gap was a record that is known from the one behind it, some of whose bytes are left: the slot of a key that is alone in it, or the
+// database whose counts follow.
+func (p *prober) opcodeExplains(from, to int64) bool {
+	const longest = 6
+	n := int(to - from)
+	if n > longest {
+		return false
+	}
+	f := p.probe(to)
+	if f == nil || f.damaged {
+		return false
+	}
+	b := p.view.at(from, n)
+	if len(b) < n {
+		return false
+	}
+	switch {
+	case f.what == isResize:
+		return n == 2 && (b[0] == opSelectDB || b[1] < lenShort)
+	case f.what != isKey || !p.x.slots || p.census.table[opSlotInfo] != current:
+		return false
+	}
+	slot := append(appendLength([]byte{opSlotInfo}, uint64(f.slot)), 1, 0)
+	if f.expires {
+		slot[len(slot)-1] = 1
+	}
+	same := 0
+	for i := range min(n, len(slot)) {
+		if b[i] == slot[i] {
+			same++
+		}
+	}
+	return n == len(slot) && same > 0
 }
 
 // valueExplains supposes that the length or the count with which the value begins is wrong, or that a string has lost a byte or has one too many.

@@ -28,6 +28,7 @@ const (
 	zeroFew       = 4    // on either side of where a value seems to end
 	sectorSize    = 512
 	expiryLongest = 16 // bytes of an expiry with what can follow it, one of them damaged
+	expiryMoved   = 12 // the same of an expiry behind which nothing can follow
 	oddLeast      = 8  // keys from which on it is known what there is not
 
 	year2000  = 946684800000 // in milliseconds
@@ -129,7 +130,7 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 	if n := len(row); n == 0 || row[n-1].end == g.anchor && g.found {
 		return row
 	}
-	if !g.stuck[row[0].start] && !proved(row) {
+	if !g.stuck[row[0].start] && !g.proved(row) {
 		for _, f := range row {
 			s.doubt(f, DoubtBeginning)
 		}
@@ -181,7 +182,7 @@ func (s *salvager) seekThin(at int64, g *gap) {
 // judgeBeforeDamage takes the beginning of a row out that leads to a damaged record and has little evidence: no boundary behind it confirms it.
 func (s *salvager) judgeBeforeDamage(row []*record, g *gap) []*record {
 	n := slices.IndexFunc(row, func(f *record) bool { return f.damaged })
-	if n < 0 || g.stuck[row[0].start] || proved(row[:n]) {
+	if n < 0 || g.stuck[row[0].start] || g.proved(row[:n]) {
 		return row
 	}
 	for _, f := range row[:n] {
@@ -212,8 +213,9 @@ func (s *salvager) zerosAreType(f *record) bool {
 		!s.behindZeroBlock(f.start)
 }
 
-// proved reports whether a row that ends in damage has evidence enough. Of two records there must be more for each, as there is where their keys are like others.
-func proved(row []*record) bool {
+// proved reports whether a row that ends in damage has evidence enough. Of two records there must be more for each, as there is where their keys are like others. Where records before
+// and behind are near, there is no room for much that is none.
+func (g *gap) proved(row []*record) bool {
 	sum, strong, solid := 0.0, 0, 0
 	for _, f := range row {
 		if f.verified {
@@ -224,7 +226,7 @@ func proved(row []*record) bool {
 			solid++
 		}
 	}
-	return sum >= dyingBits && (strong > 0 || solid >= anchorCount) || sum >= dyingPair && solid >= 2
+	return sum >= dyingBits && (strong > 0 || solid >= anchorCount) || sum >= dyingPair && solid >= 2 || sum >= dyingNear && g.found && g.anchor-g.w <= nearMost
 }
 
 // doubtHead says what is to be said against the first record of a row behind a gap. sum is the evidence for it and those before it in the row.
@@ -357,7 +359,7 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 	if f.modified {
 		idle, freqs = 0, 0 // it has what it can have
 	}
-	if expires > mostly || idle > mostly || freqs > mostly || s.bare(f) {
+	if expires > mostly || idle > mostly || freqs > mostly || s.bare(f) || s.idlesLost(f) {
 		return true
 	}
 	always, never := c.expiryOf(s.keyOf(f))
@@ -365,7 +367,7 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 		return true
 	}
 	if n := f.start - from; n > 0 && n <= expiryLongest && f.typ != rdb.TypeModule2 { // whatever other keys of its form do
-		if b := s.probe.view.at(from, 1); len(b) > 0 && b[0] == opExpireTimeMS || n >= 3 && c.expiring() && s.probe.timeEnds(f.start) {
+		if b := s.probe.view.at(from, 1); len(b) > 0 && b[0] == opExpireTimeMS && (!f.modified || n <= expiryMoved) || n >= 3 && c.expiring() && s.probe.timeEnds(f.start) {
 			return true
 		}
 	}
@@ -400,7 +402,7 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 	if n >= 9 && b[n-9] == opExpireTimeMS && b[n-1] < 0x80 && s.census.expires > 0 {
 		return true
 	}
-	if n >= 9 && n <= 2*longest && b[0] == opExpireTimeMS {
+	if n >= 9 && n <= 2*longest && b[0] == opExpireTimeMS && (!modified || n <= expiryMoved) {
 		if plausibleTime(b[1:]) {
 			return true
 		}
@@ -414,7 +416,7 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 	switch {
 	case s.census.expires+s.census.idle+s.census.freqs == 0 && !(s.census.willExpire && s.census.keys == 0):
 		return false
-	case n == 9 || b[0] == opExpireTimeMS && n <= longest:
+	case n == 9 || b[0] == opExpireTimeMS && n <= longest && (!modified || n <= expiryMoved):
 		return true
 	case !modified && s.census.mayIdle() && (n == 2 || n == 3 || n == 6 || n == 11 || n == 12):
 		return true

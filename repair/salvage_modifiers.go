@@ -230,6 +230,37 @@ func (s *salvager) bare(f *record) bool {
 	return !f.modified && s.census.idling()
 }
 
+// idlesLost reports whether a key behind a gap is without the idle time or the counter that all others have, be they few: those read before it, and those that follow it. Servers
+// write them for all keys or for none.
+func (s *salvager) idlesLost(f *record) bool {
+	const row = 2
+	c := s.census
+	if f.modified || c.idle+c.freqs != c.keys {
+		return false
+	}
+	n := uint32(0)
+	for at := f.end; n < row; n++ {
+		r := s.probe.probe(at)
+		if r == nil || r.what != isKey || r.damaged {
+			break
+		}
+		if !s.probe.idles(at) {
+			return false
+		}
+		at = r.end
+	}
+	return n+c.keys >= row && n > 0 || c.keys >= row
+}
+
+// idles reports whether an idle time or a counter stands before the type of the key that begins at an offset.
+func (p *prober) idles(at int64) bool {
+	b := p.view.at(at, beforeType)
+	if len(b) > 9 && b[0] == opExpireTimeMS {
+		b = b[9:]
+	}
+	return len(b) > 0 && (b[0] == opIdle || b[0] == opFreq)
+}
+
 // idling reports whether nearly all keys have an idle time, or a counter.
 func (c *census) idling() bool {
 	return c.often(c.freqs) || c.often(c.idle) || c.keys < oftenKeys && (c.idleFirst || c.freqFirst)

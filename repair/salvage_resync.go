@@ -40,6 +40,8 @@ const (
 	strongBits  = 24        // evidence of a record in a trusted chain that nothing inside it is looked for
 	dyingBits   = 50        // evidence that a row must have that does not reach the anchor
 	dyingPair   = 60        // the same of two records that do not tell their own end
+	dyingNear   = 26        // the same where the anchor is near
+	nearMost    = 1 << 10   // bytes that may be open
 )
 
 // gap is the reading of one place where records were lost.

@@ -126,13 +126,31 @@ func (s *salvager) incredible(f *record) bool {
 	case isSlot:
 		return s.census.table[opSlotInfo] == unknown
 	case isFunction:
-		return s.census.table[opFunction] == unknown
+		return s.census.table[opFunction] == unknown || s.headsInside(f)
 	case isModuleAux:
 		return s.census.table[opModuleAux] == unknown
 	case isImport:
 		return s.census.table[opMeta] == unknown
 	case isAux, isSlotField, isResize:
-		return s.census.table[opAux] == unknown
+		return s.census.table[opAux] == unknown || f.swallows
+	}
+	return false
+}
+
+// headsInside reports whether records seem to begin inside a library, which is text: one that is longer than it was takes what follows it.
+func (s *salvager) headsInside(f *record) bool {
+	const most = 64 << 10 // bytes that are looked at
+	p := &s.probe
+	for at, end := f.start+1, min(f.end, f.start+most); at < end; at++ {
+		b := p.view.at(at, 1<<10)
+		if len(b) == 0 {
+			return false
+		}
+		if c := b[0]; c < 0x20 && c != '\t' && c != '\n' && c != '\r' || c >= opMeta {
+			if p.soundHead(at, b) >= headMin {
+				return true
+			}
+		}
 	}
 	return false
 }

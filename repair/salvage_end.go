@@ -188,7 +188,7 @@ func (s *salvager) unusual(f *record, key []byte) bool {
 		return true
 	case c.keys < 4 || f.verified:
 		return false
-	case c.oddControl(key):
+	case c.oddControl(key) || hasControl(key) && len(key) > 16 && rareName*(max(c.binary, 1)-1) < c.tested:
 		return true
 	case c.usual(f.typ, key[0], 1):
 		return false

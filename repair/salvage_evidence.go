@@ -376,6 +376,9 @@ func (c *census) weighOther(f *record, x *recordReader, b []byte, size int64) fl
 		}
 		return resizeBits
 	case isAux:
+		if f.swallows {
+			return oddBits
+		}
 		if knownFields[string(x.other.(*rdb.Aux).Name)] {
 			return auxKnownBits
 		}

@@ -47,7 +47,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return true
 	}
 	if text, more := s.probe.textEnds(f); text {
-		return !more && !s.endsInKey(f) || more && s.probe.firstByteWrong(f.end)
+		return !more && !s.endsInKey(f) || more && (s.probe.firstByteWrong(f.end) || g.leadsTo(f.end, g.next))
 	}
 	if s.probe.readsOn(f) && !s.probe.firstByteWrong(f.end) {
 		return false

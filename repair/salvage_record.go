@@ -37,6 +37,7 @@ type record struct {
 	nameless   bool   // an empty key
 	rote       bool   // it only counts on from the one before; see byRote
 	extra      uint8  // bytes before the type that are not its own
+	swallows   bool   // a field that is so long that it rather took what follows it
 	oddTime    bool   // its expiry is of a time that nobody means
 	tail       bool   // it may have lost its expiry to the value before, or have taken it
 	weak       bool   // there is little evidence for it
@@ -194,7 +195,7 @@ func (f *record) take(rec rdb.Record) {
 	var span rdb.Span
 	switch rec := rec.(type) {
 	case *rdb.Aux:
-		f.what, span = isAux, rec.Span
+		f.what, span, f.swallows = isAux, rec.Span, swallowing(rec)
 		if slot, ok := slotInfo(rec); ok {
 			f.what, f.numbers = isSlotField, slot
 		}
@@ -219,6 +220,19 @@ func (f *record) take(rec rdb.Record) {
 		f.what, span = isEnd, rec.Span
 	}
 	f.start, f.end = span.Offset, span.End()
+}
+
+// swallowing reports whether a field is longer than servers write any: names are words, and values, but for scripts, numbers, ids and versions.
+func swallowing(a *rdb.Aux) bool {
+	const longName, longest, longValue = 20, 40, 64
+	switch name := string(a.Name); {
+	case len(name) > longest || len(name) > longName && hasControl(a.Name):
+		return true
+	case len(a.Value) <= longValue || name == "lua":
+		return false
+	default:
+		return knownFields[name] || hasControl(a.Value)
+	}
 }
 
 // value checks the value of the record that head began. err is what ended the reading.

@@ -1,0 +1,139 @@
+package repair
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/crc64"
+	"github.com/kvfsck/kvfsck/internal/corpus"
+)
+
+// ofRecords makes an original of records behind a header of version 12.
+func ofRecords(t *testing.T, records ...[]byte) *original {
+	t.Helper()
+	b := append([]byte("REDIS0012"), concat(records...)...)
+	b = append(b, 0xFF)
+	o := newOriginal(t, "", binary.LittleEndian.AppendUint64(b, crc64.Checksum(b)))
+	require.NotNil(t, o)
+	return o
+}
+
+// many makes so many records.
+func many(n int, record func(i int) []byte) (all []byte) {
+	for i := range n {
+		all = append(all, record(i)...)
+	}
+	return all
+}
+
+// TestSalvageHeads writes over what stands before a key, or lets something grow that is no key. Both neighbours come back, and nothing that was not there.
+func TestSalvageHeads(t *testing.T) {
+	text := func(i int) []byte {
+		return append(append([]byte{0}, str(fmt.Sprintf("user:%d", i))...), str("a value of text")...)
+	}
+	counted := func(i int) []byte { return append([]byte{0xF9, byte(i)}, text(i)...) }
+	slotted := func(i int) []byte {
+		key := fmt.Sprintf("user:%d", i)
+		return concat(appendLength([]byte{0xF4}, uint64(keySlot([]byte(key)))), []byte{1, 0}, text(i))
+	}
+	announced := func(i int) []byte {
+		key := fmt.Sprintf("user:%d", i)
+		return concat([]byte{0xFA}, str("slot-info"), str(fmt.Sprintf("%d,1,0", keySlot([]byte(key)))), text(i))
+	}
+	database := func(db, n byte) []byte { return []byte{0xFE, db, 0xFB, n, 0} }
+	first := func(o *original, i int) int { return int(o.keys[i].start) }
+	library := "#!lua name=lib\n" + strings.Repeat("-- some text\n", 4)
+
+	for _, c := range []struct {
+		name    string
+		records []byte
+		damage  func(o *original) (at int, put string)
+		lost    int // untouched keys that are
+	}{
+		{"type and length of a key", concat(database(0, 40), many(40, text)), func(o *original) (int, string) { return first(o, 20), "\x77\x33" }, 0},
+		{"all before the length of a key", concat(database(0, 40), many(40, counted)), func(o *original) (int, string) { return first(o, 20), "\x38\xD1\x35" }, 0},
+		{"counter of a key", concat(database(0, 6), many(6, counted)), func(o *original) (int, string) { return first(o, 3) - 16, "\x8A\x8B" + strings.Repeat("\x16", 16) }, 1},
+		{"slot", concat(database(0, 40), many(40, slotted)), func(o *original) (int, string) { return first(o, 20) - 5, "\x24\xFE\x55" }, 0},
+		{"database", concat(database(0, 40), many(40, text), database(9, 40), many(40, func(i int) []byte { return text(100 + i) })), func(o *original) (int, string) { return first(o, 40) - 5, "\x2B" }, 0},
+		{"name of a field that grows to a value", concat(database(0, 60), many(60, announced)), func(o *original) (int, string) {
+			at := strings.LastIndex(string(o.bytes[:first(o, 20)]), "slot-info")
+			return at - 1, string(rune(first(o, 20) + len("\x00\x07user:20") - at))
+		}, 0},
+		{"library that grows to a key", concat([]byte{0xF5}, str(library), database(0, 60), many(60, text)), func(o *original) (int, string) {
+			return 10, string(appendLength(nil, uint64(first(o, 5)-12)))
+		}, 1},
+	} {
+		o := ofRecords(t, c.records)
+		d := newDamaged(o, c.name)
+		at, put := c.damage(o)
+		d.splice(at, at+len(put), []byte(put))
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.bad, c.name)
+		assert.LessOrEqual(t, len(sc.lost), c.lost, "%s: %v", c.name, sc.lost)
+	}
+}
+
+// TestSalvageManyDamages damages small files of the corpus, of eight keys or more, at many places, each one to four bytes that are written over. Files of a kilobyte are among them, of which
+// twenty damages leave no two keys in a row.
+func TestSalvageManyDamages(t *testing.T) {
+	most, seeds := 300<<10, 1
+	type count struct {
+		damages      int
+		least, wrong float64 // of the untouched keys
+	}
+	counts := []count{{2, 0.9995, 0}, {5, 0.9990, 0}, {10, 0.9980, 2e-4}, {20, 0.9960, 4e-4}, {50, 0.985, 15e-4}}
+	switch {
+	case testing.Short():
+		most = 4 << 10
+	case big():
+		seeds = 8
+	default:
+		counts = []count{counts[1], counts[3]}
+	}
+	scores := map[string]*score{}
+	var bad []string
+	for _, f := range corpus.RDBs(t) {
+		if f.Size > int64(most) {
+			continue
+		}
+		b, err := os.ReadFile(f.Path)
+		require.NoError(t, err)
+		o := newOriginal(t, f.ID, b)
+		if o == nil || len(o.keys) < 8 {
+			continue
+		}
+		for _, c := range counts {
+			for seed := range seeds {
+				d := newDamaged(o, fmt.Sprintf("%d damages, seed %d", c.damages, seed))
+				r := rand.New(rand.NewSource(int64(seed)))
+				for range c.damages {
+					scramble(r, d, r.Intn(len(d.bytes)-8), 1+r.Intn(4))
+				}
+				sc, _ := rate(t, d)
+				kind := fmt.Sprintf("%2d damages", c.damages)
+				if scores[kind] == nil {
+					scores[kind] = &score{}
+				}
+				scores[kind].add(&sc)
+				bad = append(bad, sc.bad...)
+			}
+		}
+	}
+	table(t, scores)
+	report(t, "wrong", bad)
+	for _, c := range counts {
+		sc := scores[fmt.Sprintf("%2d damages", c.damages)]
+		if sc == nil || testing.Short() {
+			continue
+		}
+		assert.GreaterOrEqual(t, float64(sc.found), c.least*float64(sc.untouched), "%d damages", c.damages)
+		assert.LessOrEqual(t, float64(sc.invented+sc.cutShort), c.wrong*float64(sc.untouched), "%d damages", c.damages)
+	}
+}

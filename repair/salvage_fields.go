@@ -111,7 +111,7 @@ func (g *gap) withoutFields(all []*record) []*record {
 			field[f.start] = 1
 			behind[f.end] = n + 1
 		}
-		if field[f.start] == 0 {
+		if field[f.start] == 0 && (g.chained[f.start] || !g.inHash(f)) {
 			kept = append(kept, f)
 		}
 	}

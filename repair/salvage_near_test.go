@@ -80,6 +80,17 @@ func TestSalvageHeads(t *testing.T) {
 	}
 }
 
+// TestSalvageFieldsBehindDamage has a hash whose fields expire, but for most of them, behind a torn set. It is torn too, and what it has before that reads as strings.
+func TestSalvageFieldsBehindDamage(t *testing.T) {
+	d := newDamaged(corpusOriginals(t)("rdb/redis-8.6/random2.rdb"), "")
+	for at, put := range map[int]string{12446: "\xE3\x11", 14368: "\x46\xE8\xD0", 15257: "\xF2\x4C\xA4", 16935: "\x5D\x90\x9E\xF4"} {
+		d.splice(at, at+len(put), []byte(put))
+	}
+	sc, _ := rate(t, d)
+	require.Empty(t, sc.bad)
+	require.LessOrEqual(t, len(sc.lost), 1)
+}
+
 // TestSalvageManyDamages damages small files of the corpus, of eight keys or more, at many places, each one to four bytes that are written over. Files of a kilobyte are among them, of which
 // twenty damages leave no two keys in a row.
 func TestSalvageManyDamages(t *testing.T) {

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -9,23 +10,32 @@ import (
 // ownFields returns where the fields end that the record which failed has before the damage, if it is a hash whose fields expire: what follows its
 // head as its fields do is no keys. It is 0 if it is none, or if a record begins where reading failed: then its count may be what is wrong.
 func (g *gap) ownFields() int64 {
-	const least = 3 // fields
 	p := &g.s.probe
+	last := p.fieldsFrom(g.failed)
+	if last == 0 || p.soundHead(last, p.view.at(last, 1<<10)) >= tailMin {
+		return 0
+	}
+	return last
+}
+
+// fieldsFrom returns where the fields end that a hash at an offset whose fields expire has before it cannot be read on, 0 if none is there that has some.
+func (p *prober) fieldsFrom(start int64) int64 {
+	const least = 3 // fields
 	if p.census.table[rdb.TypeHashTTL] != current {
 		return 0
 	}
-	b := p.view.at(g.failed, tornMost)
-	b = b[:max(0, min(int64(len(b)), p.end-g.failed))]
+	b := p.view.at(start, tornMost)
+	b = b[:max(0, min(int64(len(b)), p.end-start))]
 	at := afterModifiers(b)
 	if at < 0 || at+16 > len(b) || rdb.Type(b[at]) != rdb.TypeHashTTL {
 		return 0
 	}
-	p.x.r.ResumeBytes(b, p.position(g.failed))
+	p.x.r.ResumeBytes(b, p.position(start))
 	var f record
-	if !p.x.head(&f) || f.what != isKey || f.start != g.failed {
+	if !p.x.head(&f) || f.what != isKey || f.start != start {
 		return 0
 	}
-	value := int(p.x.entry.ValueOffset - g.failed)
+	value := int(p.x.entry.ValueOffset - start)
 	if value+8 >= len(b) || binary.LittleEndian.Uint64(b[value:]) > year10000 { // the earliest expiry
 		return 0
 	}
@@ -36,8 +46,23 @@ func (g *gap) ownFields() int64 {
 		}
 		seen, last = seen+1, p.x.r.Offset()
 	}
-	if seen < least || p.soundHead(last, p.view.at(last, 1<<10)) >= tailMin {
+	if seen < least {
 		return 0
 	}
 	return last
+}
+
+// inHash reports whether a record is rather a field of a hash whose fields expire, and whose head was found in the gap, though it cannot be read to its end.
+func (g *gap) inHash(f *record) bool {
+	return f.likeField() && slices.ContainsFunc(g.hashes, func(h span) bool { return f.start > h.start && f.start < h.end })
+}
+
+// noteHash notes such a hash at an offset, where no record can be read.
+func (g *gap) noteHash(at int64) {
+	if n := len(g.hashes); n > 0 && at < g.hashes[n-1].end {
+		return
+	}
+	if end := g.s.probe.fieldsFrom(at); end > 0 {
+		g.hashes = append(g.hashes, span{at, end})
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+
+	"github.com/kvfsck/kvfsck/rdb"
 )
 
 // Resynchronisation. Reading failed at some place, and that is not the place of the damage:
@@ -63,6 +65,7 @@ type gap struct {
 	fields   bool           // what was read since the last gap is fields of a hash
 	learnt   bool           // few keys were known before the gap
 	filled   int64          // elements of the record that failed reach up to there
+	hashes   []span         // fields of such whose heads were found, though they cannot be read
 	elements []span         // of records that are open, in which nothing is looked for
 	found    bool
 	last     bool    // the anchor is the end mark
@@ -137,7 +140,7 @@ func (g *gap) openFrom(failed int64) int64 {
 // a length read by luck, and what it leads to is a chain without it too. So another one is looked for inside that record.
 func (g *gap) search(from int64) {
 	p := &g.s.probe
-	g.fieldRun, g.chained = map[int64]int{}, nil
+	g.fieldRun, g.chained, g.hashes = map[int64]int{}, nil, g.hashes[:0]
 	g.found, g.last, g.anchor, g.skipped = false, false, p.end, g.skipped[:0]
 	var c, wide chain // wide begins with a record that passes over the failure
 	defer func() {
@@ -170,9 +173,13 @@ func (g *gap) search(from int64) {
 			p.forget(g.w+lookBackMax, at-fillMost)
 			forget = at + fillMost
 		}
+		typ := rdb.Type(b[0])
 		f := p.probe(at)
+		if f == nil && typ == rdb.TypeHashTTL && at > g.failed {
+			g.noteHash(at)
+		}
 		switch {
-		case f == nil, g.stuck[at]:
+		case f == nil, g.stuck[at], g.inHash(f):
 			continue
 		case f.score < solidBits: // what it leads to by luck is found there, and the same goes for what it passes over
 			continue

@@ -126,21 +126,31 @@ func (s *salvager) incredible(f *record) bool {
 	case isSlot:
 		return s.census.table[opSlotInfo] == unknown
 	case isFunction:
-		return s.census.table[opFunction] == unknown || s.headsInside(f)
+		return s.census.table[opFunction] == unknown || !s.truncate && s.headsInside(f)
 	case isModuleAux:
 		return s.census.table[opModuleAux] == unknown
 	case isImport:
 		return s.census.table[opMeta] == unknown
 	case isAux, isSlotField, isResize:
-		return s.census.table[opAux] == unknown || f.swallows
+		return s.census.table[opAux] == unknown || f.swallows && !s.truncate && s.headsInside(f)
 	}
 	return false
 }
 
-// headsInside reports whether records seem to begin inside a library, which is text: one that is longer than it was takes what follows it.
+// headsInside reports whether records seem to begin inside a library or a field, which is text: one that is longer than it was takes what follows it.
 func (s *salvager) headsInside(f *record) bool {
 	const most = 64 << 10 // bytes that are looked at
 	p := &s.probe
+	for at := f.start + 1; at < f.end; { // of what is compressed the length is sure, or it would not have been read
+		n, k, enc, _ := lengthForm(p.view.at(at, 16))
+		switch {
+		case k == 0 || enc && n == 3:
+			return false
+		case enc:
+			n = 1 << n
+		}
+		at += int64(k) + int64(n)
+	}
 	for at, end := f.start+1, min(f.end, f.start+most); at < end; at++ {
 		b := p.view.at(at, 1<<10)
 		if len(b) == 0 {

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -11,20 +12,20 @@ import (
 // head as its fields do is no keys. It is 0 if it is none, or if a record begins where reading failed: then its count may be what is wrong.
 func (g *gap) ownFields() int64 {
 	p := &g.s.probe
-	last := p.fieldsFrom(g.failed)
+	last := p.fieldsFrom(g.failed, tornMost)
 	if last == 0 || p.soundHead(last, p.view.at(last, 1<<10)) >= tailMin {
 		return 0
 	}
 	return last
 }
 
-// fieldsFrom returns where the fields end that a hash at an offset whose fields expire has before it cannot be read on, 0 if none is there that has some.
-func (p *prober) fieldsFrom(start int64) int64 {
+// fieldsFrom returns where the fields end that a hash at an offset whose fields expire has before it cannot be read on, in so many bytes, 0 if none is there that has some.
+func (p *prober) fieldsFrom(start int64, most int) int64 {
 	const least = 3 // fields
 	if p.census.table[rdb.TypeHashTTL] != current {
 		return 0
 	}
-	b := p.view.at(start, tornMost)
+	b := p.view.at(start, most)
 	b = b[:max(0, min(int64(len(b)), p.end-start))]
 	at := afterModifiers(b)
 	if at < 0 || at+16 > len(b) || rdb.Type(b[at]) != rdb.TypeHashTTL {
@@ -54,15 +55,23 @@ func (p *prober) fieldsFrom(start int64) int64 {
 
 // inHash reports whether a record is rather a field of a hash whose fields expire, and whose head was found in the gap, though it cannot be read to its end.
 func (g *gap) inHash(f *record) bool {
-	return f.likeField() && slices.ContainsFunc(g.hashes, func(h span) bool { return f.start > h.start && f.start < h.end })
+	if len(g.hashes) == 0 || !f.likeField() {
+		return false
+	}
+	i, _ := slices.BinarySearchFunc(g.hashes, f.start, func(h span, at int64) int { return cmp.Compare(h.end, at+1) })
+	return i < len(g.hashes) && g.hashes[i].start < f.start
 }
 
 // noteHash notes such a hash at an offset, where no record can be read.
 func (g *gap) noteHash(at int64) {
+	p := &g.s.probe
 	if n := len(g.hashes); n > 0 && at < g.hashes[n-1].end {
 		return
 	}
-	if end := g.s.probe.fieldsFrom(at); end > 0 {
+	if b := p.view.at(at, 1<<10); len(b) == 0 || p.keyText(b[1:]) < explainKey {
+		return
+	}
+	if end := p.fieldsFrom(at, probeAhead); end > 0 {
 		g.hashes = append(g.hashes, span{at, end})
 	}
 }

@@ -188,7 +188,7 @@ func (s *salvager) unusual(f *record, key []byte) bool {
 		return true
 	case c.keys < 4 || f.verified:
 		return false
-	case c.oddControl(key) || hasControl(key) && len(key) > 16 && rareName*(max(c.binary, 1)-1) < c.tested:
+	case c.oddControl(key) || len(key) > longOdd && hasControl(key) && rareName*(max(c.binary, 1)-1) < c.tested:
 		return true
 	case c.usual(f.typ, key[0], 1):
 		return false
@@ -197,6 +197,9 @@ func (s *salvager) unusual(f *record, key []byte) bool {
 	p := s.probe.probe(f.start)
 	return p != nil && p.score < unusualBits
 }
+
+// longOdd is the size from which a key can have taken one record and the beginning of another; then it has control characters.
+const longOdd = 16
 
 // unusualBits is the evidence below which a record may have been read by luck.
 const unusualBits = 4

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -29,16 +30,14 @@ type thinHead struct {
 	expires         bool
 }
 
-// mayBeThin reports whether there is some evidence for a record: more where it may be a field of a hash, or its key is short or has control characters.
+// mayBeThin reports whether there is some evidence for a record: more where it may be a field of a hash, or its key is short or has control characters. A key that is written as an integer,
+// of which any bytes are one, is none.
 func (s *salvager) mayBeThin(f *record) bool {
-	switch {
-	case f.score >= solidBits:
-		return true
-	case f.score < thinBits || s.fieldsPossible() && f.likeField():
+	if f.score < thinBits || s.probe.integerKey(f) || s.probe.endsID(f) || s.fieldsPossible() && f.likeField() && (f.score < solidBits || s.probe.fieldBefore(f.start)) {
 		return false
 	}
 	key := s.keyOf(f)
-	return len(key) >= alikeKey && !hasControl(key)
+	return f.score >= solidBits || len(key) >= alikeKey && !hasControl(key)
 }
 
 // noteThin notes the record that was judged last, if there is some evidence for it.
@@ -160,4 +159,24 @@ func (g *gap) likeliestHead(from, end int64) (best *record) {
 		return nil
 	}
 	return best
+}
+
+// endsID reports whether a record is rather the end of a stream's id, its time in milliseconds and a number:
+//
+//	00 | 00 01 8C 0B556F18 0000000000000000 | record       type, length, key "\x8C", length, value
+func (p *prober) endsID(f *record) bool {
+	const size = 16
+	b := p.view.at(f.end-size, size)
+	if f.end-f.start > size || f.end < size || len(b) < size {
+		return false
+	}
+	ms := binary.BigEndian.Uint64(b)
+	return ms > year2000 && ms < year10000
+}
+
+// integerKey reports whether the key of a record is written as an integer.
+func (p *prober) integerKey(f *record) bool {
+	b := p.view.at(f.start, probeAhead)
+	at := afterModifiers(b)
+	return at >= 0 && at+1 < len(b) && b[at+1] >= 0xC0 && b[at+1] <= 0xC2
 }

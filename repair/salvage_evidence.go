@@ -73,7 +73,7 @@ func (c *census) weighKey(f *record, e *rdb.Entry, b []byte, bits float64) float
 // headBits is the evidence of what stands before a value.
 func (c *census) headBits(f *record, e *rdb.Entry, b []byte) (bits float64) {
 	bits = c.typeBits(e.Type)
-	if nodeBegins(b) || moduleParts(b) >= partsSure {
+	if nodeBegins(b) || nodeAlone(b) || moduleParts(b) >= partsSure {
 		bits += neverWritten
 	}
 	if f.expires {
@@ -157,6 +157,12 @@ const longKey = 128
 func nodeBegins(b []byte) bool {
 	n, k, enc, _ := lengthForm(b)
 	return k > 0 && !enc && n >= 7 && n <= uint64(len(b)-k) && packedBlob(b[k:k+int(n)])
+}
+
+// nodeAlone reports whether b begins with the value of a list of one packed node, before which stands a zero: it reads as the type of a string, the number of nodes as the length of a key, and
+// what the node is as the key.
+func nodeAlone(b []byte) bool {
+	return len(b) > 3 && b[0] == byte(rdb.TypeString) && b[1] == 1 && b[2] == nodePacked && packedString(b[3:])
 }
 
 // packedBlob reports whether a string is a listpack or a ziplist: these begin with their size and end with 0xFF.

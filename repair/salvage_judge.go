@@ -235,7 +235,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
-	if s.oddName(f, g) || s.fieldsName(f) || f.likeField() && g.lastStrings(f) {
+	if s.oddName(f, g) || s.fieldsName(f) || s.otherHead(f) || f.likeField() && g.lastStrings(f) {
 		return DoubtBeginning
 	}
 	ok, exact := g.explained(from, f.start)
@@ -243,9 +243,15 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	torn := g.tornStrings()
-	first := sum == max(0, float64(f.score))
-	g.thin = first && f.likeField() && torn >= 0 && torn < f.start &&
-		(g.tornFields(torn) || g.stringsGoOn(torn, f) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
+	element := sum == max(0, float64(f.score)) && f.likeField() && torn >= 0 && torn < f.start // perhaps
+	through, empty := false, false
+	if element {
+		through, empty = g.stringsGoOn(torn, f)
+	}
+	if through {
+		return DoubtBeginning
+	}
+	g.thin = element && (empty || g.tornFields(torn) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
 		!ok && sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1)))
 	if doubt := s.doubtExpiry(f, from); doubt != "" {
 		g.thin = false
@@ -371,6 +377,9 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 			return true
 		}
 	}
+	if s.behindExpiry(f.start, from) {
+		return true
+	}
 	if never && idle+freqs == 0 {
 		return false
 	}
@@ -378,6 +387,12 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 		return max(expires, idle, freqs) > sometimes
 	}
 	return s.likeExpiry(s.probe.view.at(from, int(f.start-from)), f.start-from, f.modified)
+}
+
+// behindExpiry reports whether what stands before an offset, in a gap, begins as an expiry does, be its time damaged.
+func (s *salvager) behindExpiry(at, from int64) bool {
+	b := s.probe.view.at(at-expiryLeast, 1)
+	return at-expiryLeast >= from && s.census.expiring() && len(b) > 0 && b[0] == opExpireTimeMS
 }
 
 // keyOf returns the key of a record, or its beginning, until something else is read.
@@ -399,9 +414,6 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 	}
 	b = b[:n]
 	tail := b[max(0, n-8):]
-	if n >= 9 && b[n-9] == opExpireTimeMS && b[n-1] < 0x80 && s.census.expires > 0 {
-		return true
-	}
 	if n >= 9 && n <= 2*longest && b[0] == opExpireTimeMS && (!modified || n <= expiryMoved) {
 		if plausibleTime(b[1:]) {
 			return true

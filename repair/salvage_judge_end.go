@@ -7,7 +7,7 @@ func (s *salvager) endsThere(f *record, g *gap) bool {
 	if g.next > f.end && s.probe.twice(f.end, g.next) {
 		return true
 	}
-	return s.seemsToEnd(f, g) && g.overlapping(f) == nil && !g.valueInside(f)
+	return s.seemsToEnd(f, g) && g.overlapping(f) == nil && !g.valueInside(f) && !g.recordInside(f)
 }
 
 // seemsToEnd is endsThere as far as the record itself says, and what begins behind it.

@@ -90,12 +90,26 @@ func TestSalvageFieldsBehindDamage(t *testing.T) {
 	require.LessOrEqual(t, len(sc.lost), 1)
 }
 
-// TestSalvageCounterLost has keys between damages of which one has lost its idle time, in a file where all have one and few are known.
-func TestSalvageCounterLost(t *testing.T) {
-	d := newDamaged(corpusOriginals(t)("rdb/redis-6.2/lru.rdb"), "")
-	scrambleAt(rand.New(rand.NewSource(7001)), d, 20)
-	sc, _ := rate(t, d)
-	require.Empty(t, sc.bad)
+// manyWrong are seeds of many damages of which records were kept that were not in the file.
+var manyWrong = []struct {
+	base    string
+	seed    int64
+	damages int
+}{
+	{"redis-6.2/lru.rdb", 7001, 20},      // a key between damages has lost its idle time, all have one and few are known
+	{"redis-8.6/lfu.rdb", 41006, 10},     // an expiry whose time became negative, behind another damage
+	{"redis-7.4/random1.rdb", 41004, 10}, // the end of a listpack reads as the head of a string, of which the key is the next record's head
+	{"redis-8.6/lru.rdb", 41005, 10},     // an integer becomes a string that takes the next record and ends where the damage in the one behind it does
+}
+
+func TestSalvageManyWrong(t *testing.T) {
+	originals := corpusOriginals(t)
+	for _, c := range manyWrong {
+		d := newDamaged(originals("rdb/"+c.base), "")
+		scrambleAt(rand.New(rand.NewSource(c.seed)), d, c.damages)
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.bad, c.base)
+	}
 }
 
 // scrambleAt writes over one to four bytes at so many places.

@@ -26,10 +26,16 @@ func (s *salvager) takeBack(f *record) {
 	if last.end == f.start && last.nameless && s.behindNameless(f) || s.census.idle+s.census.freqs == 0 && !s.census.expiring() {
 		return
 	}
-	if last.typ != rdb.TypeString || last.what != isKey || last.end != f.start || f.expires {
+	if last.typ != rdb.TypeString && elementSize[last.typ] == nil || last.what != isKey || last.end != f.start || f.expires {
 		return
 	}
 	k := s.swallowed(f)
+	if last.typ != rdb.TypeString { // whose last element is not what it was
+		if k >= expiryLeast {
+			s.giveBack(f, last, k)
+		}
+		return
+	}
 	if last.damaged {
 		if k >= expiryLeast { // whatever else it took
 			s.giveBack(f, last, k)

@@ -358,3 +358,41 @@ func (g *gap) leadingTo(path []*record, from int, r *record) (index int) {
 	}
 	return 0
 }
+
+// otherHead reports whether another record begins inside the head of one, holds the same value, and has as much evidence: which of them is there nothing says.
+//
+//	... 00 09 | FF 00 06 "\x06\x06:11" | value
+//	          |    00 06 "\x06\x06:11" | value
+func (s *salvager) otherHead(f *record) bool {
+	p := &s.probe
+	at := afterModifiers(p.view.at(f.start, probeAhead))
+	if at < 0 || f.what != isKey || f.verified {
+		return false
+	}
+	for i := f.start + int64(at) + 1; i < min(f.end, f.start+longKey); i++ {
+		if r := p.probe(i); r != nil && r.end == f.end && r.what == isKey && !r.damaged && !r.nameless && r.score >= f.score {
+			return true
+		}
+	}
+	return false
+}
+
+// recordInside reports whether a string before a gap took a record that begins inside it and ends just before it does, or there. An embedded dump has its end mark and a checksum
+// behind its last record.
+func (g *gap) recordInside(f *record) bool {
+	const most = 8 // bytes behind it
+	p := &g.s.probe
+	if f.what != isKey || f.typ != rdb.TypeString || f.verified {
+		return false
+	}
+	v := p.stringOf(f)
+	if v == nil || isText(v) {
+		return false
+	}
+	for at := max(f.end-int64(len(v)), f.end-overlapMost); at < f.end; at++ {
+		if r := p.probe(at); r != nil && r.what == isKey && !r.damaged && !r.nameless && r.score >= headMin && r.end <= f.end && r.end >= f.end-most {
+			return true
+		}
+	}
+	return false
+}

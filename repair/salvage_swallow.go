@@ -101,8 +101,11 @@ func (w *swallower) holds(f *record, n int) bool {
 		if r.what != isKey {
 			return
 		}
-		c := w.count[r.end]
-		c.n, c.bits, c.telling = c.n+1, c.bits+r.score, c.telling || !r.likeField()
+		c, bits := w.count[r.end], r.score
+		if elementSize[r.typ] != nil && elementSize[f.typ] != nil && r.end == f.end {
+			bits -= elementsMost // these are elements anyway
+		}
+		c.n, c.bits, c.telling = c.n+1, c.bits+bits, c.telling || !r.likeField()
 		if w.count[r.start] = c; c.n == n+1 && c.telling && r.score > 0 && c.bits >= need {
 			w.first, ok = *r, true
 		}

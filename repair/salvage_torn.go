@@ -347,23 +347,20 @@ func (g *gap) tornFields(torn int64) bool {
 	return at >= 0 && b[at] == byte(rdb.TypeHashTTL) && g.s.fieldsPossible()
 }
 
-// stringsGoOn reports whether a record is rather the last strings of the collection that is torn: strings in a row lead to its end without coming
+// stringsGoOn reports whether a record is rather the last strings of the collection that is torn: strings in a row lead through it to its end without coming
 // by its beginning, or they come by and some are empty, as its first one would be.
-func (g *gap) stringsGoOn(torn int64, f *record) bool {
+func (g *gap) stringsGoOn(torn int64, f *record) (through, empty bool) {
 	const some = 3
 	p := &g.s.probe
 	from := min(f.start, max(torn, f.start-tornStringsMost))
 	b := p.view.at(from, int(f.end-from))
 	if int64(len(b)) < f.end-from || f.end-f.start > tornStringsMost {
-		return false
+		return false, false
 	}
 	b = b[:f.end-from]
 	start := int(f.start - from)
 	to, toEnd := longestRun(b, start, -1), longestRun(b, len(b), start)
-	if len(toEnd) > some && len(toEnd) > len(to) {
-		return true
-	}
-	return slices.ContainsFunc(to, func(i int) bool { return b[i] == 0 })
+	return len(toEnd) > some && len(toEnd) > len(to), slices.ContainsFunc(to, func(i int) bool { return b[i] == 0 })
 }
 
 // lastStrings reports whether a record is the last strings of the collection that could not be read, or is damaged, whatever type that seems to be of: by its count there are so many

@@ -75,7 +75,7 @@ func (s *salvager) unheardOf(f *record) bool {
 	}
 	b := s.probe.view.at(s.x.entry.ValueOffset, 16)
 	v, n, _, shortest := lengthForm(b)
-	return n > 0 && v == 0 && !shortest && !s.census.longForms
+	return n > 0 && v == 0 && !shortest && !s.census.writesLong()
 }
 
 // oldType reports whether a key of a type that servers do not write any more, the first of it, has control characters as hardly any other has, and another

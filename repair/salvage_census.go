@@ -18,7 +18,7 @@ type census struct {
 	willExpire           bool   // keys do that were learnt ahead, or the file says so
 	idleFirst, freqFirst bool   // nearly all of the first keys have idle times, or access counters
 	hinted               bool   // counts stood behind a SELECTDB
-	longForms            bool   // lengths are longer than need be: no server wrote the file
+	longForms            uint32 // strings whose length is longer than need be
 	anyText              *textModel
 	modules              map[rdb.ModuleID]bool
 	keyText, valueText   *textModel
@@ -71,6 +71,12 @@ func (c *census) usual(t rdb.Type, first byte, counted uint32) bool {
 	const few, some, rare = 4, 16, 512 // few and some keys say nothing of what is usual
 	keys := uint64(c.keys + 1 - counted)
 	return keys < few || uint64(c.types[t]-counted)*rare > keys && (keys < some || uint64(c.first[first]-counted)*rare > keys)
+}
+
+// writesLong reports whether lengths are longer than need be, and not by damage: no server wrote the file.
+func (c *census) writesLong() bool {
+	const rare = 32 // keys for each
+	return c.longForms > 1 && c.longForms*rare > c.keys
 }
 
 // share is the logarithm of how frequent something is among the keys, beside one byte in 256.

@@ -1,7 +1,6 @@
 package repair
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -33,7 +32,7 @@ type thinHead struct {
 // mayBeThin reports whether there is some evidence for a record: more where it may be a field of a hash, or its key is short or has control characters. A key that is written as an integer,
 // of which any bytes are one, is none.
 func (s *salvager) mayBeThin(f *record) bool {
-	if f.score < thinBits || s.probe.integerKey(f) || s.probe.endsID(f) || s.fieldsPossible() && f.likeField() && (f.score < solidBits || s.probe.fieldBefore(f.start)) {
+	if f.score < thinBits || s.probe.integerKey(f) || f.likeField() && s.probe.integerThrough(f.start) || s.fieldsPossible() && f.likeField() && (f.score < solidBits || s.probe.fieldBefore(f.start)) {
 		return false
 	}
 	key := s.keyOf(f)
@@ -161,22 +160,16 @@ func (g *gap) likeliestHead(from, end int64) (best *record) {
 	return best
 }
 
-// endsID reports whether a record is rather the end of a stream's id, its time in milliseconds and a number:
-//
-//	00 | 00 01 8C 0B556F18 0000000000000000 | record       type, length, key "\x8C", length, value
-func (p *prober) endsID(f *record) bool {
-	const size = 16
-	b := p.view.at(f.end-size, size)
-	if f.end-f.start > size || f.end < size || len(b) < size {
-		return false
-	}
-	ms := binary.BigEndian.Uint64(b)
-	return ms > year2000 && ms < year10000
-}
-
 // integerKey reports whether the key of a record is written as an integer.
 func (p *prober) integerKey(f *record) bool {
 	b := p.view.at(f.start, probeAhead)
 	at := afterModifiers(b)
 	return at >= 0 && at+1 < len(b) && b[at+1] >= 0xC0 && b[at+1] <= 0xC2
+}
+
+// integerThrough reports whether a string that is written as an integer seems to stand where its last byte is at an offset.
+func (p *prober) integerThrough(at int64) bool {
+	const most = 4
+	b := p.view.at(at-most, most)
+	return at >= most && len(b) >= most && (b[0] == 0xC2 || b[2] == 0xC1)
 }

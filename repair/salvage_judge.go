@@ -235,7 +235,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
-	if s.oddName(f, g) || s.fieldsName(f) || s.otherHead(f) || f.likeField() && g.lastStrings(f) {
+	if s.oddName(f, g) || s.fieldsName(f) || s.otherHead(f) || s.probe.inNode(f) || s.probe.endsID(f) || f.likeField() && g.lastStrings(f) {
 		return DoubtBeginning
 	}
 	ok, exact := g.explained(from, f.start)
@@ -332,10 +332,14 @@ func (s *salvager) fieldsName(f *record) bool {
 }
 
 // endsExpiry reports whether what stands before an offset, of which the record before the gap that begins at from may have taken a part, ends like an
-// expiry of this time: a damaged value can have swallowed its beginning.
+// expiry of this time: a damaged value can have swallowed its beginning. If there is doubt only about the beginning of that record it must be a whole one.
 func (s *salvager) endsExpiry(at, from int64) bool {
-	i := slices.IndexFunc(s.doubts, func(d doubtful) bool { return d.end == from && d.why == DoubtEnd })
-	return i >= 0 && s.probe.timeEnds(at)
+	i := slices.IndexFunc(s.doubts, func(d doubtful) bool { return d.end == from })
+	if i < 0 || !s.probe.timeEnds(at) {
+		return false
+	}
+	b := s.probe.view.at(at-expiryLeast, expiryLeast)
+	return s.doubts[i].why == DoubtEnd || len(b) >= expiryLeast && b[0] == opExpireTimeMS
 }
 
 // gapBefore returns where the gap before a record began: behind the last record known of.
@@ -377,7 +381,7 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 			return true
 		}
 	}
-	if s.behindExpiry(f.start, from) {
+	if s.behindExpiry(f.start, from) || s.behindTime(f.start, from) {
 		return true
 	}
 	if never && idle+freqs == 0 {
@@ -393,6 +397,17 @@ func (s *salvager) modifiersLost(f *record, from int64, zeros bool) bool {
 func (s *salvager) behindExpiry(at, from int64) bool {
 	b := s.probe.view.at(at-expiryLeast, 1)
 	return at-expiryLeast >= from && s.census.expiring() && len(b) > 0 && b[0] == opExpireTimeMS
+}
+
+// behindTime reports whether a gap ends with a time of these years, of whose expiry the opcode is lost. A hash of Valkey whose fields expire ends with one itself, and a small stream with
+// numbers that read as one: the end of its last node, its length, the two of its last id, and no groups. But these take more bytes.
+func (s *salvager) behindTime(at, from int64) bool {
+	const size, short, nodeEnd = 8, 96, 5
+	b := s.probe.view.at(at-size, size)
+	if at-from < size || len(b) < size || !plausibleTime(b) || !endsOfTime(b[size-3:]) {
+		return false
+	}
+	return at-from <= short || s.census.table[rdb.TypeHash2] != current && b[size-nodeEnd] != 0xFF
 }
 
 // keyOf returns the key of a record, or its beginning, until something else is read.

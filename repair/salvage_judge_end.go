@@ -199,7 +199,7 @@ func (s *salvager) longCount(f *record) bool {
 	b := s.probe.view.at(f.start, probeAhead)
 	s.probe.x.r.ResumeBytes(b, s.probe.position(f.start))
 	var h record
-	if s.census.longForms || f.what != isKey || !s.probe.x.head(&h) || h.what != isKey || f.typ == rdb.TypeHashTTL || f.typ == rdb.TypeHashListpackTTL {
+	if s.census.writesLong() || f.what != isKey || !s.probe.x.head(&h) || h.what != isKey || f.typ == rdb.TypeHashTTL || f.typ == rdb.TypeHashListpackTTL {
 		return false
 	}
 	_, n, _, shortest := lengthForm(b[min(int(s.probe.x.entry.ValueOffset-f.start), len(b)):])

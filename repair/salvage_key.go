@@ -54,14 +54,18 @@ func (s *salvager) readsWell(head []byte, f *record, rest int) bool {
 	p.trial = append(append(p.trial[:0], head...), b[:min(len(b), probeAhead)]...)
 	var h record
 	p.x.r.ResumeBytes(p.trial, p.position(0))
-	if !p.x.head(&h) || h.what != isKey || hasControl(p.x.key) || p.census.keyBits(p.x.key, p.trial[1:]) < headMin {
+	if !p.x.head(&h) || h.what != isKey || hasControl(p.x.key) {
+		return false
+	}
+	bits := p.census.keyBits(p.x.key, p.trial[1:])
+	if bits < tailMin {
 		return false
 	}
 	if p.x.value(&h) != nil || h.damaged {
 		return false
 	}
 	end := f.start + int64(rest) + h.end - int64(len(head))
-	return p.soundHead(end, p.view.at(end, 1<<10)) >= tailMin
+	return p.soundHead(end, p.view.at(end, 1<<10)) >= max(tailMin, headMin+tailMin-bits)
 }
 
 // startsInside reports whether what stands before a type, or announces a slot or a database, begins before the end of a record and leads to the head of

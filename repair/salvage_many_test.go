@@ -96,10 +96,24 @@ var manyWrong = []struct {
 	seed    int64
 	damages int
 }{
-	{"redis-6.2/lru.rdb", 7001, 20},      // a key between damages has lost its idle time, all have one and few are known
-	{"redis-8.6/lfu.rdb", 41006, 10},     // an expiry whose time became negative, behind another damage
-	{"redis-7.4/random1.rdb", 41004, 10}, // the end of a listpack reads as the head of a string, of which the key is the next record's head
-	{"redis-8.6/lru.rdb", 41005, 10},     // an integer becomes a string that takes the next record and ends where the damage in the one behind it does
+	{"redis-6.2/lru.rdb", 7001, 20},       // a key between damages has lost its idle time, all have one and few are known
+	{"redis-8.6/lfu.rdb", 41006, 10},      // an expiry whose time became negative, behind another damage
+	{"redis-7.4/random1.rdb", 41004, 10},  // the end of a listpack reads as the head of a string, of which the key is the next record's head
+	{"redis-8.6/lru.rdb", 41005, 10},      // an integer becomes a string that takes the next record and ends where the damage in the one behind it does
+	{"valkey-9.1/lru.rdb", 52000, 2},      // the same, and it takes the expiry of the one behind it
+	{"redis-7.4/modules.rdb", 52000, 5},   // an expiry of which the opcode is lost, before a module's value
+	{"redis-6.2/modules.rdb", 65001, 2},   // the same in a gap that is longer
+	{"redis-7.0/lru.rdb", 52003, 10},      // the same before the first key
+	{"redis-7.4/lru.rdb", 52001, 10},      // a string between gaps takes the next key's idle time
+	{"valkey-9.1/lfu.rdb", 52001, 10},     // and one a record, and the next key's counter
+	{"redis-6.2/lru.rdb", 65004, 10},      // and one where one of the first keys has lost its own
+	{"valkey-8.0/lru.rdb", 52005, 10},     // an expiry of which the opcode is lost in a long gap, others of its form have none
+	{"redis-5.0/lru.rdb", 53007, 10},      // a key whose beginning is doubted took the next one's expiry
+	{"redis-6.2/smallcfg.rdb", 53003, 10}, // the last entries of a node read as a string
+	{"redis-5.0/lfu.rdb", 65005, 2},       // the same behind a key with a name that takes a value, a record and the beginning of that one
+	{"redis-5.0/random1.rdb", 65001, 5},   // the end of a stream's id
+	{"valkey-8.0/random1.rdb", 64001, 10}, // the last two elements of a torn set, and the last byte of the one before these
+	{"redis-5.0/lru.rdb", 65005, 10},      // an empty key with an empty string of odd form, and another length of odd form by damage
 }
 
 func TestSalvageManyWrong(t *testing.T) {

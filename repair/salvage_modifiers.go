@@ -59,6 +59,18 @@ func (s *salvager) takeBack(f *record) {
 	}
 }
 
+// takeBackInRow does that for a key of a reading, behind the one that was read last.
+func (s *salvager) takeBackInRow(f *record) {
+	n := len(s.recent)
+	if n == 0 || f.what != isKey || f.damaged || f.expires {
+		return
+	}
+	last := &s.recent[n-1]
+	if last.what == isKey && last.typ == rdb.TypeString && !last.damaged && last.end == f.start {
+		s.giveBack(f, last, s.swallowed(f))
+	}
+}
+
 // expiryLeast is how many bytes an expiry takes.
 const expiryLeast = 9
 
@@ -219,8 +231,8 @@ func (c *census) often(n uint32) bool {
 // oftenKeys is how many keys there must be for that.
 const oftenKeys = 16
 
-// usually reports whether nearly all of some first keys have what so many have; of few it must be all.
-func (c *census) usually(n uint32) bool { return c.often(n) || c.keys >= oddLeast && n == c.keys }
+// usually reports whether nearly all of some first keys have what so many have; of few it must be all but one, which may have lost it.
+func (c *census) usually(n uint32) bool { return c.often(n) || c.keys >= oddLeast && n+1 >= c.keys }
 
 // mayIdle reports whether keys have idle times or counters. Servers write them for all keys or for none; few of many were read by luck.
 func (c *census) mayIdle() bool {

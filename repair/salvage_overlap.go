@@ -377,10 +377,10 @@ func (s *salvager) otherHead(f *record) bool {
 	return false
 }
 
-// recordInside reports whether a string before a gap took a record that begins inside it and ends just before it does, or there. An embedded dump has its end mark and a checksum
-// behind its last record.
+// recordInside reports whether a string before a gap took a record that begins inside it and ends just before it does, or there. That is no embedded dump, which has its end mark and a
+// checksum behind its last record.
 func (g *gap) recordInside(f *record) bool {
-	const most = 8 // bytes behind it
+	const most = 16 // bytes behind it: of the next one
 	p := &g.s.probe
 	if f.what != isKey || f.typ != rdb.TypeString || f.verified {
 		return false
@@ -390,7 +390,28 @@ func (g *gap) recordInside(f *record) bool {
 		return false
 	}
 	for at := max(f.end-int64(len(v)), f.end-overlapMost); at < f.end; at++ {
-		if r := p.probe(at); r != nil && r.what == isKey && !r.damaged && !r.nameless && r.score >= headMin && r.end <= f.end && r.end >= f.end-most {
+		if r := p.probe(at); r != nil && r.what == isKey && !r.damaged && !r.nameless && r.score >= headMin && r.end <= f.end && r.end >= f.end-most && r.end+headerSize != f.end {
+			return true
+		}
+	}
+	return false
+}
+
+// inNode reports whether a record behind a gap is rather the end of a packed node, which begins before it and ends where it does.
+func (p *prober) inNode(f *record) bool {
+	const most = 8 << 10 // bytes of the node before it, as many as servers fill one with
+	from := max(0, f.start-most)
+	n := int(f.end - from)
+	if n > 2*most {
+		return false
+	}
+	b := p.view.at(from, n)
+	if len(b) < n || b[n-1] != 0xFF {
+		return false
+	}
+	b = b[:n]
+	for at := int(f.start-from) - 1; at >= 0; at-- {
+		if v, k, enc, _ := lengthForm(b[at:]); k > 0 && !enc && v == uint64(n-at-k) && packedBlob(b[at+k:]) {
 			return true
 		}
 	}

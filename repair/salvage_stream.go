@@ -93,3 +93,16 @@ func streamNodes(t rdb.Type, b []byte) bool {
 	}
 	return size >= least && len(b) >= 4 && uint64(binary.LittleEndian.Uint32(b)) == size
 }
+
+// endsID reports whether a record is rather the end of a stream's id, its time in milliseconds, no text where a key would begin, and a number:
+//
+//	00 | 00 01 8C 0B556F18 0000000000000000 | record       type, length, key "\x8C", length, value
+func (p *prober) endsID(f *record) bool {
+	const size, year2109 = 16, 1 << 42
+	b := p.view.at(f.end-size, size)
+	if f.end-f.start > size || f.end < size || len(b) < size {
+		return false
+	}
+	ms := binary.BigEndian.Uint64(b)
+	return ms > year2000 && ms < year2109 && !isText(b[3:5])
+}

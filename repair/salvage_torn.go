@@ -360,7 +360,11 @@ func (g *gap) stringsGoOn(torn int64, f *record) (through, empty bool) {
 	b = b[:f.end-from]
 	start := int(f.start - from)
 	to, toEnd := longestRun(b, start, -1), longestRun(b, len(b), start)
-	return len(toEnd) > some && len(toEnd) > len(to), slices.ContainsFunc(to, func(i int) bool { return b[i] == 0 })
+	least := some + 1
+	if p.integerThrough(f.start) {
+		least--
+	}
+	return len(toEnd) >= least && len(toEnd) > len(to), slices.ContainsFunc(to, func(i int) bool { return b[i] == 0 })
 }
 
 // lastStrings reports whether a record is the last strings of the collection that could not be read, or is damaged, whatever type that seems to be of: by its count there are so many

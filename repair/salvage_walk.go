@@ -272,8 +272,10 @@ func (s *salvager) walk() (failed int64, err error) {
 			s.takeBackSelect(&f)
 		}
 		if f.what == isKey && !s.truncate {
-			odd := s.census.oddControl(key)
-			if odd && s.behindDamaged(&f) {
+			odd, behind := s.census.oddControl(key), s.behindDamaged(&f)
+			if behind && s.probe.inNode(&f) {
+				f.damaged, f.doubt = true, DoubtBeginning
+			} else if odd && behind {
 				if odd = !s.beginsLater(&f); odd && f.typ == rdb.TypeString && !f.modified {
 					return s.pos, nil // where the damaged one ends is not certain
 				}
@@ -321,7 +323,7 @@ func (s *salvager) learnValue(at int64, f *record) {
 		s.census.modules[rdb.ModuleID(id)] = true
 	}
 	if _, size, _, shortest := lengthForm(s.sample[:n]); f.typ == rdb.TypeString && size > 0 && !shortest {
-		s.census.longForms = true
+		s.census.longForms++
 	}
 	s.census.valueText.learn(s.sample[:n], false)
 }
@@ -388,7 +390,9 @@ func (s *salvager) replace(g *gap, path []*record) {
 		s.recent = s.recent[:n-1]
 	}
 	for _, f := range path {
-		s.recent = append(s.recent, *f)
+		f := *f
+		s.takeBackInRow(&f)
+		s.recent = append(s.recent, f)
 		if was, ok := before[f.start]; ok && was.end == f.end {
 			s.recent[len(s.recent)-1].keepSurplus(&was)
 		}

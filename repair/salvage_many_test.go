@@ -107,6 +107,8 @@ var manyWrong = []struct {
 	{"redis-7.4/lru.rdb", 52001, 10},      // a string between gaps takes the next key's idle time
 	{"valkey-9.1/lfu.rdb", 52001, 10},     // and one a record, and the next key's counter
 	{"redis-6.2/lru.rdb", 65004, 10},      // and one where one of the first keys has lost its own
+	{"redis-6.2/lfu.rdb", 52004, 2},       // and one just two records, where another key is lost
+	{"redis-8.6/lfu.rdb", 64006, 5},       // and the last one, up to the end mark
 	{"valkey-8.0/lru.rdb", 52005, 10},     // an expiry of which the opcode is lost in a long gap, others of its form have none
 	{"redis-5.0/lru.rdb", 53007, 10},      // a key whose beginning is doubted took the next one's expiry
 	{"redis-6.2/smallcfg.rdb", 53003, 10}, // the last entries of a node read as a string

@@ -2,6 +2,8 @@ package repair
 
 import (
 	"io"
+	"iter"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -18,6 +20,8 @@ import (
 const (
 	summedMin    = 20       // evidence for one of them where the checksum is right
 	swallowMost  = 16 << 10 // bytes of a record that are looked through: as many as a length of two bytes says
+	swallowSmall = 16 << 20 // bytes of a file that is not large
+	rowBits      = 28       // much evidence for a row
 	headCost     = 256      // bytes that a head counts for
 	swallowSpend = 16 << 20 // and of all that is tried there, beside the size of the file
 )
@@ -53,12 +57,96 @@ func (s *salvager) freeSwallowed() (any bool) {
 		if !g.selected || !g.hinted || g.lost > 0 || len(g.pieces) != 1 || g.pieces[0].end != next || uint64(g.keys) >= g.hint[0] {
 			continue
 		}
-		if f, ok := w.search(g.pieces[0], int(min(g.hint[0]-uint64(g.keys), swallowMost))); ok {
-			s.free(g, &f, &w.first)
+		n := int64(min(g.hint[0]-uint64(g.keys), swallowMost))
+		if f, ok := w.search(g.pieces[0], int(n)); ok {
+			s.free(g, 0, &f, &w.first, n)
+			any = true
+		}
+	}
+	return w.besideGaps() || any
+}
+
+// besideGaps does so where there are gaps as well, in a file that is not large: if one string of a database, and no other, ends with a row of records for which there is much evidence,
+// and these are not more than the keys that the database lacks beside those known to be lost.
+func (w *swallower) besideGaps() (any bool) {
+	s := w.s
+	if s.size > swallowSmall {
+		return false
+	}
+	type found struct {
+		segment, piece int
+		f, first       record
+		n              int64 // records in the row
+		times          int
+	}
+	x := newRecordReader(s.opt)
+	defer x.r.Close()
+	in, accounts := map[uint64]*found{}, s.accounts() // by database
+	for i := range s.segs {
+		g := &s.segs[i]
+		a := accounts[g.db]
+		if a == nil || !a.hinted || a.uncertain && len(accounts) > 1 || a.keys <= a.sure+a.unnamed {
+			continue
+		}
+		for k, p := range g.pieces {
+			for f := range w.strings(x, p) {
+				n, ok := w.row(&f)
+				if !ok || n > a.keys-a.sure-a.unnamed {
+					continue
+				}
+				times := 1
+				if was := in[g.db]; was != nil {
+					times += was.times
+				}
+				in[g.db] = &found{i, k, f, w.first, n, times}
+			}
+		}
+	}
+	for _, at := range in {
+		if at.times == 1 && w.spent <= swallowSpend+s.size {
+			s.free(&s.segs[at.segment], at.piece, &at.f, &at.first, at.n)
 			any = true
 		}
 	}
 	return any
+}
+
+// strings returns the strings of a piece that are not text, and not too long.
+func (w *swallower) strings(x *recordReader, p span) iter.Seq[record] {
+	return func(yield func(record) bool) {
+		s := w.s
+		x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
+		for f := (record{}); x.head(&f); {
+			if x.value(&f) != nil || s.tick(f.start) != nil {
+				return
+			}
+			if f.what != isKey || f.typ != rdb.TypeString || f.end-f.start > swallowMost {
+				continue
+			}
+			if v := s.probe.stringOf(&f); v != nil && !isText(v) && !yield(f) {
+				return
+			}
+		}
+	}
+}
+
+// row returns how many sound records a string ends with, the first of which is left in first; ok says that there is much evidence for them.
+func (w *swallower) row(f *record) (n int64, ok bool) {
+	w.begin()
+	w.count[f.end] = swallowed{n: 1}
+	value := f.end - int64(len(w.s.probe.stringOf(f)))
+	x := insideSearch{s: w.s, spent: &w.spent, most: swallowSpend + w.s.probe.end}
+	x.leading(value+1, f.end, func(end int64) bool { return w.count[end].n > 0 }, func(r *record) {
+		if r.what != isKey {
+			return
+		}
+		c := w.count[r.end]
+		c.n, c.bits = c.n+1, c.bits+r.score
+		if w.count[r.start] = c; int64(c.n-1) > n {
+			w.first, n, ok = *r, int64(c.n-1), c.bits >= rowBits
+		}
+	})
+	return n, ok
 }
 
 // search returns the one string or collection of a piece that ends with n sound records; ok is false if there is none, or if there are several.
@@ -126,10 +214,10 @@ func (w *swallower) begin() {
 	w.s.probe.forgetAll()
 }
 
-// free takes a record out that swallowed others, the first of which is given.
-func (s *salvager) free(g *segment, f, first *record) {
-	p := g.pieces[0]
-	end, n := first.start, int64(g.hint[0])-g.keys
+// free takes a record of a piece out that swallowed n others, the first of which is given.
+func (s *salvager) free(g *segment, piece int, f, first *record, n int64) {
+	p := g.pieces[piece]
+	end := first.start
 	if !first.expires && s.modifiersLost(first, first.start, false) {
 		end = first.end
 		n--
@@ -149,13 +237,14 @@ func (s *salvager) free(g *segment, f, first *record) {
 	}
 	g.keys += n - 1
 	g.lost++
-	g.pieces = g.pieces[:0]
+	var parts []span
 	if p.start < f.start {
-		g.pieces = append(g.pieces, span{p.start, f.start})
+		parts = append(parts, span{p.start, f.start})
 	}
 	if end < p.end {
-		g.pieces = append(g.pieces, span{end, p.end})
+		parts = append(parts, span{end, p.end})
 	}
+	g.pieces = slices.Replace(g.pieces, piece, piece+1, parts...)
 	s.surplusCuts = append(s.surplusCuts, cut{span{f.start, end}, s.segmentAt(f.start)})
 	s.out.DoubtfulKeys++
 	s.nameLost(f.start, f.end, LostKey{DB: g.db, Doubt: DoubtEnd})

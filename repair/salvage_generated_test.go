@@ -185,8 +185,8 @@ func TestSalvageGenerated(t *testing.T) {
 	report(t, "wrong", bad)
 	require.Zero(t, total.failed)
 	require.GreaterOrEqual(t, float64(total.found), 0.999*float64(total.untouched))
-	// A block in another's place may continue the value of a key with what fits.
-	require.LessOrEqual(t, float64(total.invented+total.cutShort), 0.0001*float64(total.untouched))
+	// Nothing tells a whole record of another file that was put in, or a valid expiry, from the file's own; and a block in another's place may continue the value of a key with what fits.
+	require.LessOrEqual(t, float64(total.invented+total.cutShort), max(2, 0.000003*float64(total.untouched)))
 }
 
 // TestSalvageGeneratedWrong has damages of which records were kept that were not in the file, or many lost.

@@ -159,17 +159,3 @@ func (g *gap) likeliestHead(from, end int64) (best *record) {
 	}
 	return best
 }
-
-// integerKey reports whether the key of a record is written as an integer.
-func (p *prober) integerKey(f *record) bool {
-	b := p.view.at(f.start, probeAhead)
-	at := afterModifiers(b)
-	return at >= 0 && at+1 < len(b) && b[at+1] >= 0xC0 && b[at+1] <= 0xC2
-}
-
-// integerThrough reports whether a string that is written as an integer seems to stand where its last byte is at an offset.
-func (p *prober) integerThrough(at int64) bool {
-	const most = 4
-	b := p.view.at(at-most, most)
-	return at >= most && len(b) >= most && (b[0] == 0xC2 || b[2] == 0xC1)
-}

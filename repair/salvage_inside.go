@@ -141,3 +141,23 @@ func (s *salvager) stringBefore(f *record) *record {
 	}
 	return last
 }
+
+// recordInside reports whether a string before a gap took a record that begins inside it and ends just before it does, or there. That is no embedded dump, which has its end mark and a
+// checksum behind its last record.
+func (g *gap) recordInside(f *record) bool {
+	const most = 16 // bytes behind it: of the next one
+	p := &g.s.probe
+	if f.what != isKey || f.typ != rdb.TypeString || f.verified {
+		return false
+	}
+	v := p.stringOf(f)
+	if v == nil || isText(v) {
+		return false
+	}
+	for at := max(f.end-int64(len(v)), f.end-overlapMost); at < f.end; at++ {
+		if r := p.probe(at); r != nil && r.what == isKey && !r.damaged && !r.nameless && r.score >= headMin && r.end <= f.end && r.end >= f.end-most && r.end+headerSize != f.end {
+			return true
+		}
+	}
+	return false
+}

@@ -142,3 +142,28 @@ func (p *prober) plainString(f *record, b []byte) []byte {
 	}
 	return v[n:]
 }
+
+// otherHead reports whether another record begins inside the head of one, holds the same value, and has as much evidence: which of them is there nothing says.
+//
+//	... 00 09 | FF 00 06 "\x06\x06:11" | value
+//	          |    00 06 "\x06\x06:11" | value
+func (s *salvager) otherHead(f *record) bool {
+	p := &s.probe
+	at := afterModifiers(p.view.at(f.start, probeAhead))
+	if at < 0 || f.what != isKey || f.verified {
+		return false
+	}
+	for i := f.start + int64(at) + 1; i < min(f.end, f.start+longKey); i++ {
+		if r := p.probe(i); r != nil && r.end == f.end && r.what == isKey && !r.damaged && !r.nameless && r.score >= f.score {
+			return true
+		}
+	}
+	return false
+}
+
+// integerKey reports whether the key of a record is written as an integer.
+func (p *prober) integerKey(f *record) bool {
+	b := p.view.at(f.start, probeAhead)
+	at := afterModifiers(b)
+	return at >= 0 && at+1 < len(b) && b[at+1] >= 0xC0 && b[at+1] <= 0xC2
+}

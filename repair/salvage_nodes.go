@@ -44,3 +44,24 @@ func nodeSize(b []byte) int {
 	}
 	return n
 }
+
+// inNode reports whether a record behind a gap is rather the end of a packed node, which begins before it and ends where it does.
+func (p *prober) inNode(f *record) bool {
+	const most = 8 << 10 // bytes of the node before it, as many as servers fill one with
+	from := max(0, f.start-most)
+	n := int(f.end - from)
+	if n > 2*most {
+		return false
+	}
+	b := p.view.at(from, n)
+	if len(b) < n || b[n-1] != 0xFF {
+		return false
+	}
+	b = b[:n]
+	for at := int(f.start-from) - 1; at >= 0; at-- {
+		if v, k, enc, _ := lengthForm(b[at:]); k > 0 && !enc && v == uint64(n-at-k) && packedBlob(b[at+k:]) {
+			return true
+		}
+	}
+	return false
+}

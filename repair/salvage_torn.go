@@ -428,3 +428,10 @@ func longestRun(b []byte, end, without int) (starts []int) {
 
 // tornStringsMost is how many bytes before a record are looked at as strings.
 const tornStringsMost = 16 << 10
+
+// integerThrough reports whether a string that is written as an integer seems to stand where its last byte is at an offset.
+func (p *prober) integerThrough(at int64) bool {
+	const most = 4
+	b := p.view.at(at-most, most)
+	return at >= most && len(b) >= most && (b[0] == 0xC2 || b[2] == 0xC1)
+}

@@ -133,16 +133,9 @@ func (w *swallower) strings(x *recordReader, p span) iter.Seq[record] {
 // row returns how many sound records a string ends with, the first of which is left in first; ok says that there is much evidence for them.
 func (w *swallower) row(f *record) (n int64, ok bool) {
 	w.begin()
-	w.count[f.end] = swallowed{n: 1}
 	value := f.end - int64(len(w.s.probe.stringOf(f)))
-	x := insideSearch{s: w.s, spent: &w.spent, most: swallowSpend + w.s.probe.end}
-	x.leading(value+1, f.end, func(end int64) bool { return w.count[end].n > 0 }, func(r *record) {
-		if r.what != isKey {
-			return
-		}
-		c := w.count[r.end]
-		c.n, c.bits = c.n+1, c.bits+r.score
-		if w.count[r.start] = c; int64(c.n-1) > n {
+	w.rows(f, value+1, func(r *record, c swallowed) {
+		if int64(c.n-1) > n {
 			w.first, n, ok = *r, int64(c.n-1), c.bits >= rowBits
 		}
 	})
@@ -179,13 +172,23 @@ func (w *swallower) holds(f *record, n int) bool {
 	if own < leastRecord {
 		return false
 	}
-	w.count[f.end] = swallowed{n: 1, telling: f.typ == rdb.TypeString}
 	ok, need := false, float32(headMin)
 	if n == 1 && w.s.out.ChecksumRight {
 		need = summedMin
 	}
+	w.rows(f, max(f.start+int64(own), f.end-swallowMost), func(r *record, c swallowed) {
+		if c.n == n+1 && c.telling && r.score > 0 && c.bits >= need {
+			w.first, ok = *r, true
+		}
+	})
+	return ok
+}
+
+// rows hands out the sound keys in a record, from an offset on, that lead to its end, with what is known of the row that each begins.
+func (w *swallower) rows(f *record, from int64, take func(r *record, c swallowed)) {
+	w.count[f.end] = swallowed{n: 1, telling: f.typ == rdb.TypeString}
 	x := insideSearch{s: w.s, spent: &w.spent, most: swallowSpend + w.s.probe.end}
-	x.leading(max(f.start+int64(own), f.end-swallowMost), f.end, func(end int64) bool { return w.count[end].n > 0 }, func(r *record) {
+	x.leading(from, f.end, func(end int64) bool { return w.count[end].n > 0 }, func(r *record) {
 		if r.what != isKey {
 			return
 		}
@@ -194,11 +197,9 @@ func (w *swallower) holds(f *record, n int) bool {
 			bits -= elementsMost // these are elements anyway
 		}
 		c.n, c.bits, c.telling = c.n+1, c.bits+bits, c.telling || !r.likeField()
-		if w.count[r.start] = c; c.n == n+1 && c.telling && r.score > 0 && c.bits >= need {
-			w.first, ok = *r, true
-		}
+		w.count[r.start] = c
+		take(r, c)
 	})
-	return ok
 }
 
 // begin forgets what the last record held.

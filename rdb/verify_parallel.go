@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/kvfsck/kvfsck/crc64"
@@ -244,7 +245,7 @@ func (p *pipeline) worker() {
 	defer p.workers.Done()
 	rec := p.recorder()
 	w := p.walker(rec)
-	w.later = make([]lzf.Block, 0, 256)
+	w.later, w.fresh.on = make([]lzf.Block, 0, 256), true
 	defer w.r.Close()
 	for b := range p.work {
 		b.gone = filemap.Guard(func() {
@@ -280,12 +281,15 @@ func (w *walker) walkBlock(rec *recorder, b *block, slow bool) {
 // begin makes a walker note what it comes across in a block.
 func (w *walker) begin(rec *recorder, b *block) {
 	rec.reset(b)
-	w.hashes = b.hashes[:0]
+	w.hashes, w.fresh.n = slices.Grow(b.hashes[:0], maxFresh), 0
 	w.tally, w.faults = tally{before: b.tally.before[:0]}, 0
 }
 
 // finish gives a block what the walk came to.
 func (w *walker) finish(rec *recorder, b *block) {
+	if w.fresh.n > 0 {
+		w.hashFresh()
+	}
 	b.notes, b.untold, b.keys, b.hashes, b.tally = rec.notes, rec.untold, rec.keys, w.hashes, w.tally
 	b.err, b.size = w.r.Err(), w.r.Offset()
 	d := &w.r.dec

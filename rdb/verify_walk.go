@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/lzf"
@@ -70,6 +71,7 @@ type walker struct {
 	sums   bool // keys are to be told
 	hashed bool // they are kept, as hashes, but for those without a name: zeros are full of them
 	hashes []uint64
+	fresh  freshKeys
 	note   keyNote
 	frame  keyFrame
 	slow   bool // nothing is to be passed quickly
@@ -97,6 +99,9 @@ func (w *walker) step() bool {
 	if w.quick(false) {
 		return true
 	}
+	if w.fresh.n > 0 { // the window and the database may be others then
+		w.hashFresh()
+	}
 	if !w.r.Next() {
 		return false
 	}
@@ -116,7 +121,7 @@ func (w *walker) key(e *Entry) error {
 	t.keys++
 	switch {
 	case w.hashed && (len(e.Key) > 0 || !w.sums):
-		w.hashes = append(w.hashes, keyHash(w.r.dec.seed, e.DB, e.Key))
+		w.addHash(keyHash(w.r.dec.seed, e.DB, e.Key))
 	case w.sums:
 		w.note = keyNote{keySum(w.r.dec.seed, e.DB, e.Key), e.Offset, e.DB}
 		w.out.keySeen(&w.note)
@@ -167,7 +172,15 @@ func (w *walker) quick(large bool) bool {
 	w.tally.keys++
 	switch {
 	case w.hashed && (len(k.text) > 0 || !w.sums):
-		w.hashes = append(w.hashes, keyHash(r.dec.seed, r.dec.db, k.text))
+		f := &w.fresh
+		if !f.on || k.key.form != formPlain || k.key.size > dupset.MaxPlaceLen {
+			w.addHash(keyHash(r.dec.seed, r.dec.db, k.text))
+			break
+		}
+		f.places[f.n%maxFresh] = dupset.Place{At: uint32(k.keyAt), Len: uint32(k.key.size)}
+		if f.n++; f.n == maxFresh {
+			w.hashFresh()
+		}
 	case w.sums:
 		w.note = keyNote{keySum(r.dec.seed, r.dec.db, k.text), r.src.base + int64(k.start), r.dec.db}
 		r.entry.Key, r.entry.Type, r.entry.ValueOffset = k.text, k.typ, r.src.base+int64(k.value) // for the message, if it is a duplicate
@@ -175,6 +188,39 @@ func (w *walker) quick(large bool) bool {
 	}
 	w.count(r.dec.db, k.typ, k.expireAt, int64(k.end-k.start))
 	return true
+}
+
+// freshKeys are the last keys of a block, whose hashes are made together.
+type freshKeys struct {
+	on     bool
+	n      int
+	places [maxFresh]dupset.Place // too long for dupset where a key has its hash already
+}
+
+const maxFresh = 128 // a power of two; behind so many keys a block is still near
+
+// addHash keeps the hash of a key behind those of others, made or not.
+func (w *walker) addHash(hash uint64) {
+	f := &w.fresh
+	if !f.on {
+		w.hashes = append(w.hashes, hash)
+		return
+	}
+	w.hashes[:len(w.hashes)+maxFresh][len(w.hashes)+f.n] = hash
+	f.places[f.n] = dupset.Place{Len: dupset.MaxPlaceLen + 1}
+	if f.n++; f.n == maxFresh {
+		w.hashFresh()
+	}
+}
+
+// hashFresh makes the hashes of the keys that have none. There is room for as many again then.
+func (w *walker) hashFresh() {
+	s, f := &w.r.src, &w.fresh
+	n := len(w.hashes)
+	w.hashes = w.hashes[:n+f.n]
+	w.r.dec.seed.HashPlaces(s.buf[:s.end:s.end+s.behind], f.places[:f.n], w.hashes[n:], w.r.dec.db)
+	f.n = 0
+	w.hashes = slices.Grow(w.hashes, maxFresh)
 }
 
 // keySum is the fingerprint of a key in its database.

@@ -76,11 +76,12 @@ func (k *keySet) addRun(hashes []uint64) {
 
 // addExact adds a key to an exact set, if it is a suspect.
 func (k *keySet) addExact(key []byte, db uint64, at int64) error {
-	sum := dupset.Process().Sum(key)
-	sum.Lo = dupset.InSpace(sum.Lo, db)
-	if k.suspects != nil && !k.suspects.Has(sum.Lo) {
+	seeds := dupset.Process()
+	if k.suspects != nil && !k.suspects.Has(dupset.InSpace(seeds.Hash(key), db)) {
 		return nil
 	}
+	sum := seeds.Sum(key)
+	sum.Lo = dupset.InSpace(sum.Lo, db)
 	return k.exact.Add([]dupset.Note{dupset.NoteOf(sum, at)})
 }
 

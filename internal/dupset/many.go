@@ -10,7 +10,7 @@ type Many struct {
 	twice  bool // two are equal, or there is no telling
 	filter *Filter
 	filed  bool // some went there
-	sieve  filterWorker
+	sieve  sieve
 
 	cores  int
 	others []uint64   // memory that is not sums'
@@ -102,11 +102,33 @@ func (m *Many) AllNew() bool {
 		suspects, err := m.filter.Finish(m.cores)
 		m.twice = m.twice || err != nil || suspects != nil
 	default:
-		w := &m.sieve
-		w.hashes, w.found = m.sums, w.found[:0]
-		m.twice = w.sieve() != nil || len(w.found) > 0
+		m.twice = m.sieved()
 	}
 	return !m.twice
+}
+
+// sieved reports whether any of the hashes stand twice.
+func (m *Many) sieved() bool {
+	s := &m.sieve
+	s.begin(int64(len(m.sums)))
+	var heads [512]uint32
+	for some := range slices.Chunk(m.sums, len(heads)) {
+		for i, sum := range some {
+			heads[i] = uint32(sum >> 32)
+		}
+		s.add(heads[:len(some)])
+	}
+	if !s.finish() {
+		return false
+	}
+	suspects := m.others[:0]
+	for _, sum := range m.sums {
+		if s.suspected(uint32(sum >> 32)) {
+			suspects = append(suspects, sum)
+		}
+	}
+	m.others = suspects
+	return len(twice(suspects)) > 0
 }
 
 // Close gives back the temporary file of what was added, if there is one.

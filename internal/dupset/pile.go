@@ -1,8 +1,10 @@
 package dupset
 
-import "encoding/binary"
+import "unsafe"
 
-// pile keeps hashes, dealt to 256 partitions by their top bits:
+// pile keeps hashes of 56 bits, dealt to 256 partitions by their top bits, and of the others 32 apart from 16, which are hardly ever looked at:
+//
+//	|  8: the partition  |  32: the head  |  16: the tail  |  8, which do not count  |
 //
 //	hash ──► fresh ──(16384 of them)──► a chunk: dealt ──► groups of chunks in memory ──(the last of so many is begun)──► the oldest: a run in a file
 //
@@ -33,28 +35,50 @@ const (
 	pileParts = 1 << pileBits
 	chunkLen  = 1 << 14   // hashes; ends of a chunk's partitions fit into 16 bits
 	rawSize   = 256 << 10 // bytes that are written at once
-	readSize  = 64 << 10  // and read
+	readLen   = 16 << 10  // hashes that are read at once
 	mostUsed  = 8         // groups, if the memory is not small
+
+	headBits = 32
+	tailBits = 16
+	headAt   = 64 - pileBits - headBits // bits behind it
+	tailAt   = headAt - tailBits
 )
+
+// hashes are heads and tails of hashes of one partition.
+type hashes struct {
+	heads []uint32
+	tails []uint16
+}
 
 // chunk is hashes by partitions.
 type chunk struct {
-	hashes []uint64
-	ends   [pileParts]uint16
+	hashes
+	ends [pileParts]uint16
 }
 
 // group is the chunks that become a run.
 type group struct{ chunks []chunk }
 
-// run is the hashes of a group, in the file.
+// run is the hashes of a group, in the file: the heads of all partitions, and behind them all tails.
 type run struct {
 	at   int64
 	ends [pileParts]uint32 // of the partitions, in hashes
 }
 
+const (
+	headSize = 4
+	tailSize = 2
+	pileSize = headSize + tailSize // bytes of a hash
+)
+
+// raw is the memory of numbers. It is read by the process that wrote it.
+func raw[T uint16 | uint32](numbers []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(numbers))), len(numbers)*int(unsafe.Sizeof(T(0))))
+}
+
 // init sets the memory, in bytes, that chunks may take; two are there whatever it is.
 func (p *pile) init(memory int64, dir string) {
-	chunks := max(memory/(chunkLen*hashSize), 2)
+	chunks := max(memory/(chunkLen*pileSize), 2)
 	p.chunks = int(max(chunks/mostUsed, 1))
 	p.groups = int(chunks) / p.chunks
 	p.dir = dir
@@ -131,11 +155,9 @@ func (p *pile) wait() {
 
 // deal puts hashes into a chunk.
 func (c *chunk) deal(hashes []uint64) {
-	if cap(c.hashes) < len(hashes) {
-		c.hashes = make([]uint64, len(hashes))
+	if c.heads == nil {
+		c.heads, c.tails = make([]uint32, chunkLen), make([]uint16, chunkLen)
 	}
-	to := c.hashes[:len(hashes)]
-	c.hashes = to
 	var at [pileParts]uint32
 	for _, h := range hashes {
 		at[h>>(64-pileBits)]++
@@ -146,20 +168,22 @@ func (c *chunk) deal(hashes []uint64) {
 		end += n
 		c.ends[i] = uint16(end)
 	}
+	heads, tails := (*[chunkLen]uint32)(c.heads), (*[chunkLen]uint16)(c.tails)
 	for _, h := range hashes {
 		i := &at[h>>(64-pileBits)]
-		to[*i] = h
+		k := *i % chunkLen
+		heads[k], tails[k] = uint32(h>>headAt), uint16(h>>tailAt)
 		*i++
 	}
 }
 
 // part is the hashes of a partition.
-func (c *chunk) part(i int) []uint64 {
+func (c *chunk) part(i int) hashes {
 	from := uint16(0)
 	if i > 0 {
 		from = c.ends[i-1]
 	}
-	return c.hashes[from:c.ends[i]]
+	return hashes{c.heads[from:c.ends[i]], c.tails[from:c.ends[i]]}
 }
 
 // write makes a run of a group.
@@ -174,22 +198,26 @@ func (p *pile) write(g *group) {
 	n := 0
 	for i := range r.ends {
 		for k := range g.chunks {
-			part := g.chunks[k].part(i)
-			n += len(part)
-			for _, h := range part {
-				p.raw = binary.LittleEndian.AppendUint64(p.raw, h)
-			}
-			if len(p.raw) >= rawSize {
-				p.writeOut()
-			}
+			heads := g.chunks[k].part(i).heads
+			n += len(heads)
+			p.writeOut(raw(heads), rawSize)
 		}
 		r.ends[i] = uint32(n)
 	}
-	p.writeOut()
+	for i := range r.ends {
+		for k := range g.chunks {
+			p.writeOut(raw(g.chunks[k].part(i).tails), rawSize)
+		}
+	}
+	p.writeOut(nil, 0)
 	p.runs = append(p.runs, r)
 }
 
-func (p *pile) writeOut() {
+// writeOut writes bytes behind those before, when there are so many.
+func (p *pile) writeOut(b []byte, least int) {
+	if p.raw = append(p.raw, b...); len(p.raw) < least {
+		return
+	}
 	if p.werr == nil {
 		p.werr = p.file.writeAt(p.raw, p.size)
 		p.size += int64(len(p.raw))
@@ -213,53 +241,57 @@ func (p *pile) len(i int) int64 {
 	n := int64(0)
 	for _, g := range p.used {
 		for k := range g.chunks {
-			n += int64(len(g.chunks[k].part(i)))
+			n += int64(len(g.chunks[k].part(i).heads))
 		}
 	}
 	for k := range p.runs {
-		at, end := p.runs[k].part(i)
-		n += (end - at) / hashSize
+		from, to := p.runs[k].part(i)
+		n += to - from
 	}
 	return n
 }
 
-// part is where a partition lies, in the file.
-func (r *run) part(i int) (at, end int64) {
-	from := uint32(0)
+// part is where a partition lies in a run, in hashes.
+func (r *run) part(i int) (from, to int64) {
 	if i > 0 {
-		from = r.ends[i-1]
+		from = int64(r.ends[i-1])
 	}
-	return r.at + int64(from)*hashSize, r.at + int64(r.ends[i])*hashSize
+	return from, int64(r.ends[i])
 }
 
 // pileReader reads partitions of a pile.
 type pileReader struct {
 	pile *pile
-	raw  []byte
-	some []uint64
+	some hashes
 }
 
-// each hands out the hashes of a partition, until take fails.
-func (r *pileReader) each(i int, take func([]uint64) error) error {
-	for _, g := range r.pile.used {
+// each hands out the hashes of a partition, the tails only if they are asked for, until take fails.
+func (r *pileReader) each(i int, tails bool, take func(hashes) error) error {
+	p := r.pile
+	for _, g := range p.used {
 		for k := range g.chunks {
 			if err := take(g.chunks[k].part(i)); err != nil {
 				return err
 			}
 		}
 	}
-	for k := range r.pile.runs {
-		for at, end := r.pile.runs[k].part(i); at < end; at += int64(len(r.raw)) {
-			if cap(r.raw) == 0 {
-				r.raw = make([]byte, readSize)
+	for k := range p.runs {
+		run := &p.runs[k]
+		all := int64(run.ends[pileParts-1])
+		from, to := run.part(i)
+		for ; from < to; from += int64(len(r.some.heads)) {
+			if r.some.heads == nil {
+				r.some = hashes{make([]uint32, readLen), make([]uint16, readLen)}
 			}
-			r.raw = r.raw[:min(end-at, readSize)]
-			if err := r.pile.file.readAt(r.raw, at); err != nil {
+			n := min(to-from, readLen)
+			r.some = hashes{r.some.heads[:n], r.some.tails[:n]}
+			if err := p.file.readAt(raw(r.some.heads), run.at+from*headSize); err != nil {
 				return err
 			}
-			r.some = r.some[:0]
-			for b := r.raw; len(b) > 0; b = b[hashSize:] {
-				r.some = append(r.some, binary.LittleEndian.Uint64(b))
+			if tails {
+				if err := p.file.readAt(raw(r.some.tails), run.at+all*headSize+from*tailSize); err != nil {
+					return err
+				}
 			}
 			if err := take(r.some); err != nil {
 				return err

@@ -17,6 +17,7 @@ type Sum struct{ Hi, Lo uint64 }
 // after it was made, so any number of goroutines may share it.
 type Seeded struct {
 	hi, lo maphash.Seed
+	keys   [4][2]uint64 // of the short hash
 	// small has the sums of the integers that are most frequent by far, and
 	// whose text costs more to make than to hash.
 	small [128]Sum
@@ -25,6 +26,11 @@ type Seeded struct {
 // NewSeeded draws fresh seeds. Sums of different Seeded values must not be compared.
 func NewSeeded() *Seeded {
 	s := &Seeded{hi: maphash.MakeSeed(), lo: maphash.MakeSeed()}
+	for i := range s.keys {
+		for k := range s.keys[i] {
+			s.keys[i][k] = maphash.Comparable(maphash.MakeSeed(), k)
+		}
+	}
 	for v := range s.small {
 		s.small[v] = s.sumText(int64(v))
 	}
@@ -57,7 +63,12 @@ func (s *Seeded) Short(b []byte) Sum {
 }
 
 // Hash returns the hash of b that a [Filter] is told.
-func (s *Seeded) Hash(b []byte) uint64 { return maphash.Bytes(s.lo, b) }
+func (s *Seeded) Hash(b []byte) uint64 {
+	if len(b) <= MaxPlaceLen && canHashShort() {
+		return s.hashShort(b)
+	}
+	return maphash.Bytes(s.lo, b)
+}
 
 // InSpace returns the hash of a name in a numbered space, such as a key's in its database, made of that of the name. It serves for Sum.Lo too.
 func InSpace(hash, space uint64) uint64 { return hash + space*mix0 }

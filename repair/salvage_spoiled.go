@@ -11,7 +11,7 @@ func (s *salvager) tellsEnd(f *record) bool {
 	switch {
 	case f.what != isKey || f.damaged:
 		return false
-	case f.typ == rdb.TypeStream || streamTypes[f.typ] || f.typ == rdb.TypeModule2: // whose groups or parts hold anything
+	case streamTypes[f.typ] || f.typ == rdb.TypeModule2: // whose groups or parts hold anything
 		return false
 	case f.typ != rdb.TypeString:
 		return f.score >= strongBits && !s.probe.elementsFollow(f)

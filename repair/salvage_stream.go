@@ -6,7 +6,7 @@ import (
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
-var streamTypes = [256]bool{rdb.TypeStream2: true, rdb.TypeStream3: true, rdb.TypeStream4: true, rdb.TypeStream5: true}
+var streamTypes = [256]bool{rdb.TypeStream: true, rdb.TypeStream2: true, rdb.TypeStream3: true, rdb.TypeStream4: true, rdb.TypeStream5: true}
 
 // A stream does not tell where it ends: its length, ids, times and counts are any bytes, and one that has lost nodes reads them from the next ones. But some of it no
 // server writes.

@@ -50,6 +50,8 @@ type SalvagedSet struct {
 	Blocked string
 	// Notes say what else was decided, and why.
 	Notes []string
+
+	states []fileState // of the files that were looked at
 }
 
 // SalvagedFile is a file of a set.
@@ -142,8 +144,12 @@ func (s *SalvagedSet) strays(files []aof.File) {
 
 // salvageFiles salvages one file after the other, up to the one in which Until cuts.
 func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.File, opt AOFSetOptions) error {
+	if s.Set != nil && s.Set.ManifestPath != "" {
+		s.note(fsys, s.Set.ManifestPath)
+	}
 	for i := range files {
 		f := &files[i]
+		s.note(fsys, f.Path)
 		each := opt.AOFOptions
 		each.AssumeRDB = strings.HasSuffix(f.Name, ".base.rdb")
 		part, err := salvageFile(ctx, fsys, f.Path, each)

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,11 @@ type Result struct {
 // internal/atomicfile for the order of the steps. The file must not be the damaged one; for that see [Plan.ApplyInPlace]. like lends
 // it its mode and owner and may be nil.
 func (p *Plan) Apply(ctx context.Context, dst string, like fs.FileInfo) (*Result, error) {
+	return p.apply(ctx, dst, like, func() error { return nil })
+}
+
+// apply is Apply that asks once more, just before it gives the file its name.
+func (p *Plan) apply(ctx context.Context, dst string, like fs.FileInfo, still func() error) (*Result, error) {
 	if p.Chosen == nil {
 		return nil, ErrNothing
 	}
@@ -37,7 +43,7 @@ func (p *Plan) Apply(ctx context.Context, dst string, like fs.FileInfo) (*Result
 	fill := func(w io.Writer) error { return p.WriteTo(ctx, w) }
 	err := atomicfile.Write(dst, like, fill, func(path string) (err error) {
 		res.Report, err = p.Prove(ctx, path)
-		return err
+		return cmp.Or(err, still())
 	})
 	if err != nil && !errors.Is(err, atomicfile.ErrUnsynced) {
 		return nil, err
@@ -46,26 +52,40 @@ func (p *Plan) Apply(ctx context.Context, dst string, like fs.FileInfo) (*Result
 }
 
 // ApplyInPlace is Apply to the damaged file itself, which is first kept beside it under the name backup, whole, read again and synced.
-// backup must not exist.
+// backup must not exist. If the file is not repaired after all, backup is removed, as the file is what it was. The error wraps [ErrChanged] where the file is
+// not the one that the plan was made of.
 func (p *Plan) ApplyInPlace(ctx context.Context, path, backup string) (*Result, error) {
 	if p.Chosen == nil {
 		return nil, ErrNothing
+	}
+	if _, err := os.Lstat(backup); err == nil {
+		return nil, fmt.Errorf("%s: %w", backup, fs.ErrExist)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(backup); err == nil {
-		return nil, fmt.Errorf("%s: %w", backup, fs.ErrExist)
+	still := func() error { return p.unchanged(path) }
+	if err := still(); err != nil {
+		return nil, err
 	}
 	if err := p.keep(ctx, backup, info); err != nil {
 		return nil, fmt.Errorf("keeping the original as %s: %w", backup, err)
 	}
-	res, err := p.Apply(ctx, path, info)
-	if res != nil {
-		res.Backup = backup
+	res, err := p.apply(ctx, path, info, still)
+	if res == nil {
+		return nil, errors.Join(cmp.Or(still(), err), dropBackup(backup, atomicfile.Remove))
 	}
+	res.Backup = backup
 	return res, err
+}
+
+// dropBackup removes a copy of what was not changed.
+func dropBackup(backup string, remove func(string) error) error {
+	if err := remove(backup); err != nil {
+		return fmt.Errorf("nothing was changed; the copy of it is left behind: %w", err)
+	}
+	return nil
 }
 
 // keep copies the damaged file.
@@ -75,7 +95,7 @@ func (p *Plan) keep(ctx context.Context, backup string, info fs.FileInfo) error 
 		_, err := io.Copy(contextWriter{ctx, w}, whole())
 		return err
 	}
-	return atomicfile.Write(backup, info, fill, func(path string) error {
+	return atomicfile.WriteNew(backup, info, fill, func(path string) error {
 		f, err := os.Open(path)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,10 +34,14 @@ func (p *LogPlan) Apply(ctx context.Context, dst string) (*LogResult, error) {
 	}
 	res, s := &LogResult{Path: dst}, p.result()
 	if s.ManifestName == "" {
-		err := p.writeAlone(ctx, dst, nil, res)
+		err := p.writeAlone(ctx, dst, nil, res, func() error { return nil })
 		return res.unless(err)
 	}
-	err := atomicfile.WriteDir(dst, nil, func(d *atomicfile.Dir) error { return p.FillDir(ctx, d.Mkdir, d.Write) },
+	like, err := fs.Stat(s.Set.FS, ".")
+	if err != nil {
+		return nil, err
+	}
+	err = atomicfile.WriteDir(dst, like, func(d *atomicfile.Dir) error { return p.FillDir(ctx, d.Mkdir, d.Write) },
 		func(dir string) (err error) {
 			res.Report, err = p.Prove(ctx, os.DirFS(dir))
 			return err
@@ -72,8 +77,8 @@ func (p *LogPlan) ready() error {
 	}
 }
 
-// writeAlone writes a file on its own.
-func (p *LogPlan) writeAlone(ctx context.Context, dst string, like fs.FileInfo, res *LogResult) error {
+// writeAlone writes a file on its own. Still is asked just before that gets its name.
+func (p *LogPlan) writeAlone(ctx context.Context, dst string, like fs.FileInfo, res *LogResult, still func() error) error {
 	s := p.result()
 	return atomicfile.Write(dst, like, func(w io.Writer) error { return s.writeTo(ctx, &s.Files[0], w) },
 		func(path string) (err error) {
@@ -82,7 +87,7 @@ func (p *LogPlan) writeAlone(ctx context.Context, dst string, like fs.FileInfo, 
 				return err
 			}
 			res.Report, err = p.prove(ctx, set, s.Files)
-			return err
+			return cmp.Or(err, still())
 		})
 }
 
@@ -94,14 +99,18 @@ func (s *SalvagedSet) writeTo(ctx context.Context, f *SalvagedFile, w io.Writer)
 }
 
 // FillDir writes the repaired log, or one that is sound as it is, into a folder of the caller's making, by its functions mkdir and
-// write, which take names with slashes. The manifest comes last. Files keep their names and their modes.
-func (p *LogPlan) FillDir(ctx context.Context, mkdir func(name string) error, write func(name string, like fs.FileInfo, fill func(io.Writer) error) error) error {
+// write, which take names with slashes, and what lends mode and owner. The manifest comes last. Files keep their names.
+func (p *LogPlan) FillDir(ctx context.Context, mkdir func(name string, like fs.FileInfo) error, write func(name string, like fs.FileInfo, fill func(io.Writer) error) error) error {
 	if err := p.ready(); err != nil && !p.Sound() {
 		return err
 	}
 	s := p.result()
 	if s.Dir != "." && s.ManifestName != "" {
-		if err := mkdir(s.Dir); err != nil {
+		like, err := fs.Stat(s.Set.FS, s.Dir)
+		if err == nil {
+			err = mkdir(s.Dir, like)
+		}
+		if err != nil {
 			return err
 		}
 	}

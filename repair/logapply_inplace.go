@@ -2,6 +2,7 @@ package repair
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,8 @@ import (
 )
 
 // ApplyInPlace repairs the log where it is. root is the folder that was given to [NewLogPlan] as a file system, on disk. The damaged
-// files are first kept, whole and synced: a file on its own as the file backup, those of a set in a new folder of that name.
+// files are first kept, whole and synced: a file on its own as the file backup, those of a set in a new folder of that name, which is removed again if nothing is repaired
+// after all. The error wraps [ErrChanged] where a file is not the one that the plan was made of.
 //
 // A set is changed by one rename. The files that change are written beside those that are there, under the next free numbers, and
 // the whole is read again; then the manifest is replaced by one that lists them, and only then the superseded files are removed. So
@@ -33,6 +35,9 @@ func (p *LogPlan) ApplyInPlace(ctx context.Context, root, backup string) (*LogRe
 	}
 	if _, err := os.Lstat(backup); err == nil {
 		return nil, fmt.Errorf("%s: %w", backup, fs.ErrExist)
+	}
+	if err := p.unchanged(); err != nil {
+		return nil, err
 	}
 	s := p.result()
 	res := &LogResult{Backup: backup}
@@ -51,11 +56,17 @@ func (p *LogPlan) aloneInPlace(ctx context.Context, res *LogResult) (*LogResult,
 		return nil, err
 	}
 	open := func() (io.ReadCloser, error) { return s.Set.FS.Open(s.Files[0].Path) }
-	err = atomicfile.Write(res.Backup, like, func(w io.Writer) error { return copyFrom(ctx, w, open) }, func(path string) error { return sameAs(path, open) })
+	err = atomicfile.WriteNew(res.Backup, like, func(w io.Writer) error { return copyFrom(ctx, w, open) }, func(path string) error {
+		return cmp.Or(sameAs(path, open), p.unchanged())
+	})
 	if err != nil {
 		return nil, fmt.Errorf("keeping the original as %s: %w", res.Backup, err)
 	}
-	return res.unless(p.writeAlone(ctx, res.Path, like, res))
+	done, err := res.unless(p.writeAlone(ctx, res.Path, like, res, p.unchanged))
+	if done == nil {
+		err = errors.Join(cmp.Or(p.unchanged(), err), dropBackup(res.Backup, atomicfile.Remove))
+	}
+	return done, err
 }
 
 func copyFrom(ctx context.Context, w io.Writer, open func() (io.ReadCloser, error)) error {
@@ -95,12 +106,15 @@ func (p *LogPlan) setInPlace(ctx context.Context, res *LogResult) (*LogResult, e
 		return nil, fmt.Errorf("keeping the original as %s: %w", res.Backup, err)
 	}
 	next := s.renumbered(names)
+	giveUp := func(err error, written []string) error {
+		return errors.Join(cmp.Or(p.unchanged(), err), removeAll(res.Path, written), dropBackup(res.Backup, atomicfile.RemoveTree))
+	}
 	written, err := p.addFiles(ctx, res.Path, next)
 	if err != nil {
-		return nil, errors.Join(err, removeAll(res.Path, written))
+		return nil, giveUp(err, written)
 	}
 	if err := p.replaceManifest(ctx, res, next); err != nil && !errors.Is(err, atomicfile.ErrUnsynced) {
-		return nil, errors.Join(err, removeAll(res.Path, written))
+		return nil, giveUp(err, written)
 	} else if err != nil {
 		return res, err // nothing is removed that may be needed after a power failure
 	}
@@ -176,7 +190,7 @@ func (p *LogPlan) keepSet(ctx context.Context, backup string) (names []string, e
 				return err
 			}
 		}
-		return nil
+		return p.unchanged()
 	})
 	return names, err
 }
@@ -283,6 +297,6 @@ func (p *LogPlan) replaceManifest(ctx context.Context, res *LogResult, next *ren
 			return err
 		}
 		res.Report, err = p.prove(ctx, set, next.files)
-		return err
+		return cmp.Or(err, p.unchanged())
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"sync"
 
@@ -48,6 +49,7 @@ type Plan struct {
 	Chosen *Offer  // the one that [Plan.Apply] carries out; nil: nothing is to be done, or nothing can be
 
 	src     io.ReaderAt
+	state   fs.FileInfo // of src, when it was looked at; nil: not known
 	opt     PlanOptions
 	checked *checkedPart
 }
@@ -72,12 +74,12 @@ type Offer struct {
 }
 
 // Partial reports whether something is lost that the file still showed traces of.
-func (o *Offer) Partial() bool { return o.Lost > 0 || o.Bytes > 0 }
+func (o *Offer) Partial() bool { return o.Lost > 0 || o.Bytes > 0 && o.Strategy != StrategyHeal }
 
 // NewPlan looks at an RDB of size bytes and finds out what each strategy would keep and lose. It reads the file several times and
 // writes nothing. An error is one of the input.
 func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) (*Plan, error) {
-	p := &Plan{Size: size, src: src, opt: opt}
+	p := &Plan{Size: size, src: src, state: statOf(src), opt: opt}
 	rep, known, err := checkFirst(ctx, src, size, p.verifyOptions(), opt.Salvage)
 	defer known.close()
 	p.Report, p.checked = rep, known
@@ -188,6 +190,9 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 		return o, nil
 	}
 	o.Possible, o.Keys, o.Healed = true, best.Report.Keys, best
+	for _, e := range best.Edits {
+		o.Bytes += max(0, e.Remove-int64(len(e.Insert)))
+	}
 	o.Reason = fmt.Sprintf("%v at offset %d: %s, odds of a coincidence %.1g", best.Kind, best.Offset(), reason, best.Odds)
 	o.write = func(w io.Writer) error {
 		_, err := io.Copy(w, best.Open(p.src))

@@ -56,7 +56,13 @@ const bufferSize = 256 << 10
 // error the original is untouched and the temporary file is gone, or, when it could not
 // be removed, named in the error.
 func Write(path string, like fs.FileInfo, fill func(w io.Writer) error, verify func(path string) error) error {
-	return write(system(), path, like, fill, verify)
+	return write(system(), path, like, false, fill, verify)
+}
+
+// WriteNew is Write for a file that is not there yet. If there is anything under its name when it is finished, whoever put it there meanwhile, that
+// stays, and the error wraps fs.ErrExist. Where the file system has no hard links, it is looked for just before the rename.
+func WriteNew(path string, like fs.FileInfo, fill func(w io.Writer) error, verify func(path string) error) error {
+	return write(system(), path, like, true, fill, verify)
 }
 
 // fileSystem is what Write needs of the operating system, so that tests can have each
@@ -69,10 +75,14 @@ type fileSystem interface {
 	// that wraps fs.ErrExist when the name is taken.
 	Create(path string) (file, error)
 	Rename(from, to string) error
+	// Link gives a file a second name. It is an error that wraps fs.ErrExist when that is taken.
+	Link(from, to string) error
 	Remove(path string) error
 	// Mkdir makes a folder that only its owner may use, and fails like Create when the name is taken.
 	Mkdir(path string) error
 	ChmodDir(path string, mode fs.FileMode) error
+	// OwnDir does what Own of a file does.
+	OwnDir(path string, like fs.FileInfo) (groupKept bool)
 	RemoveAll(path string) error
 	// SyncDir makes the names in a folder durable.
 	SyncDir(dir string) error
@@ -91,8 +101,12 @@ type file interface {
 	Close() error
 }
 
-func write(fsys fileSystem, path string, like fs.FileInfo, fill func(io.Writer) error, verify func(string) error) (err error) {
-	path, like, err = target(fsys, path, like)
+func write(fsys fileSystem, path string, like fs.FileInfo, fresh bool, fill func(io.Writer) error, verify func(string) error) (err error) {
+	if fresh {
+		err = absent(fsys, path)
+	} else {
+		path, like, err = target(fsys, path, like)
+	}
 	if err != nil {
 		return err
 	}
@@ -123,12 +137,47 @@ func write(fsys fileSystem, path string, like fs.FileInfo, fill func(io.Writer) 
 	if err := store(f, temp, &open); err != nil {
 		return err
 	}
-	if err := fsys.Rename(temp, path); err != nil {
-		return fmt.Errorf("replacing %s: %w", path, err)
+	if fresh {
+		err = place(fsys, temp, path)
+	} else if err = fsys.Rename(temp, path); err != nil {
+		err = fmt.Errorf("replacing %s: %w", path, err)
+	}
+	if err != nil {
+		return err
 	}
 	replaced = true
 	if err := fsys.SyncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("%s: %w: %w", path, ErrUnsynced, err)
+	}
+	return nil
+}
+
+// absent is an error if there is anything at path.
+func absent(fsys fileSystem, path string) error {
+	switch _, err := fsys.Stat(path); {
+	case err == nil:
+		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+// place gives a finished file a name that is not taken. A rename would replace what has it.
+func place(fsys fileSystem, temp, path string) error {
+	err := fsys.Link(temp, path)
+	switch {
+	case err == nil:
+		_ = fsys.Remove(temp) // the file has its name; the other one is hidden
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+	}
+	if err := absent(fsys, path); err != nil {
+		return err
+	}
+	if err := fsys.Rename(temp, path); err != nil {
+		return fmt.Errorf("naming %s: %w", path, err)
 	}
 	return nil
 }
@@ -142,7 +191,11 @@ func complete(f file, path string, like fs.FileInfo, fill func(io.Writer) error)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	if err := f.Chmod(grant(f, like)); err != nil {
+	mode := newMode
+	if like != nil {
+		mode = grant(f.Own, like)
+	}
+	if err := f.Chmod(mode); err != nil {
 		return fmt.Errorf("setting the mode of %s: %w", path, err)
 	}
 	return nil
@@ -213,13 +266,10 @@ func unusedName(path string, create func(temp string) error) (string, error) {
 	}
 }
 
-// grant gives f the owner of like and returns the permission bits it shall have.
-func grant(f file, like fs.FileInfo) fs.FileMode {
-	if like == nil {
-		return newMode
-	}
+// grant gives a file or folder the owner of like and returns the permission bits it shall have.
+func grant(own func(like fs.FileInfo) (groupKept bool), like fs.FileInfo) fs.FileMode {
 	mode := like.Mode().Perm()
-	if !f.Own(like) {
+	if !own(like) {
 		// The group is another one now: it gets what everybody gets.
 		mode = mode&^0o070 | mode&0o070&(mode&0o007<<3)
 	}
@@ -251,10 +301,19 @@ func (osFS) Create(path string) (file, error) {
 }
 
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) Link(from, to string) error   { return os.Link(from, to) }
 func (osFS) Remove(path string) error     { return os.Remove(path) }
 func (osFS) Mkdir(path string) error      { return os.Mkdir(path, 0o700) }
 func (osFS) ChmodDir(path string, mode fs.FileMode) error {
 	return os.Chmod(path, mode|0o700)
+}
+func (osFS) OwnDir(path string, like fs.FileInfo) bool {
+	d, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	return own(d, like)
 }
 func (osFS) RemoveAll(path string) error { return os.RemoveAll(path) }
 func (osFS) SyncDir(dir string) error    { return syncDir(dir) }

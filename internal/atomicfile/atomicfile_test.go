@@ -65,7 +65,7 @@ func script(number int, act func(op string) error) (hook func(string) error, ops
 func TestOrder(t *testing.T) {
 	m := newMemFS("dir/x.rdb", original)
 	hook, ops := script(-1, nil)
-	if err := write(hooked{m, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook)); err != nil {
+	if err := write(hooked{m, hook}, "dir/x.rdb", nil, false, fillNew, m.verifyIn(hook)); err != nil {
 		t.Fatal(err)
 	}
 	want := "resolve stat create write write write own chmod verify sync close rename syncdir"
@@ -81,7 +81,7 @@ func TestEveryStepFails(t *testing.T) {
 		for step := 0; ; step++ {
 			m := newMemFS("dir/x.rdb", original)
 			hook, ops := script(step, func(string) error { return fault })
-			err := write(hooked{m, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook))
+			err := write(hooked{m, hook}, "dir/x.rdb", nil, false, fillNew, m.verifyIn(hook))
 			if len(*ops) <= step {
 				break
 			}
@@ -96,7 +96,7 @@ func TestEveryStepFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			hook, _ = script(step, func(string) error { return fault })
-			err = write(hooked{osFS{}, hook}, path, nil, fillNew, func(path string) error {
+			err = write(hooked{osFS{}, hook}, path, nil, false, fillNew, func(path string) error {
 				if err := hook("verify"); err != nil {
 					return err
 				}
@@ -211,7 +211,7 @@ func crashOn(fsys fileSystem, m *memFS, step int) (done bool, steps []string) {
 		}
 		return nil
 	}
-	err := write(hooked{fsys, hook}, "dir/x.rdb", nil, fillNew, m.verifyIn(hook))
+	err := write(hooked{fsys, hook}, "dir/x.rdb", nil, false, fillNew, m.verifyIn(hook))
 	return err == nil, ops
 }
 
@@ -319,7 +319,7 @@ func TestForeignGroup(t *testing.T) {
 			}
 			return nil
 		}
-		if err := write(hooked{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook)); err != nil {
+		if err := write(hooked{m, hook}, "dir/x", nil, false, fillNew, m.verifyIn(hook)); err != nil {
 			t.Fatal(err)
 		}
 		if got := m.names["dir/x"].mode; got != c.want {
@@ -412,7 +412,7 @@ func TestLeftBehind(t *testing.T) {
 		}
 		return nil
 	}
-	err := write(hooked{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook))
+	err := write(hooked{m, hook}, "dir/x", nil, false, fillNew, m.verifyIn(hook))
 	if !errors.Is(err, syscall.EIO) || !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "left behind") {
 		t.Errorf("error %v", err)
 	}
@@ -433,7 +433,7 @@ func TestTakenName(t *testing.T) {
 			}
 			return nil
 		}
-		err := write(hooked{m, hook}, "dir/x", nil, fillNew, m.verifyIn(hook))
+		err := write(hooked{m, hook}, "dir/x", nil, false, fillNew, m.verifyIn(hook))
 		if (err == nil) != c.ok || !c.ok && !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%d taken names: %v", c.taken, err)
 		}
@@ -448,5 +448,38 @@ func TestLongName(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, []byte(replacement)) {
 		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+// TestWriteNew leaves alone what has the name, be it there from the beginning or put there meanwhile, with hard links and without.
+func TestWriteNew(t *testing.T) {
+	noLinks := func(op string) error {
+		if op == "link" {
+			return syscall.EPERM
+		}
+		return nil
+	}
+	for _, hook := range []func(string) error{func(string) error { return nil }, noLinks} {
+		fsys := hooked{osFS{}, hook}
+		path := filepath.Join(t.TempDir(), "x.rdb.damaged")
+		put := func() error { return os.WriteFile(path, []byte(original), 0o600) }
+		if err := write(fsys, path, nil, true, fillNew, func(string) error { return put() }); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("put there meanwhile: %v", err)
+		}
+		wantFile(t, path, original, 0o600)
+		if err := write(fsys, path, nil, true, fillNew, verifyOnDisk); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("there from the beginning: %v", err)
+		}
+		wantFile(t, path, original, 0o600)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(fsys, path, nil, true, fillNew, verifyOnDisk); err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, path, replacement, 0o600)
+		if ents, _ := os.ReadDir(filepath.Dir(path)); len(ents) != 1 {
+			t.Errorf("%d files are there", len(ents))
+		}
 	}
 }

@@ -17,9 +17,8 @@ import (
 //	fsync the folder that it is in
 //
 // fill makes the content. verify is then given the path of the temporary folder. like lends
-// the folder its permission bits and may be nil, for a folder that is its owner's alone.
-// Nothing may be at path but an empty folder, and that only where the platform renames over
-// one. A failure removes the temporary folder; a process that is killed leaves it, as
+// the folder its permission bits and its owner, as in Write, and may be nil, for a folder that is its owner's alone.
+// Nothing may be at path. A failure removes the temporary folder; a process that is killed leaves it, as
 // .NAME.kvfsck-RANDOM. The error wraps ErrUnsynced as that of Write does.
 func WriteDir(path string, like fs.FileInfo, fill func(d *Dir) error, verify func(path string) error) error {
 	return writeDir(system(), path, like, fill, verify)
@@ -34,8 +33,8 @@ type Dir struct {
 
 func writeDir(fsys fileSystem, path string, like fs.FileInfo, fill func(*Dir) error, verify func(string) error) (err error) {
 	path = filepath.Clean(path)
-	if st, err := fsys.Stat(path); err == nil && !st.IsDir() {
-		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+	if err := absent(fsys, path); err != nil {
+		return err
 	}
 	temp, err := unusedName(path, fsys.Mkdir)
 	if err != nil {
@@ -54,10 +53,8 @@ func writeDir(fsys fileSystem, path string, like fs.FileInfo, fill func(*Dir) er
 	if err := fill(d); err != nil {
 		return err
 	}
-	if like != nil {
-		if err := fsys.ChmodDir(temp, like.Mode().Perm()); err != nil {
-			return fmt.Errorf("setting the mode of %s: %w", temp, err)
-		}
+	if err := d.grant(temp, like); err != nil {
+		return err
 	}
 	for i := len(d.dirs) - 1; i >= 0; i-- {
 		if err := fsys.SyncDir(d.dirs[i]); err != nil {
@@ -77,13 +74,27 @@ func writeDir(fsys fileSystem, path string, like fs.FileInfo, fill func(*Dir) er
 	return nil
 }
 
-// Mkdir makes a folder in the folder; name may have slashes only if what is before them was made.
-func (d *Dir) Mkdir(name string) error {
+// Mkdir makes a folder in the folder; name may have slashes only if what is before them was made. like lends it mode and owner as in WriteDir.
+func (d *Dir) Mkdir(name string, like fs.FileInfo) error {
 	path := filepath.Join(d.root, filepath.FromSlash(name))
 	if err := d.fsys.Mkdir(path); err != nil {
 		return err
 	}
 	d.dirs = append(d.dirs, path)
+	return d.grant(path, like)
+}
+
+func (d *Dir) grant(path string, like fs.FileInfo) error {
+	if like == nil {
+		return nil
+	}
+	mode := grant(func(like fs.FileInfo) bool { return d.fsys.OwnDir(path, like) }, like)
+	if like.Mode()&fs.ModeSticky != 0 {
+		mode &^= 0o022 // one like /tmp, where others may write only because they may not remove
+	}
+	if err := d.fsys.ChmodDir(path, mode); err != nil {
+		return fmt.Errorf("setting the mode of %s: %w", path, err)
+	}
 	return nil
 }
 
@@ -110,6 +121,15 @@ func (d *Dir) Write(name string, like fs.FileInfo, fill func(w io.Writer) error)
 func Remove(path string) error {
 	fsys := system()
 	if err := fsys.Remove(path); err != nil {
+		return err
+	}
+	return fsys.SyncDir(filepath.Dir(path))
+}
+
+// RemoveTree removes a folder that a finished or abandoned change has made superfluous, and syncs the one that it was in.
+func RemoveTree(path string) error {
+	fsys := system()
+	if err := fsys.RemoveAll(path); err != nil {
 		return err
 	}
 	return fsys.SyncDir(filepath.Dir(path))

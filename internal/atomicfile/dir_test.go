@@ -14,7 +14,7 @@ import (
 
 // fillDir makes a folder of a folder and two files.
 func fillDir(d *Dir) error {
-	if err := d.Mkdir("sub"); err != nil {
+	if err := d.Mkdir("sub", nil); err != nil {
 		return err
 	}
 	for _, name := range []string{"a", "sub/b"} {
@@ -42,7 +42,7 @@ func TestDirOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := " create write write write chmod sync close"
-	want := "stat mkdir mkdir" + file + file + " chmod syncdir syncdir verify rename syncdir"
+	want := "stat mkdir mkdir" + file + file + " own chmod syncdir syncdir verify rename syncdir"
 	if got := strings.Join(*ops, " "); got != want {
 		t.Errorf("steps:\n%s\nwant:\n%s", got, want)
 	}

@@ -61,6 +61,13 @@ func (f hooked) Rename(from, to string) error {
 	return f.inner.Rename(from, to)
 }
 
+func (f hooked) Link(from, to string) error {
+	if err := f.before("link"); err != nil {
+		return err
+	}
+	return f.inner.Link(from, to)
+}
+
 func (f hooked) Remove(path string) error {
 	if err := f.before("remove"); err != nil {
 		return err
@@ -80,6 +87,10 @@ func (f hooked) ChmodDir(path string, mode fs.FileMode) error {
 		return err
 	}
 	return f.inner.ChmodDir(path, mode)
+}
+
+func (f hooked) OwnDir(path string, like fs.FileInfo) bool {
+	return f.before("own") == nil && f.inner.OwnDir(path, like)
 }
 
 func (f hooked) RemoveAll(path string) error {

@@ -83,6 +83,15 @@ func (m *memFS) Rename(from, to string) error {
 	return nil
 }
 
+func (m *memFS) Link(from, to string) error {
+	n, ok := m.names[from]
+	if _, taken := m.names[to]; !ok || taken {
+		return fs.ErrExist
+	}
+	m.names[to] = n
+	return nil
+}
+
 func (m *memFS) Remove(path string) error {
 	if _, ok := m.names[path]; !ok {
 		return fs.ErrNotExist
@@ -103,6 +112,8 @@ func (m *memFS) ChmodDir(path string, mode fs.FileMode) error {
 	m.names[path].mode = fs.ModeDir | mode
 	return nil
 }
+
+func (m *memFS) OwnDir(string, fs.FileInfo) bool { return true }
 
 func (m *memFS) RemoveAll(path string) error {
 	maps.DeleteFunc(m.names, func(name string, _ *inode) bool { return name == path || strings.HasPrefix(name, path+"/") })

@@ -204,7 +204,15 @@ func printChecked(e *env, path string, all []checked, opt *checkOptions) error {
 func checkPath(ctx context.Context, e *env, path string, opt *checkOptions) []checked {
 	t, err := openTarget(ctx, e, path)
 	defer t.close() // only read
-	if err != nil || t.set == nil && !t.dir {
+	var corrupt *input.CorruptError
+	switch {
+	case errors.As(err, &corrupt) && t.set != nil: // what comes before the damage of the compression
+		c := checkLog(ctx, e, t, opt)
+		if c.Set != nil {
+			c.Corrupt(corrupt, int64(c.Set.Bytes))
+		}
+		return []checked{c}
+	case err != nil || t.set == nil && !t.dir:
 		return []checked{checkSnapshot(ctx, e, t, err, opt)}
 	}
 	var all []checked
@@ -213,7 +221,7 @@ func checkPath(ctx context.Context, e *env, path string, opt *checkOptions) []ch
 	}
 	if t.snapshot != "" {
 		inner := &target{path: joinPath(t.path, t.snapshot)}
-		inner.in, err = input.Open(ctx, inner.path, e.stdin)
+		inner.in, err = openAsServer(ctx, inner.path)
 		if err == nil {
 			defer inner.close()
 			inner.head, err = inner.in.Peek(headSize)
@@ -222,6 +230,23 @@ func checkPath(ctx context.Context, e *env, path string, opt *checkOptions) []ch
 		all[len(all)-1].LoadedIf = "appendonly no"
 	}
 	return all
+}
+
+// openAsServer opens the snapshot of a data directory, of which servers undo no compression but their own.
+func openAsServer(ctx context.Context, path string) (*input.Input, error) {
+	in, err := input.Open(ctx, path, nil)
+	if err == nil && in.ByServers() {
+		return in, nil
+	}
+	if err == nil {
+		err = in.Close()
+	} else if errors.As(err, new(*input.CorruptError)) {
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return input.OpenRaw(ctx, path, nil)
 }
 
 // checkSnapshot checks the file that a target has open. The error is what kept it from being so.

@@ -217,15 +217,7 @@ func (c *checkText) next() {
 	c.line("    - Look for another copy: an older backup, a replica's file, or the append-only files of the same server.")
 }
 
-// repairable reports whether repair is worth trying: on a file of some bytes whose damage is not that of a compression around it.
+// repairable reports whether repair is worth trying: on a file of some bytes.
 func (c *checkText) repairable() bool {
-	if string(c.t.Path) == input.Stdin || c.t.Summary.Bytes == 0 {
-		return false
-	}
-	for _, f := range c.t.Findings {
-		if f.Code == report.CodeCompression {
-			return false
-		}
-	}
-	return guess(c.head) == ""
+	return string(c.t.Path) != input.Stdin && c.t.Summary.Bytes > 0 && guess(c.head) == ""
 }

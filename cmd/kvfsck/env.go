@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kvfsck/kvfsck/internal/input"
 )
@@ -44,8 +45,14 @@ func safe(s string) string {
 
 func unprintable(r rune) bool { return !strconv.IsPrint(r) }
 
-// shellQuote writes a path as a word that a shell reads back.
+// shellQuote writes a path as a word that a shell reads back, and a program as a path.
 func shellQuote(path string) string {
+	if strings.HasPrefix(path, "-") && path != input.Stdin {
+		path = "./" + path // no flag
+	}
+	if strings.IndexFunc(path, unprintable) >= 0 || !utf8.ValidString(path) {
+		return dollarQuote(path)
+	}
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:,+@%=", r) || r > 127
 	}
@@ -53,6 +60,24 @@ func shellQuote(path string) string {
 		return path
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// dollarQuote writes a path with characters that a terminal must not see, as bash, zsh and ksh read it back.
+func dollarQuote(path string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '\'' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c >= ' ' && c < 0x7F:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		}
+	}
+	return b.String() + "'"
 }
 
 // joinPath joins a directory and a path in it that has forward slashes, for people.

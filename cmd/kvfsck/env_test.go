@@ -22,6 +22,9 @@ func TestShellQuote(t *testing.T) {
 	require.Equal(t, "'my dump.rdb'", shellQuote("my dump.rdb"))
 	require.Equal(t, `'it'\''s'`, shellQuote("it's"))
 	require.Equal(t, "''", shellQuote(""))
+	require.Equal(t, "./-rf.rdb", shellQuote("-rf.rdb"))
+	require.Equal(t, "-", shellQuote("-"))
+	require.Equal(t, `$'a\x0ab\'\\\xff'`, shellQuote("a\nb'\\\xff"))
 }
 
 // emptyRDB is the smallest snapshot.

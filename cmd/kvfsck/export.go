@@ -151,8 +151,8 @@ func exportTo(ctx context.Context, e *env, path string, opt *exportOptions, open
 // a pipe, is written to as it is.
 func exportFile(ctx context.Context, e *env, path string, opt *exportOptions, open func(io.Writer) exporter) (err error) {
 	there, statErr := os.Stat(opt.output)
-	if in, inErr := os.Stat(path); statErr == nil && inErr == nil && os.SameFile(there, in) {
-		return fmt.Errorf("--output %s is the file to be read", opt.output)
+	if statErr == nil && readsFrom(ctx, e, path, opt.output) {
+		return fmt.Errorf("--output %s is a file to be read", opt.output)
 	}
 	if statErr == nil && !there.Mode().IsRegular() {
 		f, err := os.OpenFile(opt.output, os.O_WRONLY, 0)
@@ -173,6 +173,20 @@ func exportFile(ctx context.Context, e *env, path string, opt *exportOptions, op
 		return operational{errors.New(explain(opt.output, err))}
 	}
 	return result
+}
+
+// readsFrom reports whether a file is one of those that a path names.
+func readsFrom(ctx context.Context, e *env, path, file string) bool {
+	if path == input.Stdin {
+		return false
+	}
+	t := &target{path: path}
+	info, err := os.Stat(path)
+	if err == nil && (info.IsDir() || strings.HasSuffix(path, ".manifest")) {
+		t, _ = openTarget(ctx, e, path) // if it cannot be opened, nothing is read from it
+		defer t.close()                 // only read
+	}
+	return t.has(file)
 }
 
 // finished reports whether a walk came to its end, be it that of what can be read.

@@ -95,9 +95,12 @@ var foreign = []struct {
 	magic []byte
 	what  string
 }{
-	{[]byte("*"), "it looks like an append-only file: kvfsck check and export read those"},
-	{[]byte("#TS:"), "it looks like an append-only file: kvfsck check and export read those"},
+	{[]byte("*"), "it looks like an append-only file, under a name that is not one's"},
+	{[]byte("#TS:"), "it looks like an append-only file, under a name that is not one's"},
 	{[]byte("file "), "it looks like the manifest of an append-only file: kvfsck check and export read those"},
+	{[]byte("\x1F\x8B"), "it is compressed with gzip, which no server undoes: gunzip it first"},
+	{[]byte("\x28\xB5\x2F\xFD"), "it is compressed with zstd, which no server undoes here: unzstd it first"},
+	{[]byte("\x04\x22\x4D\x18"), "it is compressed with lz4, which no server undoes here: unlz4 it first"},
 	{[]byte("BZh"), "it looks like a bzip2 archive: decompress it first"},
 	{[]byte("\xFD7zXZ"), "it looks like an xz archive: decompress it first"},
 	{[]byte("PK\x03\x04"), "it looks like a zip archive: unpack it first"},

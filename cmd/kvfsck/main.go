@@ -16,7 +16,7 @@
 //	 4  damaged
 //	 8  operational error: a file could not be read, or the output not be written
 //	16  usage error
-//	32  interrupted
+//	32  interrupted, or told to end
 package main
 
 import (
@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -41,8 +42,17 @@ const (
 	exitInterrupted = 32
 )
 
+// untilToldToEnd is a context that ends when somebody interrupts the program, tells it to end, or hangs up.
+func untilToldToEnd() (ctx context.Context, stop func()) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signal.NotifyContext(context.Background(), signals...)
+}
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := untilToldToEnd()
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once, even in a read that waits
 	os.Exit(run(ctx, os.Args[1:], &env{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,

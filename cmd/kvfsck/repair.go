@@ -109,6 +109,9 @@ func (o *repairOptions) ready() (err error) {
 	if o.partial != "drop" && o.partial != "keep" {
 		return fmt.Errorf("--partial %q: there are drop and keep", o.partial)
 	}
+	if o.lostDB < -1 || o.candidate < 0 || o.choice < 0 {
+		return errors.New("--lost-db, --candidate and --choice are not negative")
+	}
 	if o.as != "" && o.inPlace {
 		return errors.New("--as changes the form of the output, so it needs --out")
 	}
@@ -186,20 +189,37 @@ func runRepair(ctx context.Context, e *env, path string, opt *repairOptions) err
 	}
 	t, err := openTarget(ctx, e, path)
 	defer t.close() // only read
-	if err != nil {
-		return operational{errors.New(explain(path, err))}
-	}
 	r := &repairing{path: path, opt: opt, target: t}
 	defer r.close() // only read
-	if err := r.find(); err != nil {
+	if err = r.run(ctx, e, err); errors.As(err, new(operational)) {
+		return errors.Join(err, r.tellOfFailure(e, err))
+	}
+	return err
+}
+
+// run does it all, but for telling of an error.
+func (r *repairing) run(ctx context.Context, e *env, openErr error) error {
+	if openErr != nil && !(errors.As(openErr, &r.corrupt) && r.target.set != nil) {
+		return operational{errors.New(explain(r.path, openErr))}
+	}
+	if err := r.find(e); err != nil {
 		return err
 	}
+	if r.corrupt != nil {
+		e.complain("%s: %v; what is looked at is what comes before", r.path, r.corrupt)
+	}
+	if err := r.checkOutput(); err != nil {
+		return operational{err}
+	}
 	for _, p := range r.parts {
-		bar := newStageProgress(e, p.path, !opt.json)
-		err := p.plan(ctx, opt, bar)
+		bar := newStageProgress(e, p.path, !r.opt.json)
+		err := p.plan(ctx, r.opt, bar)
 		bar.done()
-		if err != nil {
+		switch {
+		case err != nil:
 			return operational{fmt.Errorf("%s: %w", p.path, err)}
+		case r.corrupt != nil && p.sound():
+			return operational{fmt.Errorf("%s: what can be decompressed is sound as it is, and all that there is: write it out with the program that compressed it, as with gzip -dc", p.path)}
 		}
 	}
 	if err := r.write(ctx, e); err != nil {
@@ -214,10 +234,11 @@ func runRepair(ctx context.Context, e *env, path string, opt *repairOptions) err
 
 // repairing is a run of repair.
 type repairing struct {
-	path   string
-	opt    *repairOptions
-	target *target
-	parts  []*repairPart
+	path    string
+	opt     *repairOptions
+	target  *target
+	corrupt *input.CorruptError // of the compression around the file, which is looked at as far as it goes
+	parts   []*repairPart
 }
 
 func (r *repairing) close() {
@@ -228,25 +249,61 @@ func (r *repairing) close() {
 	}
 }
 
+// checkOutput is an error if the output may not be written where it is to go, as far as is known by now.
+func (r *repairing) checkOutput() error {
+	out := r.opt.out
+	there, err := os.Lstat(out)
+	if err != nil {
+		return nil // it is not there, or writing will tell
+	}
+	switch {
+	case r.target.has(out):
+		if in, err := os.Stat(r.path); err == nil && in.IsDir() != there.IsDir() {
+			return fmt.Errorf("%s is one of the files that are looked at: name another one", out)
+		}
+		return fmt.Errorf("%s is what is damaged itself; to replace it use --in-place, which keeps a copy", out)
+	case r.makesFolder():
+		return fmt.Errorf("%s is there already, and what is written is a folder: name a new one", out)
+	}
+	return nil
+}
+
+// makesFolder reports whether the output is a folder.
+func (r *repairing) makesFolder() bool {
+	t := r.target
+	switch r.opt.as {
+	case "resp":
+		return false
+	case "aof":
+		return t.dir || t.set == nil || t.set.ManifestPath != ""
+	}
+	return t.dir || t.set != nil && t.set.ManifestPath != ""
+}
+
 // find makes a list of what is to be repaired.
-func (r *repairing) find() error {
+func (r *repairing) find(e *env) error {
 	t, opt := r.target, r.opt
 	compressed := t.in != nil && len(t.in.Layers) > 0
+	stream := t.in != nil && t.in.Size < 0
 	switch {
 	case compressed && opt.inPlace:
 		return errors.New("a compressed file cannot be repaired in place: use --out")
+	case stream && opt.inPlace:
+		return operational{fmt.Errorf("%s: only a regular file can be repaired in place: use --out", r.path)}
+	case t.set == nil && !t.dir && opt.choice != 0:
+		return errors.New("--choice is for sets of append-only files")
 	case t.set == nil && !t.dir && opt.at != 0:
 		return errors.New("--until is for logs: a snapshot is of one time only")
 	case t.dir && opt.as != "" && t.set != nil && t.snapshot != "":
 		return errors.New("--as is for one snapshot or one log: name it")
 	case t.set == nil && !t.dir:
-		return r.addSnapshot(r.path, "", compressed)
+		return r.addSnapshot(e, r.path, "", compressed || stream)
 	case t.dir:
 		if t.set != nil {
 			r.addLog(t.root, "")
 		}
 		if t.snapshot != "" {
-			return r.addSnapshot(joinPath(t.path, t.snapshot), t.snapshot, false)
+			return r.addSnapshot(e, joinPath(t.path, t.snapshot), t.snapshot, false)
 		}
 	case t.set.ManifestPath == "":
 		r.addLog(t.root, t.set.Files[0].Path)
@@ -274,23 +331,35 @@ func (r *repairing) status() error {
 	return code
 }
 
+// hopeless is a part about which nothing can be done, nil if there is none.
+func (r *repairing) hopeless() *repairPart {
+	for _, p := range r.parts {
+		if !p.sound() && !p.possible() {
+			return p
+		}
+	}
+	return nil
+}
+
 // write carries the plans out.
 func (r *repairing) write(ctx context.Context, e *env) error {
 	opt := r.opt
 	if opt.dryRun || !slices.ContainsFunc(r.parts, func(p *repairPart) bool { return !p.sound() }) {
 		return nil
 	}
-	for _, p := range r.parts {
-		if !p.sound() && !p.possible() {
-			return nil // of a folder all is repaired, or nothing
+	if r.hopeless() != nil {
+		return nil // of a folder all is repaired, or nothing
+	}
+	if opt.quarantine == "" {
+		return r.writeOutput(ctx, e)
+	}
+	q, err := r.quarantine(opt.quarantine) // first, while all is where it was
+	if err == nil {
+		if err = r.writeOutput(ctx, e); err == nil || slices.ContainsFunc(r.parts, func(p *repairPart) bool { return p.output != "" }) {
+			return err
 		}
 	}
-	if opt.quarantine != "" { // first, while all is where it was
-		if err := r.quarantine(opt.quarantine); err != nil {
-			return fmt.Errorf("%s: %w", opt.quarantine, err)
-		}
-	}
-	return r.writeOutput(ctx, e)
+	return errors.Join(err, q.drop())
 }
 
 func (r *repairing) writeOutput(ctx context.Context, e *env) error {
@@ -303,11 +372,6 @@ func (r *repairing) writeOutput(ctx context.Context, e *env) error {
 			}
 		}
 		return nil
-	}
-	if a, err := os.Stat(r.path); err == nil {
-		if b, err := os.Stat(opt.out); err == nil && os.SameFile(a, b) {
-			return fmt.Errorf("%s is what is damaged itself; to replace it use --in-place, which keeps a copy", opt.out)
-		}
 	}
 	switch p := r.parts[0]; {
 	case opt.as != "" && opt.as != p.form():

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/internal/report"
 	"github.com/kvfsck/kvfsck/rdb"
@@ -17,7 +18,8 @@ import (
 type repairDocument struct {
 	Schema  string         `json:"schema"`
 	Path    report.Bytes   `json:"path"`
-	Targets []repairTarget `json:"targets"` // one, or of a data directory the log and the snapshot
+	Targets []repairTarget `json:"targets"` // one, or of a data directory the log and the snapshot; none if it could not be looked at
+	Error   string         `json:"error,omitempty"`
 }
 
 // repairTarget is what became of a snapshot or log.
@@ -101,7 +103,9 @@ func (d *repairDocument) write(w io.Writer) error {
 func (r *repairing) document() *repairDocument {
 	d := &repairDocument{Schema: report.Schema, Path: report.Bytes(r.path), Targets: []repairTarget{}}
 	for _, p := range r.parts {
-		d.Targets = append(d.Targets, p.document())
+		if p.log != nil || p.rdb != nil {
+			d.Targets = append(d.Targets, p.document())
+		}
 	}
 	return d
 }
@@ -241,7 +245,8 @@ func healedRegions(p *repair.Plan) (rows []regionRow) {
 	at := int64(0)
 	add := func(end int64, kind string, edits []editRow) {
 		if at < end || edits != nil {
-			rows = append(rows, regionRow{Start: report.Int(at), End: report.Int(end), Kind: kind, Edits: edits, kept: true})
+			kept := !slices.ContainsFunc(edits, func(e editRow) bool { return int(e.Remove) > len(e.Insert) })
+			rows = append(rows, regionRow{Start: report.Int(at), End: report.Int(end), Kind: kind, Edits: edits, kept: kept})
 		}
 		at = end
 	}
@@ -253,10 +258,38 @@ func healedRegions(p *repair.Plan) (rows []regionRow) {
 	return rows
 }
 
+// quarantined is what was put into a quarantine folder.
+type quarantined struct {
+	dir   string
+	made  bool // the folder was not there before
+	files []string
+}
+
+// drop takes it out again.
+func (q *quarantined) drop() (err error) {
+	for _, name := range q.files {
+		err = errors.Join(err, os.Remove(filepath.Join(q.dir, name)))
+	}
+	if q.made && err == nil {
+		err = os.Remove(q.dir)
+	}
+	return err
+}
+
+const quarantineIndex = "index.json"
+
 // quarantine writes the ranges that are not kept to files of their own, with an index.
-func (r *repairing) quarantine(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+func (r *repairing) quarantine(dir string) (*quarantined, error) {
+	q := &quarantined{dir: dir}
+	if _, err := os.Lstat(filepath.Join(dir, quarantineIndex)); err == nil {
+		return q, fmt.Errorf("%s has an %s already: name another folder for --quarantine", dir, quarantineIndex)
+	}
+	if _, err := os.Lstat(dir); err != nil {
+		q.made = true
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			q.made = false
+			return q, err
+		}
 	}
 	type row struct {
 		File string `json:"file"`
@@ -272,21 +305,35 @@ func (r *repairing) quarantine(dir string) error {
 			if len(reg.File) > 0 {
 				name = filepath.Base(string(reg.File)) + "-" + name
 			}
-			if err := p.copyRange(filepath.Join(dir, name), reg); err != nil {
-				return err
+			err := q.create(name, func(w io.Writer) error { return p.copyRange(w, reg) })
+			if err != nil {
+				return q, err
 			}
 			index = append(index, row{name, reg})
 		}
 	}
 	b, err := json.MarshalIndent(index, "", " ")
 	if err != nil {
-		return err
+		return q, err
 	}
-	return os.WriteFile(filepath.Join(dir, "index.json"), append(b, '\n'), 0o600)
+	return q, q.create(quarantineIndex, func(w io.Writer) error {
+		_, err := w.Write(append(b, '\n'))
+		return err
+	})
 }
 
-// copyRange copies a range of the damaged file to a new one.
-func (p *repairPart) copyRange(dst string, reg regionRow) (err error) {
+// create makes a new file in the folder.
+func (q *quarantined) create(name string, fill func(io.Writer) error) error {
+	f, err := os.OpenFile(filepath.Join(q.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	q.files = append(q.files, name)
+	return errors.Join(fill(f), f.Close())
+}
+
+// copyRange copies a range of the damaged file.
+func (p *repairPart) copyRange(w io.Writer, reg regionRow) (err error) {
 	src := p.src
 	if src == nil {
 		if src, err = os.Open(joinPath(p.root, string(reg.File))); err != nil {
@@ -294,10 +341,6 @@ func (p *repairPart) copyRange(dst string, reg regionRow) (err error) {
 		}
 		defer src.Close()
 	}
-	f, err := os.OpenFile(dst, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, io.NewSectionReader(src, int64(reg.Start), int64(reg.End-reg.Start)))
-	return errors.Join(err, f.Close())
+	_, err = io.Copy(w, io.NewSectionReader(src, int64(reg.Start), int64(reg.End-reg.Start)))
+	return err
 }

@@ -35,12 +35,12 @@ type repairPart struct {
 	unremoved error
 }
 
-// addSnapshot adds a snapshot; what is compressed is unpacked first.
-func (r *repairing) addSnapshot(path, name string, compressed bool) (err error) {
+// addSnapshot adds a snapshot; one that is compressed or a stream is copied first.
+func (r *repairing) addSnapshot(e *env, path, name string, copied bool) (err error) {
 	p := &repairPart{path: path, name: name}
 	from := path
-	if compressed {
-		if err := r.target.spool(); err != nil {
+	if copied {
+		if err := r.target.spool(); err != nil && !errors.As(err, &r.corrupt) {
 			return operational{errors.New(explain(path, err))}
 		}
 		from = filepath.Join(r.target.temp, r.target.spoolName())
@@ -54,13 +54,26 @@ func (r *repairing) addSnapshot(path, name string, compressed bool) (err error) 
 	case err != nil:
 	case !info.Mode().IsRegular():
 		err = errors.New("only a regular file can be repaired")
+	case info.Size() == 0 && r.target.set != nil:
+		err = fmt.Errorf("the file is empty; look for another copy. With appendonly yes no server reads it; the log alone:  kvfsck repair %s --out DST", shellQuote(r.logPath()))
 	case info.Size() == 0:
-		err = errors.New("the file is empty; look for another copy")
+		r.parts = nil
+		e.complain("%s: the file is empty; look for another copy", path)
+		return errors.Join(status(exitDamaged), r.tellOfFailure(e, errors.New("the file is empty")))
 	}
 	if err != nil {
 		return operational{fmt.Errorf("%s: %w", path, err)}
 	}
 	return nil
+}
+
+// logPath names the log of a data directory.
+func (r *repairing) logPath() string {
+	set := r.target.set
+	if set.Manifest == nil && len(set.Files) == 1 {
+		return joinPath(r.target.root, set.Files[0].Path)
+	}
+	return joinPath(r.target.root, set.Dir)
 }
 
 // addLog adds the log of a folder, or the file of that name in it.
@@ -193,7 +206,11 @@ func (p *repairPart) inPlace(ctx context.Context, stamp string) error {
 
 // writeFolder writes a data directory with all of its parts.
 func (r *repairing) writeFolder(ctx context.Context, dst string) error {
-	err := atomicfile.WriteDir(dst, nil, func(d *atomicfile.Dir) error {
+	like, err := os.Stat(r.path)
+	if err != nil {
+		return err
+	}
+	err = atomicfile.WriteDir(dst, like, func(d *atomicfile.Dir) error {
 		for _, p := range r.parts {
 			if err := p.fill(ctx, d); err != nil {
 				return err
@@ -307,7 +324,7 @@ func (p *repairPart) asSet(ctx context.Context, dst string) error {
 		{setIncr, func(io.Writer) error { return nil }},
 		{setManifest, func(w io.Writer) error { _, err := w.Write(text); return err }},
 	}
-	return atomicfile.WriteDir(dst, nil, func(d *atomicfile.Dir) error {
+	return atomicfile.WriteDir(dst, folderOf{like}, func(d *atomicfile.Dir) error {
 		for _, f := range files {
 			if err := d.Write(f.name, like, f.fill); err != nil {
 				return err
@@ -315,6 +332,14 @@ func (p *repairPart) asSet(ctx context.Context, dst string) error {
 		}
 		return nil
 	}, func(dir string) error { return provedSet(ctx, p.rdb, os.DirFS(dir)) })
+}
+
+// folderOf is a folder for a file: of the same owner, and those who may read the file may look into it.
+type folderOf struct{ fs.FileInfo }
+
+func (f folderOf) Mode() fs.FileMode {
+	perm := f.FileInfo.Mode().Perm()
+	return fs.ModeDir | perm | perm&0o444>>2
 }
 
 // provedSet checks the set that a snapshot became.

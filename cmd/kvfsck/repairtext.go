@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kvfsck/kvfsck/aof"
@@ -20,13 +21,31 @@ func (r *repairing) tell(e *env) error {
 	}
 	var b strings.Builder
 	for _, p := range r.parts {
-		t := repairText{w: &b, part: p, opt: r.opt, path: r.path}
+		t := repairText{w: &b, part: p, opt: r.opt, path: r.path, run: r}
 		t.print()
 	}
 	if _, err := fmt.Fprint(e.stdout, safeLines(b.String())); err != nil {
 		return output(err)
 	}
 	return r.status()
+}
+
+// tellOfFailure tells what was done, and what could be, when an error has ended the run; the error itself is told by who gets it.
+func (r *repairing) tellOfFailure(e *env, failure error) error {
+	if r.opt.json {
+		d := r.document()
+		d.Error = failure.Error()
+		return output(d.write(e.stdout))
+	}
+	var b strings.Builder
+	for _, p := range r.parts {
+		if p.output != "" {
+			t := repairText{w: &b, part: p, opt: r.opt, path: r.path, run: r}
+			t.print()
+		}
+	}
+	_, err := fmt.Fprint(e.stdout, safeLines(b.String()))
+	return output(err)
 }
 
 // mostNames is how many lost keys, regions or findings are named on the terminal.
@@ -38,6 +57,7 @@ type repairText struct {
 	part *repairPart
 	opt  *repairOptions
 	path string // that the run was given
+	run  *repairing
 }
 
 func (t *repairText) line(format string, args ...any) { fmt.Fprintf(t.w, format+"\n", args...) }
@@ -297,20 +317,33 @@ func (t *repairText) next() {
 		}
 	case p.output != "":
 		t.line("  repaired and verified: %s, %s", p.output, p.holds())
+	case p.log != nil && p.log.Salvaged.Blocked != "" && t.decision() == "":
+		t.line("  nothing was written: %s", p.log.Salvaged.Blocked)
 	case p.log != nil && p.log.Salvaged.Blocked != "":
 		t.line("  nothing was written; decide, and go on:  kvfsck repair %s --out %s %s", shellQuote(t.path), shellQuote(t.suggested()), t.decision())
 	case !p.possible():
 		t.line("  nothing can be done with these strategies; look for another copy")
+	case t.run.hopeless() != nil:
+		alone := p.path
+		if p.log != nil {
+			alone = t.run.logPath()
+		}
+		t.line("  nothing was written, as nothing can be done about %s; this one alone:  kvfsck repair %s --out DST", t.run.hopeless().path, shellQuote(alone))
 	default:
 		t.line("  nothing was written; to go on:  kvfsck repair %s --out %s", shellQuote(t.path), shellQuote(t.suggested()))
 	}
 }
 
+// decision is the flag that decides what is to be decided, nothing if none does.
 func (t *repairText) decision() string {
-	if len(t.part.log.Salvaged.Choices) > 0 {
+	s := t.part.log.Salvaged
+	switch {
+	case len(s.Choices) > 0:
 		return "--choice 1"
+	case slices.ContainsFunc(s.Set.Files, func(f aof.File) bool { return f.Err != nil }):
+		return "--skip-missing"
 	}
-	return "--skip-missing"
+	return ""
 }
 
 // suggested is a name for the output.

@@ -25,6 +25,8 @@ import (
 //	resp FILE NEW               makes an append-only file of lines: the words of a command, an annotation, or behind "!" raw bytes
 //	concat FILE FILE NEW        puts files one behind the other
 //	gzip|zstd|lz4 FILE NEW      compresses a file
+//	trim FILE N                 cuts N bytes off its end
+//	insert FILE OFFSET NEW      makes a file with one byte more
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -39,6 +41,8 @@ func TestScripts(t *testing.T) {
 			"gzip":   scriptFile(gzipBytes),
 			"zstd":   scriptFile(zstdBytes),
 			"lz4":    scriptFile(lz4Bytes),
+			"trim":   scriptTrim,
+			"insert": scriptInsert,
 		},
 	})
 }
@@ -64,6 +68,20 @@ func scriptKvfsck(ts *testscript.TestScript, _ bool, args []string) {
 
 func scriptConcat(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(ts.ReadFile(args[0])+ts.ReadFile(args[1])), 0o600))
+}
+
+func scriptTrim(ts *testscript.TestScript, _ bool, args []string) {
+	b := ts.ReadFile(args[0])
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b[:len(b)-n]), 0o600))
+}
+
+func scriptInsert(ts *testscript.TestScript, _ bool, args []string) {
+	b := ts.ReadFile(args[0])
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(b[:at]+"\xEE"+b[at:]), 0o600))
 }
 
 // scriptFile is a command that makes a file of another.

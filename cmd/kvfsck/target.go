@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kvfsck/kvfsck/aof"
@@ -53,10 +54,43 @@ func openTarget(ctx context.Context, e *env, path string) (*target, error) {
 	t.in = in
 	head, err := in.Peek(sniffSize)
 	t.head = append([]byte{}, head...)
-	if err != nil {
+	if err != nil && len(head) == 0 {
 		return t, err
-	}
+	} // else the error comes again behind what is good
 	return t, kindOf(filepath.Base(path), t.head).open(t)
+}
+
+// files are all files that belong to what the path names, as far as they are known.
+func (t *target) files() []string {
+	paths := []string{t.path}
+	if t.snapshot != "" {
+		paths = append(paths, joinPath(t.path, t.snapshot))
+	}
+	if t.set == nil {
+		return paths
+	}
+	if dir := joinPath(t.root, t.set.Dir); t.dir || t.set.ManifestPath != "" {
+		ents, _ := os.ReadDir(dir) // what cannot be listed is not known
+		for _, ent := range ents {
+			paths = append(paths, filepath.Join(dir, ent.Name()))
+		}
+	}
+	for i := range t.set.Files {
+		paths = append(paths, joinPath(t.root, t.set.Files[i].Path))
+	}
+	return paths
+}
+
+// has reports whether a path leads to one of the files.
+func (t *target) has(path string) bool {
+	there, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(t.files(), func(path string) bool {
+		info, err := os.Stat(path)
+		return err == nil && os.SameFile(info, there)
+	})
 }
 
 // openDir opens a directory: that of a set, or a server's.
@@ -103,7 +137,10 @@ func findSnapshot(fsys fs.FS) string {
 	found := ""
 	for _, ent := range ents {
 		name := ent.Name()
-		if ent.IsDir() || !strings.HasSuffix(name, ".rdb") || strings.HasPrefix(name, "temp-") || strings.HasSuffix(name, ".base.rdb") {
+		if !strings.HasSuffix(name, ".rdb") || strings.HasPrefix(name, "temp-") || strings.HasSuffix(name, ".base.rdb") {
+			continue
+		}
+		if info, err := fs.Stat(fsys, name); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
 		if found != "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -37,6 +38,18 @@ var ErrDirectory = errors.New("is a directory")
 
 // Open opens the file name, or stdin for [Stdin]. Reads end with the context's error once that is done.
 func Open(ctx context.Context, name string, stdin io.Reader) (*Input, error) {
+	in, err := OpenRaw(ctx, name, stdin)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.unwrap(); err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	return in, nil
+}
+
+// OpenRaw is Open for a file as it is: its compressions are not undone.
+func OpenRaw(ctx context.Context, name string, stdin io.Reader) (*Input, error) {
 	in := &Input{Name: name, Size: -1}
 	src := stdin
 	if name != Stdin {
@@ -52,10 +65,12 @@ func Open(ctx context.Context, name string, stdin io.Reader) (*Input, error) {
 	}
 	in.raw = &counter{ctx: ctx, r: src}
 	in.content = bufio.NewReaderSize(in.raw, peekSize)
-	if err := in.unwrap(); err != nil {
-		return nil, errors.Join(err, in.Close())
-	}
 	return in, nil
+}
+
+// ByServers reports whether servers undo all compressions that were undone themselves.
+func (in *Input) ByServers() bool {
+	return !slices.ContainsFunc(in.Layers, func(l string) bool { return !strings.HasSuffix(l, "CS") })
 }
 
 func (in *Input) stat(f *os.File) error {
@@ -195,9 +210,13 @@ type corrupting struct {
 	name string
 	r    io.Reader
 	raw  *counter
+	err  error // what ended it, told again and again: who peeks is told, too, and reads on
 }
 
-func (c *corrupting) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	return n, wrapCorrupt(c.name, c.raw, err)
+func (c *corrupting) Read(p []byte) (n int, err error) {
+	if c.err == nil {
+		n, err = c.r.Read(p)
+		c.err = wrapCorrupt(c.name, c.raw, err)
+	}
+	return n, c.err
 }

@@ -41,7 +41,8 @@ func RDB(rep *rdb.Report, err error, duplicates bool) Target {
 	var corrupt *input.CorruptError
 	switch {
 	case errors.As(err, &corrupt):
-		t.corrupt(corrupt, rep.Size)
+		t.Corrupt(corrupt, rep.Size)
+		t.Checker, t.Server = nil, nil
 	case err != nil && !errors.As(err, &format):
 		t.Verdict, t.Error, t.Checker, t.Server = Unreadable, err.Error(), nil, nil
 	case rep.ServerFault() != nil || !rep.Complete:
@@ -50,10 +51,9 @@ func RDB(rep *rdb.Report, err error, duplicates bool) Target {
 	return t
 }
 
-// corrupt notes that the content could not be decompressed whole. The programs read no compressed files, so nothing is said of
-// what they would do.
-func (t *Target) corrupt(e *input.CorruptError, at int64) {
-	t.Verdict, t.Checker, t.Server = Damaged, nil, nil
+// Corrupt notes that the content could not be decompressed whole, but up to an offset.
+func (t *Target) Corrupt(e *input.CorruptError, at int64) {
+	t.Verdict = Damaged
 	t.Total++
 	t.Findings = append(t.Findings, Finding{
 		Code: CodeCompression, Severity: rdb.Error.String(), Offset: ref(Int(at)), Record: ref(Int(at)), Message: e.Error(),

@@ -33,7 +33,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	f, err := os.Open(args[1])
 	if err != nil { // of which the real tool says no more either
-		fmt.Fprintf(stdout, "[offset 0] Checking RDB file %s\n", args[1])
+		rdbcheck.Begin(stdout, args[1])
 		return 1
 	}
 	defer f.Close()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,6 +39,7 @@ func TestRun(t *testing.T) {
 		{"bad", []string{"redis-check-rdb", bad}, 1, `Unexpected EOF`, `^$`},
 		{"missing", []string{"redis-check-rdb", "/no/such/file"}, 1, `^\[offset 0\] Checking RDB file /no/such/file\n$`, `^$`},
 		{"directory", []string{"redis-check-rdb", dir}, 1, `Unexpected EOF reading RDB file\n\[additional info\] While doing: start\n`, `^$`},
+		{"a name longer than a line", []string{"redis-check-rdb", strings.Repeat("x", 1200)}, 1, `^\[offset 0\] Checking RDB file (x{500})(x{500})x{5}\n$`, `^$`},
 		{"a flag it does not have", []string{"redis-check-rdb", "--help"}, 1, `^\[offset 0\] Checking RDB file --help\n$`, `^$`},
 	}
 	for _, c := range cases {

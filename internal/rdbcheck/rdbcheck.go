@@ -33,7 +33,7 @@ type Result struct {
 func Check(w io.Writer, name string, r io.Reader) Result {
 	p := &printer{w: bufio.NewWriter(w)}
 	defer p.w.Flush()
-	p.info(0, "Checking RDB file %s", name)
+	p.begin(name)
 	rep, err := rdb.Verify(context.Background(), r, rdb.VerifyOptions{Prefix: true, OnRecord: p.record})
 	res := Result{Report: rep, End: rep.Size, Rest: rep.Rest}
 	switch fault := rep.CheckerFault(); {
@@ -48,6 +48,15 @@ func Check(w io.Writer, name string, r io.Reader) Result {
 	}
 	return res
 }
+
+// Begin prints what the tool prints of a file before it reads it, which is all where that cannot be opened.
+func Begin(w io.Writer, name string) {
+	p := &printer{w: bufio.NewWriter(w)}
+	p.begin(name)
+	p.w.Flush()
+}
+
+func (p *printer) begin(name string) { p.info(0, "Checking RDB file %s", name) }
 
 // printer writes the lines.
 type printer struct{ w *bufio.Writer }

@@ -108,13 +108,10 @@ func (s *SalvagedAOF) whole() bool {
 	return s.Sound || !slices.ContainsFunc(s.Regions, func(r AOFRegion) bool { return !r.Kind.Kept() || len(r.Edits) > 0 || r.Select >= 0 })
 }
 
-// choose takes what corrects everything, else what keeps most commands.
+// choose takes the first that is possible, in the order of [Strategies]: what corrects everything, else what keeps everything that is certain.
 func (p *LogPlan) choose() {
-	for i := range p.Offers {
-		o := &p.Offers[i]
-		if o.Possible && (p.Chosen == nil || o.Commands > p.Chosen.Commands) {
-			p.Chosen = o
-		}
+	if i := slices.IndexFunc(p.Offers, func(o LogOffer) bool { return o.Possible }); i >= 0 {
+		p.Chosen = &p.Offers[i]
 	}
 }
 

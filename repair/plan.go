@@ -66,6 +66,9 @@ type Offer struct {
 	Lost     int64  // keys known of that it has not, or not whole
 	Bytes    int64  // of the file that are not kept
 
+	// Databases is how many databases a server needs for the keys, where it is configured for fewer and the offer is not possible for no other reason; 0 otherwise.
+	Databases uint64
+
 	Healing  *Healing   // of StrategyHeal
 	Healed   *Candidate // of StrategyHeal, if it is possible: the one that is taken
 	Salvaged *Salvaged  // of the others
@@ -130,19 +133,16 @@ func (p *Plan) verifyOptions() rdb.VerifyOptions {
 	return rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true, Databases: p.opt.Databases, TempDir: p.opt.Salvage.TempDir}
 }
 
-// choose takes what is proven, else what keeps most keys.
+// choose takes the first that is possible, in the order of [Strategies]: what is proven, else what keeps everything that is certain. Truncate may have more keys than
+// salvage, but then they are some that are doubted. Where a decision would make one possible, none behind it is taken in its place.
 func (p *Plan) choose() {
 	for i := range p.Offers {
 		o := &p.Offers[i]
-		if !o.Possible {
-			continue
-		}
-		if o.Strategy == StrategyHeal {
+		if o.Possible {
 			p.Chosen = o
+		}
+		if o.Possible || o.Databases > 0 {
 			return
-		}
-		if p.Chosen == nil || o.Keys > p.Chosen.Keys {
-			p.Chosen = o
 		}
 	}
 }
@@ -194,6 +194,10 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 		o.Bytes += max(0, e.Remove-int64(len(e.Insert)))
 	}
 	o.Reason = fmt.Sprintf("%v at offset %d: %s, odds of a coincidence %.1g", best.Kind, best.Offset(), reason, best.Odds)
+	for db, n := range best.Report.DBs {
+		o.needs(db, n.Keys, p.opt.Databases)
+	}
+	o.Possible = o.Databases == 0
 	o.write = func(w io.Writer) error {
 		_, err := io.Copy(w, best.Open(p.src))
 		return err
@@ -213,11 +217,12 @@ func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions
 	o.Salvaged, o.Keys, o.Bytes = got, got.Keys, got.LostBytes
 	o.Lost = got.DamagedKeys + got.DoubtfulKeys
 	o.Possible = got.Keys > 0 || got.Complete
-	beyond := p.beyond(got)
+	for _, d := range got.DBs {
+		o.needs(d.DB, d.Kept, p.opt.Databases)
+	}
 	switch {
-	case beyond > 0:
+	case o.Databases > 0:
 		o.Possible = false
-		o.Reason = fmt.Sprintf("keys of database %d are kept, and the server is configured for %d: if it has more databases, say how many", beyond, p.opt.Databases)
 	case !o.Possible:
 		o.Reason = "no record of the file can be recognised"
 	case s == StrategyTruncate:
@@ -232,14 +237,13 @@ func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions
 	return o, nil
 }
 
-// beyond is the highest database with keys that are kept for which the server is not configured, 0 if there is none.
-func (p *Plan) beyond(s *Salvaged) (db uint64) {
-	for _, d := range s.DBs {
-		if d.Kept > 0 && p.opt.Databases > 0 && d.DB >= p.opt.Databases {
-			db = max(db, d.DB)
-		}
+// needs notes that a database has keys; a server that is configured for fewer databases, 0 being any number, does not load them.
+func (o *Offer) needs(db uint64, keys int64, configured uint64) {
+	if keys == 0 || configured == 0 || db < max(configured, o.Databases) {
+		return
 	}
-	return db
+	o.Databases = db + 1
+	o.Reason = fmt.Sprintf("keys of database %d are kept, and the server is configured for %d: if it has more databases, say how many", db, configured)
 }
 
 // salvageReason says what salvage would do.

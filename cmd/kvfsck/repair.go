@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kvfsck/kvfsck/internal/input"
 	"github.com/kvfsck/kvfsck/internal/report"
@@ -40,8 +41,9 @@ type repairOptions struct {
 	doubtful    bool
 	modules     bool
 
-	chosen []repair.Strategy // of strategies; nil: all
-	at     int64             // of until; 0: none
+	given  func(but ...string) string // what was decided by flags, to be given again with the next command
+	chosen []repair.Strategy          // of strategies; nil: all
+	at     int64                      // of until; 0: none
 }
 
 func newRepair(e *env) *cobra.Command {
@@ -73,7 +75,10 @@ Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 
   kvfsck repair /var/lib/redis --out /var/lib/redis-repaired
   kvfsck repair appendonlydir --until 2026-03-01T12:00:00Z --out before-the-accident`,
 		Args: onePath,
-		RunE: func(cmd *cobra.Command, args []string) error { return runRepair(cmd.Context(), e, args[0], &opt) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opt.given = func(but ...string) string { return decisionsOf(cmd.Flags(), but...) }
+			return runRepair(cmd.Context(), e, args[0], &opt)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&opt.out, "out", "o", "", "write the repaired file or folder here")
@@ -96,6 +101,24 @@ Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 
 	cmd.MarkFlagsOneRequired("out", "in-place", "dry-run")
 	cmd.RegisterFlagCompletionFunc("as", cobra.FixedCompletions([]string{"rdb", "aof", "resp"}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	return cmd
+}
+
+// decisionsOf writes the flags that say what to do, and not where to put it, but for some, as they were given, each behind a space.
+func decisionsOf(flags *pflag.FlagSet, but ...string) string {
+	but = append(but, "out", "in-place", "dry-run", "json", "quarantine")
+	var b strings.Builder
+	flags.Visit(func(f *pflag.Flag) {
+		switch v, many := f.Value.(pflag.SliceValue); {
+		case slices.Contains(but, f.Name):
+		case many:
+			fmt.Fprintf(&b, " --%s %s", f.Name, shellQuote(strings.Join(v.GetSlice(), ",")))
+		case f.Value.Type() == "bool":
+			b.WriteString(" --" + f.Name)
+		default:
+			fmt.Fprintf(&b, " --%s %s", f.Name, shellQuote(f.Value.String()))
+		}
+	})
+	return b.String()
 }
 
 // ready reads what the flags say.

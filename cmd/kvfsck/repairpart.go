@@ -123,6 +123,19 @@ func (p *repairPart) possible() bool {
 	return p.rdb.Chosen != nil
 }
 
+// databases is how many databases a server needs, where that is what is in the way, else 0.
+func (p *repairPart) databases() uint64 {
+	if p.log != nil || p.possible() {
+		return 0
+	}
+	for i := range p.rdb.Offers {
+		if n := p.rdb.Offers[i].Databases; n > 0 {
+			return n
+		}
+	}
+	return 0
+}
+
 func (p *repairPart) strategy() string {
 	switch {
 	case !p.possible():

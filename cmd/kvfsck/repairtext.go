@@ -85,7 +85,7 @@ func (t *repairText) snapshot() {
 		o := &p.Offers[i]
 		t.offer(o == p.Chosen, o.Strategy, o.Possible, o.Reason,
 			fmt.Sprintf("%d keys kept, %d known to be lost, %d bytes left out", o.Keys, o.Lost, o.Bytes))
-		if o.Healing != nil && !o.Possible {
+		if o.Healing != nil && !o.Possible && o.Databases == 0 {
 			t.candidates(o.Healing)
 		}
 	}
@@ -320,7 +320,9 @@ func (t *repairText) next() {
 	case p.log != nil && p.log.Salvaged.Blocked != "" && t.decision() == "":
 		t.line("  nothing was written: %s", p.log.Salvaged.Blocked)
 	case p.log != nil && p.log.Salvaged.Blocked != "":
-		t.line("  nothing was written; decide, and go on:  kvfsck repair %s --out %s %s", shellQuote(t.path), shellQuote(t.suggested()), t.decision())
+		t.line("  nothing was written; decide, and go on:  kvfsck repair %s --out %s %s%s", shellQuote(t.path), shellQuote(t.suggested()), t.decision(), t.opt.given())
+	case p.databases() > 0:
+		t.line("  nothing was written; decide, and go on:  kvfsck repair %s --out %s --databases %d%s", shellQuote(t.path), shellQuote(t.suggested()), p.databases(), t.opt.given("databases"))
 	case !p.possible():
 		t.line("  nothing can be done with these strategies; look for another copy")
 	case t.run.hopeless() != nil:
@@ -328,9 +330,9 @@ func (t *repairText) next() {
 		if p.log != nil {
 			alone = t.run.logPath()
 		}
-		t.line("  nothing was written, as nothing can be done about %s; this one alone:  kvfsck repair %s --out DST", t.run.hopeless().path, shellQuote(alone))
+		t.line("  nothing was written, as nothing can be done about %s; this one alone:  kvfsck repair %s --out DST%s", t.run.hopeless().path, shellQuote(alone), t.opt.given())
 	default:
-		t.line("  nothing was written; to go on:  kvfsck repair %s --out %s", shellQuote(t.path), shellQuote(t.suggested()))
+		t.line("  nothing was written; to go on:  kvfsck repair %s --out %s%s", shellQuote(t.path), shellQuote(t.suggested()), t.opt.given())
 	}
 }
 

@@ -59,11 +59,11 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 		if s.swallows(&c) {
 			return s.broken(pos, fault)
 		}
-		if fix := s.withoutLines(pos); fix != nil && fix.cmd.end > c.end+2 {
+		if fix := s.withoutLines(pos); fix != nil && fix.cmd.end > c.end+2 && !s.heals(c.end) {
 			s.healed(fix)
 			return fix.cmd.end
 		}
-		if s.spliced(&c) {
+		if s.spliced(&c) && !s.heals(c.end) {
 			if s.emptyLine(c.end) { // it is the end of the argument, and not of one that began earlier
 				c.end += 2
 			}
@@ -86,6 +86,20 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 	}
 	s.keep(&c)
 	return c.end
+}
+
+// heals reports whether a command begins at pos whose framing is damaged and can be corrected in one way only. Then the record before it ends where it seems to.
+func (s *aofSalvage) heals(pos int64) bool {
+	var fault aofFault
+	if _, ok := s.command(pos, &fault, s.limit()); ok {
+		return false
+	}
+	fix, clear := s.heal(pos, &fault)
+	if fix == nil || !clear || !fix.proven || fix.vague {
+		return false
+	}
+	s.judge(&fix.cmd)
+	return fix.cmd.plausible
 }
 
 // trusted reports whether a command of the log may have that name.

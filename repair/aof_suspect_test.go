@@ -217,3 +217,26 @@ func TestLinesTooMuch(t *testing.T) {
 		t.Errorf("one of two: %q", got)
 	}
 }
+
+// TestSigilBehindDigits has the first byte of a command damaged behind every value that may end in digits, which look like the length of what follows, and behind values with
+// a log in them. The command is corrected, and the one before it is nobody's loss.
+func TestSigilBehindDigits(t *testing.T) {
+	var log string
+	var starts []int
+	for i := range 200 {
+		log += commands(fmt.Sprintf("SET user:%d %d", i, i))
+		starts = append(starts, len(log))
+	}
+	log += commands("SET last z")
+	inner := commands("MULTI", "SET m 1") + resp("SET", "log", commands("SET a 1", "SET b 22")) + commands("EXEC")
+	starts = append(starts, len(log)+len(inner)-len(commands("EXEC")))
+	log += inner + commands("SET y 1", "SET z 2")
+	for _, at := range starts {
+		b := []byte(log)
+		b[at] = '.'
+		s, got := salvageBytes(t, b, AOFOptions{})
+		if string(got) != log || s.Healed != 1 || s.Lost != 0 {
+			t.Errorf("at %d: %d healed, %d lost, map %v", at, s.Healed, s.Lost, s.Regions)
+		}
+	}
+}

@@ -35,6 +35,11 @@ var ErrNoLog = errors.New("no append-only file")
 // are a grave one.
 func Discover(fsys fs.FS, opt DiscoverOptions) (*Set, error) {
 	d := discovery{fs: fsys, opt: opt}
+	dir := "."
+	if d.forsaken() {
+		dir = DefaultDirName
+		d.opt.DirName = dir
+	}
 	manifests := d.manifests()
 	if len(manifests) > 0 {
 		s, err := OpenSet(fsys, d.choose(manifests))
@@ -55,7 +60,7 @@ func Discover(fsys fs.FS, opt DiscoverOptions) (*Set, error) {
 		d.orphans(s)
 		return s, nil
 	}
-	s := &Set{FS: fsys, Dir: ".", Nothing: true}
+	s := &Set{FS: fsys, Dir: dir, Nothing: true}
 	s.add(Finding{Code: FindNothing, Offset: -1})
 	d.orphans(s)
 	return s, &fs.PathError{Op: "discover", Path: ".", Err: ErrNoLog}
@@ -91,13 +96,35 @@ func (d *discovery) folders() []string {
 	return all
 }
 
+// forsaken reports whether the directory of a default configuration has files of a set and no manifest. That of another directory, such as a copy made before a repair,
+// is not what a server reads then.
+func (d *discovery) forsaken() bool {
+	if d.opt.DirName != "" {
+		return false
+	}
+	ents, _ := fs.ReadDir(d.fs, DefaultDirName)
+	files := false
+	for _, e := range ents {
+		if d.isManifest(e) {
+			return false
+		}
+		files = files || !e.IsDir() && numbered(e.Name()) != ""
+	}
+	return files
+}
+
+// isManifest reports whether a file has the name of a manifest, as it is configured.
+func (d *discovery) isManifest(e fs.DirEntry) bool {
+	name, ok := strings.CutSuffix(e.Name(), ".manifest")
+	return ok && !e.IsDir() && !strings.HasPrefix(name, "temp-") && (d.opt.FileName == "" || d.opt.FileName == name)
+}
+
 // manifests returns the paths of all manifests there are.
 func (d *discovery) manifests() (found []string) {
 	for _, dir := range d.folders() {
 		ents, _ := fs.ReadDir(d.fs, dir)
 		for _, e := range ents {
-			name, ok := strings.CutSuffix(e.Name(), ".manifest")
-			if ok && !e.IsDir() && !strings.HasPrefix(name, "temp-") && (d.opt.FileName == "" || d.opt.FileName == name) {
+			if d.isManifest(e) {
 				found = append(found, path.Join(dir, e.Name()))
 			}
 		}
@@ -144,15 +171,16 @@ func numbered(name string) string {
 
 // orphans reports files of sets where no manifest is, and a snapshot that is not loaded.
 func (d *discovery) orphans(s *Set) {
+	const dump = "dump.rdb"
+	if _, err := fs.Stat(d.fs, dump); err == nil {
+		s.add(Finding{Code: FindDump, File: dump, Offset: -1})
+	}
 	for _, dir := range d.folders() {
 		ents, _ := fs.ReadDir(d.fs, dir)
 		for _, e := range ents {
 			p := path.Join(dir, e.Name())
 			if !e.IsDir() && numbered(e.Name()) != "" {
 				s.add(Finding{Code: FindNoManifest, File: p, Offset: -1})
-			}
-			if dir == "." && e.Name() == "dump.rdb" {
-				s.add(Finding{Code: FindDump, File: p, Offset: -1})
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func (s *SalvagedSet) rebuild(ctx context.Context, fsys fs.FS, opt AOFSetOptions
 // survey looks at all files of a set's naming.
 func (s *SalvagedSet) survey(ctx context.Context, fsys fs.FS, opt aof.DiscoverOptions) (found []setFile, prefix string, err error) {
 	dirs := []string{s.Dir}
-	if s.Set.ManifestPath == "" {
+	if s.Set.ManifestPath == "" && s.Dir == "." {
 		dirs = surveyDirs(fsys, opt)
 	}
 	prefixes := map[string]bool{}

@@ -46,6 +46,8 @@ type SalvagedSet struct {
 	// Aside are files, by name, that are not part of the result but lie under names that a server may take up: they must not stay
 	// where the result goes.
 	Aside []string
+	// Missing are files that are listed, but gone, and left out as was allowed.
+	Missing []string
 	// Blocked says why there is no result, and what to decide; empty if there is one.
 	Blocked string
 	// Notes say what else was decided, and why.
@@ -81,7 +83,7 @@ func SalvageSet(ctx context.Context, fsys fs.FS, opt AOFSetOptions) (*SalvagedSe
 		s.ManifestName = path.Base(set.ManifestPath)
 	}
 	files := set.Files
-	if set.Fault != nil || err != nil {
+	if set.Fault != nil || err != nil || s.misnamed() {
 		if files, err = s.rebuild(ctx, fsys, opt); err != nil {
 			return s, err
 		}
@@ -105,10 +107,27 @@ func (s *SalvagedSet) withoutMissing(files []aof.File, skip bool) (there []aof.F
 			s.Blocked = fmt.Sprintf("%s is listed and cannot be read (%v): restore it, or have the set made without it", f.Path, f.Err)
 		default:
 			s.unlist(f.Name)
+			s.Missing = append(s.Missing, f.Name)
 			s.Notes = append(s.Notes, fmt.Sprintf("%s is left out: %v", f.Path, f.Err))
 		}
 	}
 	return there
+}
+
+// misnamed reports whether a file that is listed is not there, but one that is not listed is, with the name that servers give it: then the name in the manifest is damaged.
+func (s *SalvagedSet) misnamed() bool {
+	for _, f := range s.Set.Files {
+		if !errors.Is(f.Err, fs.ErrNotExist) {
+			continue
+		}
+		ents, _ := fs.ReadDir(s.Set.FS, s.Dir)
+		for _, e := range ents {
+			if n, ok := parseSetName(e.Name()); ok && !e.IsDir() && n.prefix == s.prefix() && n.typ == f.Type && n.seq == f.Seq && !s.lists(e.Name()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unlist takes a file out of the manifest.

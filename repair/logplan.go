@@ -128,13 +128,16 @@ func (p *LogPlan) offer(ctx context.Context, s Strategy) (LogOffer, error) {
 		o.count(p.Salvaged)
 	}
 	switch {
-	case s == StrategyHeal && o.Partial():
+	case s == StrategyHeal && (o.Partial() || len(p.Salvaged.Missing) > 0):
 		o.Reason = "not all of the damage can be undone"
 	case s == StrategyHeal:
 		o.Possible, o.Reason = true, "nothing is left out"
 	default:
 		o.Possible = o.Commands > 0 || o.Bytes == 0 || slices.ContainsFunc(p.Salvaged.Files, func(f SalvagedFile) bool { return f.Preamble > 0 })
 		o.Reason = "every command that is certain"
+		if n := len(p.Salvaged.Missing); n > 0 {
+			o.Reason = fmt.Sprintf("every command that is certain, without those of %d files that are gone", n)
+		}
 		if !o.Possible {
 			o.Reason = "no command of it can be recognised"
 		}

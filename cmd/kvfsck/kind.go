@@ -66,11 +66,10 @@ func writtenForLog(head []byte) bool {
 	return false
 }
 
-// isManifest reports whether the first line that is no comment begins an entry, as the servers' checker has it. Of an empty file the
-// name tells.
+// isManifest reports whether the first line that is no comment begins an entry, as the servers' checker has it. What else a file called .manifest has is damage.
 func isManifest(name string, head []byte) bool {
-	if len(head) == 0 {
-		return strings.HasSuffix(name, ".manifest")
+	if strings.HasSuffix(name, ".manifest") && !isRDB(name, head) && !bytes.HasPrefix(head, []byte("*")) {
+		return true
 	}
 	for line := range bytes.Lines(head) {
 		if line[0] != '#' {

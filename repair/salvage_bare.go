@@ -51,7 +51,7 @@ func (s *salvager) accounts() map[uint64]*bareAccount {
 		a.unnamed += g.unnamed
 		a.known += g.expires + g.gone
 		a.torn += g.torn
-		a.uncertain = a.uncertain || g.gap && !g.selected && !g.certain && i > 0
+		a.uncertain = a.uncertain || g.guessed() && i > 0
 		if g.hinted {
 			a.hinted = true
 			a.keys += int64(min(g.hint[0], 1<<62))

@@ -115,6 +115,27 @@ func testSalvageDuplicates(t *testing.T, n int) {
 	require.Equal(t, map[uint64]string{0: "third", 1: "of another database"}, values)
 }
 
+// TestSalvageDuplicateOfAnotherDatabase: a key whose database is guessed does not take the place of one whose own is certain.
+func TestSalvageDuplicateOfAnotherDatabase(t *testing.T) {
+	o := numbered(t, false, map[uint64]int{0: 30, 5: 30, 9: 30}, 0, 5, 9)
+	d := newDamaged(o, "")
+	d.splice(int(o.keys[40].start), int(o.keys[40].start), append(append([]byte{0}, str("db0:key:7")...), str("of database 5")...))
+	d.splice(int(o.keys[29].start), int(o.keys[31].start), bytes.Repeat([]byte{0xF2, 0x99}, 30))
+	s, out := salvage(t, d.bytes, SalvageOptions{})
+	require.EqualValues(t, 1, s.DuplicateKeys)
+	seen := 0
+	for rec, err := range rdb.NewReader(bytes.NewReader(out)).Records() {
+		require.NoError(t, err)
+		if e, ok := rec.(*rdb.Entry); ok && string(e.Key) == "db0:key:7" {
+			v, err := e.Value()
+			require.NoError(t, err)
+			require.NotEqual(t, "of database 5", string(v.(rdb.String)))
+			seen++
+		}
+	}
+	require.Equal(t, 1, seen)
+}
+
 func str(s string) []byte { return append(appendLength(nil, uint64(len(s))), s...) }
 
 // TestTruncate keeps what is before the first damage.

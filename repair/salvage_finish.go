@@ -218,7 +218,7 @@ func (s *salvager) cutDuplicates() error {
 }
 
 // keepOne leaves out all keys but the last of those that share a name: the first one, and dups of it in file order. One that is whole is
-// preferred to one that is kept in part.
+// preferred to one that is kept in part, and among these one whose database is certain to one that may be of another.
 func (s *salvager) keepOne(dups []dupset.Dup, x *recordReader) {
 	at := func(i int) int64 { // where the record of the i-th of them begins
 		if i == 0 {
@@ -226,11 +226,17 @@ func (s *salvager) keepOne(dups []dupset.Dup, x *recordReader) {
 		}
 		return dups[i-1].Second
 	}
-	keep := len(dups)
+	keep, best := len(dups), -1
 	for i := len(dups); i >= 0; i-- {
+		worth := 0
 		if s.partialAt(at(i)) < 0 {
-			keep = i
-			break
+			worth += 2
+		}
+		if !s.segs[s.segmentAt(at(i))].guessed() {
+			worth++
+		}
+		if worth > best {
+			keep, best = i, worth
 		}
 	}
 	for i := range len(dups) + 1 {
@@ -331,7 +337,7 @@ func (s *salvager) sumUp() {
 		d := &s.out.DBs[k]
 		d.Kept += g.keys
 		d.Expires += g.expires
-		if g.gap && !g.selected && !g.certain {
+		if g.guessed() {
 			d.Guessed += g.keys
 		}
 		if g.hinted {

@@ -33,6 +33,9 @@ type segment struct {
 	low, top uint64 // of those that are not certain: the databases it may be
 }
 
+// guessed reports whether the keys may be of another database.
+func (g *segment) guessed() bool { return g.gap && !g.selected && !g.certain }
+
 // cut is a record that is left out of a segment though it is intact.
 type cut struct {
 	span

@@ -25,6 +25,7 @@ const (
 	FindTempIncr        FindingCode = "incr-temporary"
 	FindHistory         FindingCode = "file-history"
 	FindHistoryGone     FindingCode = "history-gone"
+	FindHistoryNewest   FindingCode = "history-newest"
 	FindOldStyle        FindingCode = "old-style-ignored"
 	FindDump            FindingCode = "dump-ignored"
 	FindNothing         FindingCode = "nothing-to-load"
@@ -66,6 +67,7 @@ var findings = map[FindingCode]struct {
 	FindTempIncr:        {rdb.Warning, "commands since the log was turned on are in a temporary incr that no manifest lists", "servers ignore it: what it has is lost unless it is added to a set"},
 	FindHistory:         {rdb.Note, "a superseded file is still there", "servers delete it at the next clean-up"},
 	FindHistoryGone:     {rdb.Note, "a superseded file is listed and gone already", "no matter"},
+	FindHistoryNewest:   {rdb.Warning, "an incr newer than all that are loaded is listed as superseded", "no server writes that; servers do not load it and delete it: copy the set first, and see to its type in the manifest"},
 	FindOldStyle:        {rdb.Warning, "an old-style file lies beside the set", "servers ignore it while the set is there"},
 	FindDump:            {rdb.Note, "a snapshot lies beside", "with appendonly yes servers ignore it, even if the log is empty"},
 	FindNothing:         {rdb.Note, "there is no append-only file", "with appendonly yes servers start empty, whatever snapshots there are"},
@@ -101,7 +103,7 @@ type Finding struct {
 var findingCodes = []FindingCode{
 	FindManifest, FindNoManifest, FindManyManifests, FindMissing, FindUnreadable,
 	FindEmpty, FindListedTwice, FindUnlisted, FindAdoptable, FindTemporary,
-	FindTempIncr, FindHistory, FindHistoryGone, FindOldStyle, FindDump,
+	FindTempIncr, FindHistory, FindHistoryGone, FindHistoryNewest, FindOldStyle, FindDump,
 	FindNothing, FindGap, FindName, FindBaseKind, FindIncrRDB,
 	FindNoBase, FindOffsets, FindTornCopy, FindUpgrade, FindUpgradeHalf,
 	FindDamaged, FindMiddleShort, FindCheckerOnly, FindRDBFault, FindUnknownCommand,

@@ -38,10 +38,16 @@ func (s *Set) inspectFiles() {
 	if len(s.Files) > 0 && total == 0 && !missing {
 		s.add(Finding{Code: FindAllEmpty, File: s.ManifestPath, Offset: -1})
 	}
+	newest := int64(0)
+	for _, e := range s.Manifest.Of(Incr) {
+		newest = max(newest, e.Seq)
+	}
 	for _, e := range s.Manifest.Of(History) {
 		code := FindHistory
 		if _, err := fs.Stat(s.FS, path.Join(s.Dir, e.Name)); err != nil {
 			code = FindHistoryGone
+		} else if n, ok := s.parseName(e.Name); ok && n.typ == Incr && newest > 0 && e.Seq > newest {
+			code = FindHistoryNewest
 		}
 		s.add(Finding{Code: code, File: path.Join(s.Dir, e.Name), Offset: -1})
 	}

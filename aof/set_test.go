@@ -62,6 +62,8 @@ func TestFindings(t *testing.T) {
 		{"manifest lost beside a copy of the set", mapFS(dirBase, rdb11, dirIncr, incr, "appendonlydir.bak/appendonly.aof.manifest", oneOfEach,
 			"appendonlydir.bak/appendonly.aof.1.base.rdb", rdb11, "appendonlydir.bak/appendonly.aof.1.incr.aof", incr),
 			"nothing-to-load, manifest-missing appendonly.aof.1.base.rdb, manifest-missing appendonly.aof.1.incr.aof"},
+		{"the newest incr superseded", set(dirManifest, oneOfEach+"file appendonly.aof.2.incr.aof seq 2 type h\n", "appendonlydir/appendonly.aof.2.incr.aof", incr),
+			"history-newest appendonly.aof.2.incr.aof"},
 		{"torn", set(dirIncr, incr[:30]), "file-damaged appendonly.aof.1.incr.aof"},
 		{"torn in the middle", set(dirManifest, oneOfEach+"file appendonly.aof.2.incr.aof seq 2 type i\n", dirIncr, incr[:30], "appendonlydir/appendonly.aof.2.incr.aof", incr),
 			"middle-file-short appendonly.aof.1.incr.aof"},

@@ -335,13 +335,19 @@ func (f *setFile) relation(b *setFile) relation {
 
 // pick takes the one choice that is proven, or the one asked for. Otherwise it says what to decide.
 func (s *SalvagedSet) pick(asked int) (c SetChoice, ok bool) {
-	if asked > 0 && asked <= len(s.Choices) {
+	n := len(s.Choices)
+	switch {
+	case asked > 0 && asked <= n:
 		return s.Choices[asked-1], true
-	}
-	if len(s.Choices) > 0 && s.Choices[0].Proven {
+	case asked > n:
+		s.Blocked = fmt.Sprintf("there is no answer %d: there are %d", asked, n)
+	case n > 0 && s.Choices[0].Proven:
 		return s.Choices[0], true
+	case n == 1:
+		s.Blocked = "the manifest is lost, and nothing proves that the files are the set that they seem to be: say so"
+	default:
+		s.Blocked = fmt.Sprintf("the manifest is lost, and the files may be a set in %d ways: choose one", n)
 	}
-	s.Blocked = fmt.Sprintf("the manifest is lost, and the files may be a set in %d ways: choose one", len(s.Choices))
 	return c, false
 }
 

@@ -75,7 +75,11 @@ func (o *Salvaged) beginning(p *partial) (e *rdb.Entry, v rdb.Value, n int64) {
 	}
 	c := partCollector{kind: e.Kind()}
 	for el, err := range e.Elements() {
-		if err != nil || c.size > partialMost || p.torn && c.odd(el.Data) {
+		if err != nil {
+			c.dropEmpty()
+			break
+		}
+		if c.size > partialMost || p.torn && c.odd(el.Data) {
 			break
 		}
 		c.add(el)
@@ -145,6 +149,22 @@ func (c *partCollector) drop(n int) {
 	c.scored = c.scored[:max(0, len(c.scored)-n)]
 	c.fields = c.fields[:max(0, len(c.fields)-n)]
 	c.stream = c.stream[:max(0, len(c.stream)-n)]
+}
+
+// dropEmpty forgets the last elements if they have no bytes: so zeros read, which are damage more often than not.
+func (c *partCollector) dropEmpty() {
+	empty := func(p []byte) bool { return len(p) == 0 }
+	c.items = withoutLast(c.items, empty)
+	c.scored = withoutLast(c.scored, func(m rdb.ScoredMember) bool { return empty(m.Member) })
+	c.fields = withoutLast(c.fields, func(f rdb.HashField) bool { return empty(f.Name) })
+}
+
+// withoutLast is what is before the last elements that are such.
+func withoutLast[E any](all []E, such func(E) bool) []E {
+	for len(all) > 0 && such(all[len(all)-1]) {
+		all = all[:len(all)-1]
+	}
+	return all
 }
 
 func (c *partCollector) value() (rdb.Value, int64) {

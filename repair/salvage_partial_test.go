@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -79,6 +80,33 @@ func TestSalvagePartial(t *testing.T) {
 			keys, err := got.Server.KeyCount()
 			require.NoError(t, err)
 			require.Equal(t, keep.Keys, keys)
+		}
+	}
+}
+
+// TestSalvagePartialZeros: zeros read as members without a name, the first of which would be one that no other is like.
+func TestSalvagePartialZeros(t *testing.T) {
+	var set rdb.Set
+	for i := range 600 {
+		set = append(set, strconv.AppendInt([]byte("m"), int64(i+100), 10))
+	}
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{})
+	require.NoError(t, w.WriteEntry(rdb.NewEntry(0, []byte("key:value")), set))
+	require.NoError(t, w.WriteEntry(rdb.NewEntry(0, []byte("key:after")), rdb.String("y")))
+	require.NoError(t, w.Close())
+	file := b.Bytes()
+	at := bytes.Index(file, []byte("m500")) - 1
+	copy(file[at:], "\x00\x00\x02ab") // for one member three, and so much is left over at the end
+	s, out := salvage(t, file, SalvageOptions{Partial: PartialKeep})
+	require.EqualValues(t, 1, s.PartialKeys)
+	require.EqualValues(t, 400, s.Lost[0].Kept)
+	for rec, err := range rdb.NewReader(bytes.NewReader(out)).Records() {
+		require.NoError(t, err)
+		if e, ok := rec.(*rdb.Entry); ok && string(e.Key) == "key:value" {
+			v, err := e.Value()
+			require.NoError(t, err)
+			require.ElementsMatch(t, set[:400], v)
 		}
 	}
 }

@@ -241,6 +241,8 @@ func (r *repairing) run(ctx context.Context, e *env, openErr error) error {
 		switch {
 		case err != nil:
 			return operational{fmt.Errorf("%s: %w", p.path, err)}
+		case p.candidates() < r.opt.candidate:
+			return operational{fmt.Errorf("%s: there is no candidate %d: there are %d", p.path, r.opt.candidate, p.candidates())}
 		case r.corrupt != nil && p.sound():
 			return operational{fmt.Errorf("%s: what can be decompressed is sound as it is, and all that there is: write it out with the program that compressed it, as with gzip -dc", p.path)}
 		}
@@ -313,6 +315,8 @@ func (r *repairing) find(e *env) error {
 		return errors.New("a compressed file cannot be repaired in place: use --out")
 	case stream && opt.inPlace:
 		return operational{fmt.Errorf("%s: only a regular file can be repaired in place: use --out", r.path)}
+	case t.set != nil && opt.candidate != 0:
+		return errors.New("--candidate is for one snapshot: name it")
 	case t.set == nil && !t.dir && opt.choice != 0:
 		return errors.New("--choice is for sets of append-only files")
 	case t.set == nil && !t.dir && opt.at != 0:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,6 +122,22 @@ func (p *repairPart) possible() bool {
 		return p.log.Chosen != nil
 	}
 	return p.rdb.Chosen != nil
+}
+
+// candidates is how many changes there are to choose from, or any number where nothing is to be chosen.
+func (p *repairPart) candidates() int {
+	if p.log != nil || p.sound() {
+		return math.MaxInt
+	}
+	for i := range p.rdb.Offers {
+		if h := p.rdb.Offers[i].Healing; h != nil {
+			if h.Best() != nil {
+				return math.MaxInt
+			}
+			return h.Verified()
+		}
+	}
+	return 0
 }
 
 // databases is how many databases a server needs, where that is what is in the way, else 0.

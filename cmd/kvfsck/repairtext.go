@@ -265,6 +265,9 @@ func (t *repairText) regions(s *repair.SalvagedSet) {
 	for _, n := range s.Notes {
 		t.line("  %s", n)
 	}
+	if n := len(s.Aside); n > 0 && s.ManifestName != "" {
+		t.line("  not of the set, as its manifest does not list %s: %s", map[bool]string{true: "it", false: "them"}[n == 1], strings.Join(s.Aside, ", "))
+	}
 	shown, more := 0, 0
 	for i := range s.Files {
 		f := &s.Files[i]

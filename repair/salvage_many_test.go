@@ -189,3 +189,15 @@ func TestSalvageManyDamages(t *testing.T) {
 		assert.LessOrEqual(t, float64(sc.invented+sc.cutShort), c.wrong*float64(sc.untouched), "%d damages", c.damages)
 	}
 }
+
+// TestSalvageVectorSetsBetween: vector sets behind damage are told by their module, which is the servers' own, though none was seen before and more damage follows.
+func TestSalvageVectorSetsBetween(t *testing.T) {
+	d := newDamaged(corpusOriginals(t)("rdb/redis-8.6/vectors.rdb"), "")
+	d.splice(6829, 6834, make([]byte, 5))
+	d.splice(6711, 6716, make([]byte, 5))
+	d.splice(121, 145, []byte("\x12\x05\x00\x82\x21\x01\x40\x04\x03\x20\x82\x60\x12\x20\x42\x01\x1f\x4a\x10\xbb\xbf\xd9\xfe\xe6"))
+	d.splice(100, 105, []byte("\x20\x06\x01\x42\x00"))
+	sc, s := rate(t, d)
+	assert.Empty(t, sc.bad)
+	assert.Equal(t, sc.untouched, sc.found, "%v", s.Lost)
+}

@@ -46,6 +46,8 @@ type AOFOptions struct {
 	// Until, if not 0, is a time in seconds since 1970: what follows the first timestamp annotation that is later is left out.
 	// Of a transaction with such an annotation inside, nothing is kept.
 	Until int64
+
+	end int64 // 1 more than an offset, at which the log is to end; 0: none
 	// NoPreamble reads a file that begins like an RDB as commands.
 	NoPreamble bool
 	// AssumeRDB reads a file as one that begins with an RDB though its first bytes do not say so: they may be damaged.
@@ -86,6 +88,8 @@ type SalvagedAOF struct {
 	Uncertain    int64 // kept commands whose database is uncertain
 	Selects      int64 // SELECT commands put in
 	Cut          int64 // offset of the cut that Until made, -1 if none
+	timed        bool  // it has a timestamp not later than Until
+	untimed      int64 // from this offset on it is not known to be early enough; -1: it is
 }
 
 // AOFRegion is a stretch of the file with one fate.
@@ -151,7 +155,19 @@ func (r *AOFRegion) String() string {
 // SalvageAOF reads an append-only file, damaged or not, and finds every command that is still there. src holds size bytes. Memory
 // grows with the number of damages, not with the file. The error is one of reading, of the context or of the preamble's salvager.
 func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*SalvagedAOF, error) {
-	out := &SalvagedAOF{Size: size, Cut: -1}
+	out, err := salvageAOF(ctx, src, size, opt)
+	if err != nil {
+		return out, err
+	}
+	return settleTime(out, func(end int64) (*SalvagedAOF, error) {
+		opt.end = end
+		return salvageAOF(ctx, src, size, opt)
+	}, func() (bool, error) { return false, nil })
+}
+
+// salvageAOF is SalvageAOF, but that it keeps what is not known to be early enough where nothing later follows.
+func salvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*SalvagedAOF, error) {
+	out := &SalvagedAOF{Size: size, Cut: -1, untimed: -1}
 	if opt.Until == 0 {
 		if err := out.ifSound(ctx, src, opt); err != nil || out.Sound {
 			return out, err
@@ -159,7 +175,7 @@ func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 	}
 	s := &aofSalvage{
 		aofScan: aofScan{src: src, size: size}, ctx: ctx, opt: opt, out: out,
-		state: aofState{sinceGap: -1, multi: -1, mark: -1},
+		state: aofState{sinceGap: -1, multi: -1, mark: -1}, until: aofUntil{doubt: -1},
 	}
 	if err := s.preamble(); err != nil {
 		return out, err
@@ -169,6 +185,9 @@ func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 		return out, s.err
 	}
 	s.finish()
+	if out.timed = s.until.last > 0; opt.Until != 0 && opt.end == 0 {
+		out.untimed = s.until.doubt
+	}
 	return out, nil
 }
 

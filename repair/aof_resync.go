@@ -21,6 +21,7 @@ type aofSalvage struct {
 	suspect  aofSuspect
 	keys     aofKeys
 	times    aofTimes
+	until    aofUntil
 	progress int64
 }
 
@@ -44,6 +45,11 @@ func (s *aofSalvage) run() {
 
 // record deals with what stands at pos, and returns where to go on.
 func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
+	if s.opt.end > 0 && pos >= s.opt.end-1 {
+		s.cutAt(pos)
+		s.out.Regions[len(s.out.Regions)-1].Why = whyUntimed
+		return s.size
+	}
 	if note, ok := s.annotation(pos); ok {
 		return s.keepNote(note)
 	}
@@ -121,7 +127,7 @@ func (s *aofSalvage) tired() bool { return s.work > 2*s.size+1<<20 }
 
 // keepNote keeps an annotation, or ends the log in front of it.
 func (s *aofSalvage) keepNote(note aofCommand) int64 {
-	if s.opt.Until != 0 && note.hasTime && note.timestamp > s.opt.Until {
+	if s.later(&note) {
 		s.cutAt(note.start)
 		return s.size
 	}
@@ -206,6 +212,7 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	if next, ok := s.corrected(pos, fault); ok {
 		return next
 	}
+	s.untimed(pos)
 	arg := s.damagedArgument(fault)
 	from := pos + 1
 	if b := s.at(pos, 8); aof.IsRDB(b, aof.AsChecker) {

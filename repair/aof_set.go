@@ -172,6 +172,12 @@ func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.
 		each := opt.AOFOptions
 		each.AssumeRDB = strings.HasSuffix(f.Name, ".base.rdb")
 		part, err := salvageFile(ctx, fsys, f.Path, each)
+		if err == nil {
+			part, err = settleTime(part, func(end int64) (*SalvagedAOF, error) {
+				each.end = end
+				return salvageFile(ctx, fsys, f.Path, each)
+			}, func() (bool, error) { return s.early(ctx, fsys, f, files[i+1:], opt.Until) })
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
 		}
@@ -190,6 +196,9 @@ func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.
 			}
 			return nil
 		}
+	}
+	if opt.Until != 0 && s.timeless() {
+		return ErrNoTimes
 	}
 	return nil
 }
@@ -217,7 +226,7 @@ func salvageFile(ctx context.Context, fsys fs.FS, name string, opt AOFOptions) (
 		return nil, err
 	}
 	defer closer.Close()
-	return SalvageAOF(ctx, src, size, opt)
+	return salvageAOF(ctx, src, size, opt)
 }
 
 // openAt opens a file for reading at any place. One of a file system that cannot do that is held in memory.

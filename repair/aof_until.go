@@ -1,0 +1,95 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/kvfsck/kvfsck/aof"
+)
+
+// # A point in time
+//
+// Times stand in annotations, at most one a second, each in front of the commands that it is of, and they do not decrease:
+//
+//	#TS:100 | SET a | SET b | #TS:200 | FLUSHALL | #TS:300 | ...
+//
+// What is left out begins with the first annotation that is later than the time asked for. If that is damaged, nothing says so of the commands behind it; so what
+// stands behind damage, or behind an annotation that says nothing or a time before the last one, is early enough only if the next sound
+// annotation is, in this file or in those behind it. Otherwise the log ends there.
+
+// ErrNoTimes is the error of asking for a point in time of a log without timestamps.
+var ErrNoTimes = errors.New("repair: the log has no timestamps to go by: servers write them with aof-timestamp-enabled yes")
+
+const whyUntimed = "nothing shows that it is from before the time asked for: damage stands where the time may have stood"
+
+// aofUntil is what is known of the time.
+type aofUntil struct {
+	last  int64 // that of the last sound annotation; 0: there was none
+	doubt int64 // from this offset on it is not known; -1: it is
+}
+
+// later reports whether the log ends in front of an annotation, and learns from it.
+func (s *aofSalvage) later(note *aofCommand) bool {
+	u := &s.until
+	switch {
+	case s.opt.Until == 0:
+	case !note.hasTime || note.timestamp < u.last:
+		s.untimed(note.start)
+	case note.timestamp > s.opt.Until:
+		return true
+	default:
+		u.last, u.doubt = note.timestamp, -1
+	}
+	return false
+}
+
+// untimed says that from an offset on the time is not known.
+func (s *aofSalvage) untimed(off int64) {
+	if s.until.doubt < 0 {
+		s.until.doubt = off
+	}
+}
+
+// settleTime ends what was salvaged of a file where it is not known to be early enough, unless that is known of what follows it.
+func settleTime(out *SalvagedAOF, again func(end int64) (*SalvagedAOF, error), early func() (bool, error)) (*SalvagedAOF, error) {
+	if out.untimed < 0 {
+		return out, nil
+	}
+	if out.Cut < 0 {
+		if ok, err := early(); ok || err != nil {
+			return out, err
+		}
+	}
+	return again(out.untimed + 1)
+}
+
+// early reports whether a file was last changed, or the first time in those behind it is, not later than the time asked for.
+func (s *SalvagedSet) early(ctx context.Context, fsys fs.FS, f *aof.File, behind []aof.File, until int64) (bool, error) {
+	if info, err := fs.Stat(fsys, f.Path); err == nil && !info.ModTime().IsZero() && info.ModTime().Unix() <= until {
+		return true, nil
+	}
+	for i := range behind {
+		x := setFile{path: behind[i].Path}
+		if err := x.look(ctx, fsys); err != nil {
+			return false, err
+		}
+		if x.stamped {
+			return x.first <= until, nil
+		}
+	}
+	return false, nil
+}
+
+// timeless reports whether there are commands and no time of any.
+func (s *SalvagedSet) timeless() bool {
+	commands := int64(0)
+	for i := range s.Files {
+		if f := &s.Files[i]; f.timed || f.Cut >= 0 {
+			return false
+		} else {
+			commands += f.Kept
+		}
+	}
+	return commands > 0
+}

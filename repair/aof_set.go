@@ -50,6 +50,8 @@ type SalvagedSet struct {
 	Missing []string
 	// Blocked says why there is no result, and what to decide; empty if there is one.
 	Blocked string
+	// Skippable says that SkipMissing would decide it.
+	Skippable bool
 	// Notes say what else was decided, and why.
 	Notes []string
 
@@ -105,6 +107,7 @@ func (s *SalvagedSet) withoutMissing(files []aof.File, skip bool) (there []aof.F
 			there = append(there, f)
 		case !skip:
 			s.Blocked = fmt.Sprintf("%s is listed and cannot be read (%v): restore it, or have the set made without it", f.Path, f.Err)
+			s.Skippable = true
 		default:
 			s.unlist(f.Name)
 			s.Missing = append(s.Missing, f.Name)
@@ -170,7 +173,7 @@ func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.
 		f := &files[i]
 		s.note(fsys, f.Path)
 		each := opt.AOFOptions
-		each.AssumeRDB = strings.HasSuffix(f.Name, ".base.rdb")
+		each.AssumeRDB = strings.HasSuffix(f.Name, ".base.rdb") && f.Size > 0 // one without a byte is a set that begins with nothing
 		part, err := salvageFile(ctx, fsys, f.Path, each)
 		if err == nil {
 			part, err = settleTime(part, func(end int64) (*SalvagedAOF, error) {
@@ -183,6 +186,11 @@ func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.
 		}
 		if later, err := s.tooLate(ctx, fsys, f, opt.Until); err != nil || later {
 			return errors.Join(err, s.nothing(f, later))
+		}
+		if f.Type == aof.Base && len(files) > 1 && part.empty() && !opt.SkipMissing {
+			s.Blocked = f.Path + " is the base, and nothing of it can be recognised: restore it, or have the set made without it"
+			s.Skippable = true
+			return nil
 		}
 		s.Files = append(s.Files, SalvagedFile{Name: f.Name, Type: f.Type, Path: f.Path, SalvagedAOF: part})
 		if part.Cut >= 0 {
@@ -201,6 +209,11 @@ func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.
 		return ErrNoTimes
 	}
 	return nil
+}
+
+// empty reports whether nothing at all is left of a file that had something.
+func (s *SalvagedAOF) empty() bool {
+	return s.PreambleFault != nil && s.RDBHealed == nil && s.RDB != nil && s.RDB.Keys == 0 && !s.RDB.Complete && s.Kept == 0 && s.Size > 0 && s.Cut < 0
 }
 
 // tooLate reports whether f begins with a snapshot that was made after the time asked for.

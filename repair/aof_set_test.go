@@ -283,3 +283,25 @@ func FuzzSalvageAOF(f *testing.F) {
 		}
 	})
 }
+
+// TestHopelessBase: a base of which nothing is left is as good as gone, and whether to go on without it is nobody's decision but the user's.
+func TestHopelessBase(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"appendonly.aof.manifest":   "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n",
+		"appendonly.aof.1.base.rdb": strings.Repeat("\x00", 400), "appendonly.aof.1.incr.aof": commands("SET a 1"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, skip := range []bool{false, true} {
+		p, err := NewLogPlan(context.Background(), os.DirFS(dir), "", LogPlanOptions{AOFSetOptions: AOFSetOptions{SkipMissing: skip}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := p.Salvaged; (s.Blocked == "") != skip || s.Skippable == skip || (p.Chosen != nil) != skip {
+			t.Errorf("skip %v: blocked %q, skippable %v, chosen %v", skip, s.Blocked, s.Skippable, p.Chosen)
+		}
+	}
+}

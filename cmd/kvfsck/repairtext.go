@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kvfsck/kvfsck/aof"
@@ -345,7 +344,7 @@ func (t *repairText) decision() string {
 	switch {
 	case len(s.Choices) > 0:
 		return "--choice 1"
-	case slices.ContainsFunc(s.Set.Files, func(f aof.File) bool { return f.Err != nil }):
+	case s.Skippable:
 		return "--skip-missing"
 	}
 	return ""

@@ -193,6 +193,10 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 	for _, e := range best.Edits {
 		o.Bytes += max(0, e.Remove-int64(len(e.Insert)))
 	}
+	if len(best.Edits) == 0 { // of a kind that concerns the whole file
+		o.Bytes = max(0, best.End-best.Size)
+	}
+	o.Bytes += p.Size - best.End
 	o.Reason = fmt.Sprintf("%v at offset %d: %s, odds of a coincidence %.1g", best.Kind, best.Offset(), reason, best.Odds)
 	for db, n := range best.Report.DBs {
 		o.needs(db, n.Keys, p.opt.Databases)
@@ -251,6 +255,8 @@ func salvageReason(s *Salvaged) string {
 	switch {
 	case s.Gaps == 0 && s.LostBytes == 0 && !s.ChecksumRight:
 		return "every record can be read: what is damaged is the checksum, or the inside of a string"
+	case s.Gaps == 0 && s.DuplicateKeys > 0:
+		return "every record that is certain, and of keys that stand twice the last"
 	case s.Gaps == 0:
 		return "every record that is certain"
 	case s.Gaps == 1:

@@ -70,17 +70,18 @@ func (o SalvageOptions) withDefaults() SalvageOptions {
 type RegionKind uint8
 
 const (
-	RegionHeader  RegionKind = iota // the magic and the version
-	RegionIntact                    // records that are kept
-	RegionDamaged                   // a record with intact framing whose value is damaged
-	RegionDoubt                     // a record that can be read but is not trusted; see Doubt
-	RegionLost                      // no record is known here
-	RegionPadding                   // zero bytes in the place of something
-	RegionForeign                   // another file's: behind the end, or a dump inside a lost value
-	RegionEnd                       // the end mark and the checksum
+	RegionHeader    RegionKind = iota // the magic and the version
+	RegionIntact                      // records that are kept
+	RegionDamaged                     // a record with intact framing whose value is damaged
+	RegionDoubt                       // a record that can be read but is not trusted; see Doubt
+	RegionLost                        // no record is known here
+	RegionPadding                     // zero bytes in the place of something
+	RegionForeign                     // another file's: behind the end, or a dump inside a lost value
+	RegionEnd                         // the end mark and the checksum
+	RegionDuplicate                   // a key or function library of which another one of the same name is kept
 )
 
-var regionNames = [...]string{"header", "intact", "damaged", "doubtful", "lost", "padding", "foreign", "end"}
+var regionNames = [...]string{"header", "intact", "damaged", "doubtful", "lost", "padding", "foreign", "end", "duplicate"}
 
 // String returns the kind's name, such as "intact".
 func (k RegionKind) String() string { return regionNames[k] }
@@ -129,7 +130,7 @@ type Salvaged struct {
 	DuplicateKeys int64       // earlier ones of the same name, which are left out
 	Lost          []LostKey   // the first of them all but duplicates
 	DBs           []DBAccount // in ascending order
-	LostBytes     int64       // in lost, damaged and doubtful regions
+	LostBytes     int64       // in lost, damaged, doubtful and duplicate regions
 	ForeignBytes  int64
 	Libraries     int64 // function libraries kept
 	LostLibraries int64 // function libraries whose first line is damaged or that stood twice

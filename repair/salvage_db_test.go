@@ -102,6 +102,15 @@ func testSalvageDuplicates(t *testing.T, n int) {
 	d.splice(at, at, again("of another database"))
 	s, out := salvage(t, d.bytes, SalvageOptions{})
 	require.EqualValues(t, 2, s.DuplicateKeys)
+	left := int64(0)
+	for _, r := range s.Regions {
+		if r.Kind == RegionDuplicate {
+			require.Contains(t, string(d.bytes[r.Start:r.End]), "db0:key:7")
+			left += r.End - r.Start
+		}
+	}
+	require.Positive(t, left)
+	require.Equal(t, left, s.LostBytes, "nothing else is left out")
 	require.EqualValues(t, 2*n+1, s.Keys)
 	values := map[uint64]string{}
 	r := rdb.NewReader(bytes.NewReader(out))

@@ -47,13 +47,15 @@ func (s *salvager) finish() (*Salvaged, error) {
 	}
 	s.cutSurplus()
 	s.cutBare()
+	slices.SortFunc(s.cuts, compareCuts)
+	s.remark(s.cuts, RegionDuplicate)
 	s.enterSurplusCuts()
 	s.applyCuts()
 	out := &s.out
 	s.sumUp()
 	for _, r := range out.Regions {
 		switch r.Kind {
-		case RegionLost, RegionDamaged, RegionDoubt, RegionPadding:
+		case RegionLost, RegionDamaged, RegionDoubt, RegionPadding, RegionDuplicate:
 			out.LostBytes += r.End - r.Start
 		case RegionForeign:
 			out.ForeignBytes += r.End - r.Start

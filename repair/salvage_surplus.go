@@ -225,8 +225,16 @@ func (s *salvager) enterSurplusCuts() {
 		return
 	}
 	slices.SortFunc(s.surplusCuts, compareCuts)
-	regions := make([]Region, 0, len(s.out.Regions)+2*len(s.surplusCuts))
-	left := s.surplusCuts
+	s.remark(s.surplusCuts, RegionDoubt)
+	s.cuts = append(s.cuts, s.surplusCuts...)
+}
+
+// remark says in the map what records are that are left out, in file order.
+func (s *salvager) remark(left []cut, kind RegionKind) {
+	if len(left) == 0 {
+		return
+	}
+	regions := make([]Region, 0, len(s.out.Regions)+2*len(left))
 	for _, r := range s.out.Regions {
 		for ; len(left) > 0 && left[0].start < r.End; left = left[1:] {
 			c := left[0]
@@ -236,7 +244,7 @@ func (s *salvager) enterSurplusCuts() {
 			if r.Start < c.start {
 				regions = append(regions, Region{r.Start, c.start, r.Kind})
 			}
-			regions = append(regions, Region{c.start, c.end, RegionDoubt})
+			regions = append(regions, Region{c.start, c.end, kind})
 			r.Start = c.end
 		}
 		if r.Start < r.End {
@@ -244,7 +252,6 @@ func (s *salvager) enterSurplusCuts() {
 		}
 	}
 	s.out.Regions = regions
-	s.cuts = append(s.cuts, s.surplusCuts...)
 }
 
 // compareCuts orders cuts as they lie in the file.

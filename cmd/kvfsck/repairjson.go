@@ -36,7 +36,13 @@ type repairTarget struct {
 	Backup   *report.Bytes `json:"backup"`
 	Regions  []regionRow   `json:"regions"`
 	LostKeys []lostRow     `json:"lost_keys"`
-	Notes    []string      `json:"notes,omitempty"`
+
+	// Of a snapshot that is salvaged: keys left out because another one of the name is kept, function libraries that are not kept, and the databases.
+	Duplicates    report.Int    `json:"duplicate_keys,omitempty"`
+	LostLibraries report.Int    `json:"lost_libraries,omitempty"`
+	Databases     []databaseRow `json:"databases,omitempty"`
+
+	Notes []string `json:"notes,omitempty"`
 }
 
 type offerRow struct {
@@ -77,6 +83,13 @@ type regionRow struct {
 	Edits    []editRow    `json:"edits,omitempty"`
 	Select   *int         `json:"select,omitempty"` // a SELECT is put in before
 	kept     bool
+}
+
+type databaseRow struct {
+	DB       report.Uint  `json:"db"`
+	Kept     report.Int   `json:"keys"`
+	Expected *report.Uint `json:"keys_expected"` // as the file says; null: it does not
+	Guessed  report.Int   `json:"keys_of_uncertain_database"`
 }
 
 type editRow struct {
@@ -153,7 +166,17 @@ func (p *repairPart) describeSnapshot(d *repairTarget) {
 	if p.rdb.Chosen == nil || p.rdb.Chosen.Salvaged == nil {
 		return
 	}
-	d.LostKeys = append(d.LostKeys, lostRows(p.rdb.Chosen.Salvaged)...)
+	s := p.rdb.Chosen.Salvaged
+	d.LostKeys = append(d.LostKeys, lostRows(s)...)
+	d.Duplicates, d.LostLibraries = report.Int(s.DuplicateKeys), report.Int(s.LostLibraries)
+	for _, db := range s.DBs {
+		row := databaseRow{DB: report.Uint(db.DB), Kept: report.Int(db.Kept), Guessed: report.Int(db.Guessed)}
+		if db.Hinted {
+			expected := report.Uint(db.Expected)
+			row.Expected = &expected
+		}
+		d.Databases = append(d.Databases, row)
+	}
 }
 
 func lostRows(s *repair.Salvaged) (rows []lostRow) {
@@ -250,13 +273,23 @@ func healedRegions(p *repair.Plan) (rows []regionRow) {
 		}
 		at = end
 	}
-	for _, e := range p.Chosen.Healed.Edits {
+	c := p.Chosen.Healed
+	for _, e := range c.Edits {
 		add(e.Offset, repair.RegionIntact.String(), nil)
-		add(e.Offset+e.Remove, "healed", editRows([]repair.Edit{e}))
+		add(e.Offset+e.Remove, regionHealed, editRows([]repair.Edit{e}))
 	}
-	add(p.Size, repair.RegionIntact.String(), nil)
+	rest := repair.RegionIntact.String()
+	if len(c.Edits) == 0 && c.Size != c.End { // what was changed is all over it
+		rest = regionHealed
+	}
+	add(c.End, rest, nil)
+	if c.End < p.Size {
+		rows = append(rows, regionRow{Start: report.Int(c.End), End: report.Int(p.Size), Kind: repair.RegionForeign.String()})
+	}
 	return rows
 }
+
+const regionHealed = "healed"
 
 // quarantined is what was put into a quarantine folder.
 type quarantined struct {

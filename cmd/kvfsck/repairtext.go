@@ -96,6 +96,9 @@ func (t *repairText) snapshot() {
 	}
 	if c := p.Chosen.Healed; c != nil {
 		t.healed(c)
+		if n := p.Size - c.End; n > 0 {
+			t.line("  left out behind the end: %s", count(n, "byte"))
+		}
 	}
 }
 
@@ -119,6 +122,13 @@ func (t *repairText) healed(c *repair.Candidate) {
 			break
 		}
 		t.edit(e)
+	}
+	switch n := c.Size - c.End; {
+	case len(c.Edits) > 0:
+	case n < 0:
+		t.line("  %v: %s taken out", c.Kind, count(-n, "byte"))
+	case n > 0:
+		t.line("  %v: %s put in", c.Kind, count(n, "byte"))
 	}
 }
 
@@ -157,6 +167,12 @@ func (t *repairText) lost(s *repair.Salvaged) {
 		if d.Guessed > 0 {
 			t.line("  db %d: of %s it is not certain that they belong there", d.DB, count(d.Guessed, "key"))
 		}
+	}
+	if s.DuplicateKeys > 0 {
+		t.line("  %s left out, as others of the same name are kept", count(s.DuplicateKeys, "key"))
+	}
+	if s.LostLibraries > 0 {
+		t.line("  function libraries left out: %d, whose first line is damaged, or which stand twice", s.LostLibraries)
 	}
 	for i, k := range s.Lost {
 		if i == mostNames {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,6 +28,7 @@ import (
 //	gzip|zstd|lz4 FILE NEW      compresses a file
 //	trim FILE N                 cuts N bytes off its end
 //	insert FILE OFFSET NEW      makes a file with one byte more
+//	flip FILE OFFSET NEW        makes a file with another bit
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -42,7 +44,8 @@ func TestScripts(t *testing.T) {
 			"zstd":   scriptFile(zstdBytes),
 			"lz4":    scriptFile(lz4Bytes),
 			"trim":   scriptTrim,
-			"insert": scriptInsert,
+			"insert": scriptChange(func(b []byte, at int) []byte { return slices.Insert(b, at, 0xEE) }),
+			"flip":   scriptChange(func(b []byte, at int) []byte { b[at] ^= 4; return b }),
 		},
 	})
 }
@@ -77,11 +80,13 @@ func scriptTrim(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b[:len(b)-n]), 0o600))
 }
 
-func scriptInsert(ts *testscript.TestScript, _ bool, args []string) {
-	b := ts.ReadFile(args[0])
-	at, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(b[:at]+"\xEE"+b[at:]), 0o600))
+// scriptChange is a command that makes a file of another with a change at an offset.
+func scriptChange(change func(b []byte, at int) []byte) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		at, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), change([]byte(ts.ReadFile(args[0])), at), 0o600))
+	}
 }
 
 // scriptFile is a command that makes a file of another.

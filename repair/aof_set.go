@@ -46,6 +46,8 @@ type SalvagedSet struct {
 	// Aside are files, by name, that are not part of the result but lie under names that a server may take up: they must not stay
 	// where the result goes.
 	Aside []string
+	// Later are files that are left out whole, because all of them is later than the time asked for.
+	Later []aof.File
 	// Missing are files that are listed, but gone, and left out as was allowed.
 	Missing []string
 	// Blocked says why there is no result, and what to decide; empty if there is one.
@@ -200,6 +202,7 @@ func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.
 			for _, late := range files[i+1:] {
 				s.unlist(late.Name)
 				s.Aside = append(s.Aside, late.Name)
+				s.Later = append(s.Later, late)
 				s.Notes = append(s.Notes, late.Path+" is later than the time asked for")
 			}
 			return nil

@@ -58,6 +58,10 @@ func TestUntilAcrossFiles(t *testing.T) {
 		p, err := NewLogPlan(context.Background(), os.DirFS(dir), "", opt)
 		require.NoError(t, err)
 		require.Len(t, p.Salvaged.Files, len(c.want))
+		require.Len(t, p.Salvaged.Later, 2-len(c.want))
+		if len(c.want) == 1 {
+			require.EqualValues(t, len(damaged)-len("#TS:1700000100\r\n"+commands("SET a 1"))+len(c.second), p.Chosen.Bytes)
+		}
 		for i, want := range c.want {
 			var got strings.Builder
 			require.NoError(t, p.Salvaged.writeTo(context.Background(), &p.Salvaged.Files[i], &got))

@@ -148,6 +148,9 @@ func (p *LogPlan) offer(ctx context.Context, s Strategy) (LogOffer, error) {
 // count adds up the accounts of the files.
 func (o *LogOffer) count(s *SalvagedSet) {
 	o.Result = s
+	for i := range s.Later {
+		o.Bytes += s.Later[i].Size
+	}
 	for i := range s.Files {
 		f := &s.Files[i]
 		o.Commands, o.Healed, o.Lost = o.Commands+f.Kept, o.Healed+f.Healed, o.Lost+f.Lost

@@ -231,6 +231,9 @@ func (p *repairPart) regions() []regionRow {
 		for i := range p.log.Chosen.Result.Files {
 			rows = append(rows, logRegions(&p.log.Chosen.Result.Files[i])...)
 		}
+		for _, f := range p.log.Chosen.Result.Later {
+			rows = append(rows, regionRow{File: report.Bytes(f.Path), End: report.Int(f.Size), Kind: repair.AOFLater.String()})
+		}
 	case p.rdb.Chosen.Salvaged != nil:
 		for _, r := range p.rdb.Chosen.Salvaged.Regions {
 			kept := r.Kind == repair.RegionHeader || r.Kind == repair.RegionIntact || r.Kind == repair.RegionEnd

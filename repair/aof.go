@@ -44,7 +44,8 @@ type AOFOptions struct {
 	MoveLostDB bool
 	LostDB     int
 	// Until, if not 0, is a time in seconds since 1970: what follows the first timestamp annotation that is later is left out.
-	// Of a transaction with such an annotation inside, nothing is kept.
+	// Of a transaction with such an annotation inside, nothing is kept, and what stands behind damage, where an annotation may have stood, only if the
+	// next one is not later.
 	Until int64
 
 	end int64 // 1 more than an offset, at which the log is to end; 0: none
@@ -162,7 +163,7 @@ func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 	return settleTime(out, func(end int64) (*SalvagedAOF, error) {
 		opt.end = end
 		return salvageAOF(ctx, src, size, opt)
-	}, func() (bool, error) { return false, nil })
+	}, func() (bool, error) { return !out.keptUntimed(), nil })
 }
 
 // salvageAOF is SalvageAOF, but that it keeps what is not known to be early enough where nothing later follows.

@@ -181,7 +181,7 @@ func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.
 			part, err = settleTime(part, func(end int64) (*SalvagedAOF, error) {
 				each.end = end
 				return salvageFile(ctx, fsys, f.Path, each)
-			}, func() (bool, error) { return s.early(ctx, fsys, f, files[i+1:], opt.Until) })
+			}, func() (bool, error) { return s.early(ctx, fsys, f, part, files[i+1:], opt.Until) })
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)

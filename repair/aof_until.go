@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/aof"
 )
@@ -64,8 +65,16 @@ func settleTime(out *SalvagedAOF, again func(end int64) (*SalvagedAOF, error), e
 	return again(out.untimed + 1)
 }
 
-// early reports whether a file was last changed, or the first time in those behind it is, not later than the time asked for.
-func (s *SalvagedSet) early(ctx context.Context, fsys fs.FS, f *aof.File, behind []aof.File, until int64) (bool, error) {
+// keptUntimed reports whether a command is kept of which it is not known whether it is early enough. Behind a torn end there is none.
+func (out *SalvagedAOF) keptUntimed() bool {
+	return slices.ContainsFunc(out.Regions, func(r AOFRegion) bool { return r.Kind.Kept() && r.Commands > 0 && r.End > out.untimed })
+}
+
+// early reports whether a file was last changed, or the first time in those behind it is, not later than the time asked for, or nothing depends on it.
+func (s *SalvagedSet) early(ctx context.Context, fsys fs.FS, f *aof.File, part *SalvagedAOF, behind []aof.File, until int64) (bool, error) {
+	if len(behind) == 0 && !part.keptUntimed() {
+		return true, nil
+	}
 	if info, err := fs.Stat(fsys, f.Path); err == nil && !info.ModTime().IsZero() && info.ModTime().Unix() <= until {
 		return true, nil
 	}

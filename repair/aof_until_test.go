@@ -28,8 +28,13 @@ func TestUntilDamagedTime(t *testing.T) {
 		_, got := salvageBytes(t, []byte(log+last), AOFOptions{Until: 1700000300})
 		assert.Contains(t, string(got), late+last, "%q", note)
 	}
+	torn := early + commands("SET c 3")[:9]
+	s, got := salvageBytes(t, []byte(torn), AOFOptions{Until: 1700000150})
+	assert.Equal(t, early, string(got), "a torn end")
+	assert.EqualValues(t, -1, s.Cut)
+	assert.EqualValues(t, 1, s.Lost)
 	multi := early + commands("MULTI", "SET m 1") + "#US:1700000200\r\n" + commands("SET m 2", "EXEC") + last
-	_, got := salvageBytes(t, []byte(multi), AOFOptions{Until: 1700000150})
+	_, got = salvageBytes(t, []byte(multi), AOFOptions{Until: 1700000150})
 	assert.Equal(t, early, string(got), "in a transaction")
 }
 

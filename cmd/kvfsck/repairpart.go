@@ -58,9 +58,10 @@ func (r *repairing) addSnapshot(e *env, path, name string, copied bool) (err err
 	case info.Size() == 0 && r.target.set != nil:
 		err = fmt.Errorf("the file is empty; look for another copy. With appendonly yes no server reads it; the log alone:  kvfsck repair %s --out DST", shellQuote(r.logPath()))
 	case info.Size() == 0:
+		err = p.src.Close()
 		r.parts = nil
 		e.complain("%s: the file is empty; look for another copy", path)
-		return errors.Join(status(exitDamaged), r.tellOfFailure(e, errors.New("the file is empty")))
+		return errors.Join(status(exitDamaged), err, r.tellOfFailure(e, errors.New("the file is empty")))
 	}
 	if err != nil {
 		return operational{fmt.Errorf("%s: %w", path, err)}

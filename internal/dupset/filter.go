@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Filter tells which of very many strings may stand twice, by hashes of 56 bits, for a quarter of the memory and of the time of a [Late]. Nearly always
+// Filter tells which of very many strings may stand twice, by hashes of 56 bits, for three eighths of the memory and a third of the time of a [Late]. Nearly always
 // none do, and nothing more is to be found out; otherwise those that may are to be looked at again, and a Late has the truth about them:
 //
 //	Add ──► pile: 256 partitions by the top bits of the hash ──► Finish: partition by partition through a sieve ──► Suspects

@@ -23,7 +23,7 @@ const (
 	numVectorForms
 )
 
-// vectorSet draws a vector set, in the items that its module saves (see package rdb, vectorDigest): few elements, each of which is linked with all others
+// vectorSet draws a vector set, in the items that its module saves (see package rdb, vectorLayout): few elements, each of which is linked with all others
 // on the lowest level of the graph.
 func (g *generator) vectorSet() rdb.Value {
 	id, _ := rdb.NewModuleID("vectorset", 0)

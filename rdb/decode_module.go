@@ -24,7 +24,12 @@ func (d *decoder) module() error {
 	d.el.Kind, d.el.ModuleID = ElementModuleID, ModuleID(id)
 	d.moduleName = ModuleID(id).Name()
 	d.emit()
-	return d.moduleItems()
+	d.beginVectors(ModuleID(id))
+	if err = d.moduleItems(); err == nil {
+		err = d.endVectors()
+	}
+	d.vectors.on = false
+	return err
 }
 
 // moduleItems walks items up to their end.
@@ -41,7 +46,7 @@ func (d *decoder) moduleItems() error {
 			if !unknown {
 				d.fault(CodeModuleOpcode, nil, "%d", op)
 			}
-			unknown = true
+			unknown, d.vectors.on = true, false
 			continue
 		}
 		if err := d.moduleItem(ModuleItemKind(op)); err != nil {
@@ -69,11 +74,17 @@ func (d *decoder) moduleItem(kind ModuleItemKind) (err error) {
 	case ModuleString:
 		return d.moduleString(item)
 	}
-	if err == nil && d.mode == modeEmit {
+	if err != nil || d.mode == modeFrame {
+		return err
+	}
+	if d.vectors.on {
+		d.vectorItem(kind, item.Int)
+	}
+	if d.mode == modeEmit {
 		d.el.Kind, d.el.Module = ElementModuleItem, item
 		d.emit()
 	}
-	return err
+	return nil
 }
 
 func (d *decoder) moduleString(item ModuleItem) (err error) {
@@ -81,11 +92,20 @@ func (d *decoder) moduleString(item ModuleItem) (err error) {
 	case modeFrame:
 		return d.skipStr()
 	case modeCheck:
-		return d.checkStr()
+		size, err := d.checkStrLen()
+		if err == nil && d.vectors.on {
+			d.vectorItem(ModuleString, size)
+		}
+		return err
 	}
 	d.begin()
 	defer d.end()
 	if item.String, err = d.str(); err == nil {
+		if item.String == nil { // which was told
+			d.vectors.on = false
+		} else if d.vectors.on {
+			d.vectorItem(ModuleString, uint64(len(item.String)))
+		}
 		d.el.Kind, d.el.Module = ElementModuleItem, item
 		d.emit()
 	}

@@ -76,6 +76,7 @@ type decoder struct {
 
 	walkTuples func(*blobBytes) *flaw // tup.walk, bound once
 	moduleName string                 // of the module whose items are read
+	vectors    vectorCheck
 	hasher     dupset.Hasher
 	dupErr     error
 	toldDup    bool   // a duplicate was reported
@@ -280,8 +281,14 @@ func (d *decoder) checkStrLen() (size uint64, err error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case h.form != formLZF:
+	case h.form == formPlain:
 		return h.size, d.s.skip(h.size)
+	case h.form != formLZF:
+		p, err := d.s.take(int(h.size))
+		if err != nil {
+			return 0, err
+		}
+		return uint64(len(decimal.AppendInt(d.texts[0][:0], intOf(h.form, p)))), nil
 	case h.size > uint64(d.limit):
 		_, err = d.through(h, func(*blobBytes) {})
 		return h.out, err

@@ -86,6 +86,12 @@ const (
 	CodeIDMPEntry          Code = "stream-idmp-id-duplicate"
 	CodeModuleOpcode       Code = "module-opcode"
 	CodeModuleID           Code = "module-id"
+	CodeVectorLayout       Code = "vector-set-layout"
+	CodeVectorForm         Code = "vector-set-form"
+	CodeVectorSize         Code = "vector-set-vector"
+	CodeVectorNode         Code = "vector-set-node"
+	CodeVectorLinks        Code = "vector-set-links"
+	CodeVectorNodeID       Code = "vector-set-node-id"
 	CodeMetaClasses        Code = "key-meta-classes"
 	CodeMetaPlace          Code = "key-meta-place"
 	CodeMetaClass          Code = "key-meta-class"
@@ -165,6 +171,12 @@ var rules = []rule{
 	{code: CodeIDMPEntry, server: nobody, checker: nobody, sentinel: ErrContent, meaning: "an idempotent id that stands twice in its producer; the server forgets the second"},
 	{code: CodeModuleOpcode, server: all, checker: nobody, sentinel: ErrContent, meaning: "an item of unknown kind in a module's data"},
 	{code: CodeModuleID, server: all, checker: nobody, sentinel: ErrContent, meaning: "data of a module type of number 0, which no module can have"},
+	{code: CodeVectorLayout, server: redis, checker: nobody, sentinel: ErrContent, meaning: "a vector set that is not laid out as one"},
+	{code: CodeVectorForm, server: redis, checker: nobody, sentinel: ErrContent, meaning: "a vector set whose dimension, quantisation, projection or version is none that a server takes"},
+	{code: CodeVectorSize, server: redis, checker: nobody, sentinel: ErrContent, meaning: "a vector whose size is not that of the vectors of its set"},
+	{code: CodeVectorNode, server: redis, checker: nobody, sentinel: ErrContent, meaning: "a node of a vector set whose parameters contradict each other"},
+	{code: CodeVectorLinks, server: redis, checker: nobody, sentinel: ErrContent, meaning: "a link of a vector set that does not join two nodes once"},
+	{code: CodeVectorNodeID, server: nobody, checker: nobody, sentinel: ErrContent, meaning: "a node of a vector set whose number is 0 or that of another, which servers up to Redis 8.6 load and later ones do not"},
 	{code: CodeMetaClasses, server: all, checker: nobody, sentinel: ErrContent, meaning: "more than 7 classes of metadata on a key"},
 	{code: CodeMetaPlace, server: all, checker: nobody, sentinel: ErrContent, meaning: "key metadata that no type byte follows"},
 	{code: CodeMetaClass, server: nobody, checker: nobody, sentinel: ErrContent, meaning: "key metadata that only a server with its module loads", note: true},

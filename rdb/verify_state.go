@@ -282,7 +282,7 @@ func (v *verifier) function(rec *Function, db uint64) {
 }
 
 // builtIn are the types of modules that are part of the servers themselves: vector sets of Redis 8.
-func builtIn(f Family, id ModuleID) bool { return f == Redis && id.Name() == "vectorset" }
+func builtIn(f Family, id ModuleID) bool { return f == Redis && id.Name() == vectorSetName }
 
 func (v *verifier) keyModule(id ModuleID, value Span) { v.module(id, value, PhaseValue, 0) }
 

@@ -92,7 +92,7 @@ func TestWriterTypes(t *testing.T) {
 		"long expiring": rdb.Hash{
 			{Name: []byte("g"), Value: []byte(long), ExpireAt: 9}, {Name: []byte("f"), ExpireAt: 5}, {Name: []byte("h"), ExpireAt: rdb.NoExpire},
 		},
-		"module": &rdb.Module{ID: 0xbde72da2bb1eb400, Items: []rdb.ModuleItem{{Kind: rdb.ModuleFloat, Float: 0.5}, {Kind: rdb.ModuleDouble, Float: math.NaN()}}},
+		"module": &rdb.Module{ID: 0x45e25238df912c03, Items: []rdb.ModuleItem{{Kind: rdb.ModuleFloat, Float: 0.5}, {Kind: rdb.ModuleDouble, Float: math.NaN()}}},
 		"stream": &rdb.Stream{Entries: []rdb.StreamEntry{{ID: rdb.StreamID{MS: 1}, Fields: bs("f", "v")}}},
 	}
 	for _, target := range rdb.Targets() {

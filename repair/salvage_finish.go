@@ -41,6 +41,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 	}
 	s.cutWeak()
 	s.cutForms()
+	s.cutModules()
 	s.cutShort()
 	if s.unlisted() {
 		return nil, errUnlisted

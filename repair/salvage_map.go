@@ -170,6 +170,8 @@ func (s *salvager) commit(f *record, rest []record) {
 		return
 	case isFunction:
 		s.library(f)
+	case isModuleAux:
+		s.noteModule(f)
 	case isKey:
 		if !f.damaged && f.nameless && (s.behindDamage() || s.probe.view.zeros(f.start, emptyRecord) == emptyRecord && s.countsMissing()) { // zeros, or the rest of what is lost
 			f.damaged, f.doubt = true, DoubtBeginning
@@ -300,6 +302,7 @@ func (s *salvager) enterKey(f *record) {
 		s.tails = append(s.tails, tail{cut{span{f.start, f.end}, len(s.segs) - 1}, f.expires})
 	}
 	s.noteForm(f)
+	s.noteModule(f)
 	s.entered = *f
 	s.keys.add(f.hash, g.db, f.start)
 }

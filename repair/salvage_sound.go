@@ -67,10 +67,10 @@ func (r *soundRuns) close() {
 	}
 }
 
-// add takes a run that a check tells of. One with an expiry of which there may be doubt is left to the walk.
+// add takes a run that a check tells of. One with an expiry of which there may be doubt, or with keys of modules, is left to the walk.
 func (r *soundRuns) add(k *rdb.KeyRun) {
 	w := waitingRun{keyRun: keyRun{span: span{k.Offset, k.End()}, db: k.DB, keys: k.Keys, expires: k.Expires}}
-	if r.row++; !r.last.leadsTo(&w.keyRun) || k.Expires > 0 && (oddTime(k.FirstExpire) || oddTime(k.LastExpire)) {
+	if r.row++; !r.last.leadsTo(&w.keyRun) || k.Count(rdb.TypeModule2) > 0 || k.Expires > 0 && (oddTime(k.FirstExpire) || oddTime(k.LastExpire)) {
 		r.row, r.waiting = 0, r.waiting[:0]
 	}
 	if r.last = w.keyRun; r.row < r.kept {

@@ -57,6 +57,7 @@ type salvager struct {
 	checkedTo   int64    // how far checks came
 	told        int64    // how far that was told
 	libs        map[dupset.Sum]span
+	moduleTypes map[rdb.ModuleID]moduleUse
 	cuts        []cut
 	surplusCuts []cut          // of keys of whose expiries there is doubt
 	expiryCuts  map[int64]bool // likewise, where they begin
@@ -67,7 +68,7 @@ type salvager struct {
 
 func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) *salvager {
 	opt = opt.withDefaults()
-	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, libs: map[dupset.Sum]span{}, sample: make([]byte, 96)}
+	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, libs: map[dupset.Sum]span{}, moduleTypes: map[rdb.ModuleID]moduleUse{}, sample: make([]byte, 96)}
 	s.out.Size, s.out.src, s.out.opt = size, src, opt
 	if !opt.walkAll {
 		s.runs, s.keys = opt.checked.takeRuns()

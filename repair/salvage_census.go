@@ -27,8 +27,8 @@ type census struct {
 }
 
 func newCensus(t [256]standing) *census {
-	vectorSet, _ := rdb.NewModuleID("vectorset", 0) // of the servers themselves: nobody has to have seen one before
-	return &census{modules: map[rdb.ModuleID]bool{vectorSet: true}, shapes: map[uint32]shapeUse{}, keyText: newTextModel(0.9), valueText: newTextModel(0.55), anyText: newTextModel(0.98), table: t}
+	modules := map[rdb.ModuleID]bool{vectorSetID: true} // of the servers themselves: nobody has to have seen one before
+	return &census{modules: modules, shapes: map[uint32]shapeUse{}, keyText: newTextModel(0.9), valueText: newTextModel(0.55), anyText: newTextModel(0.98), table: t}
 }
 
 // How many keys are learnt from: every one up to learnAll, one in learnSome up to learnMuch, then one in learnFew.

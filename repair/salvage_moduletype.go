@@ -18,7 +18,7 @@ import (
 // moduleTypesMost is how many types are told apart; no server has as many modules.
 const moduleTypesMost = 1000
 
-// vectorSetID is the type of vector sets.
+// vectorSetID is the type of vector sets, which are part of Redis.
 var vectorSetID, _ = rdb.NewModuleID("vectorset", 0)
 
 // moduleUse is the first key of a type of module, or its other data.

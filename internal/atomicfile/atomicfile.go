@@ -56,13 +56,13 @@ const bufferSize = 256 << 10
 // error the original is untouched and the temporary file is gone, or, when it could not
 // be removed, named in the error.
 func Write(path string, like fs.FileInfo, fill func(w io.Writer) error, verify func(path string) error) error {
-	return write(system(), path, like, false, fill, verify)
+	return write(system(), path, like, false, filling(fill, verify))
 }
 
 // WriteNew is Write for a file that is not there yet. If there is anything under its name when it is finished, whoever put it there meanwhile, that
 // stays, and the error wraps fs.ErrExist. Where the file system has no hard links, it is looked for just before the rename.
 func WriteNew(path string, like fs.FileInfo, fill func(w io.Writer) error, verify func(path string) error) error {
-	return write(system(), path, like, true, fill, verify)
+	return write(system(), path, like, true, filling(fill, verify))
 }
 
 // fileSystem is what Write needs of the operating system, so that tests can have each
@@ -101,7 +101,26 @@ type file interface {
 	Close() error
 }
 
-func write(fsys fileSystem, path string, like fs.FileInfo, fresh bool, fill func(io.Writer) error, verify func(string) error) (err error) {
+// producer fills a new file, has the system begin to store it, and verifies it.
+type producer func(f file, path string, like fs.FileInfo) error
+
+// filling verifies a file that is filled.
+func filling(fill func(io.Writer) error, verify func(string) error) producer {
+	return func(f file, path string, like fs.FileInfo) error {
+		if err := complete(f, path, like, fill); err != nil {
+			return err
+		}
+		f.BeginSync()
+		if err := verify(path); err != nil {
+			return verifying(path, err)
+		}
+		return nil
+	}
+}
+
+func verifying(path string, err error) error { return fmt.Errorf("verifying %s: %w", path, err) }
+
+func write(fsys fileSystem, path string, like fs.FileInfo, fresh bool, produce producer) (err error) {
 	if fresh {
 		err = absent(fsys, path)
 	} else {
@@ -127,12 +146,8 @@ func write(fsys fileSystem, path string, like fs.FileInfo, fresh bool, fill func
 		}
 	}()
 
-	if err := complete(f, temp, like, fill); err != nil {
+	if err := produce(f, temp, like); err != nil {
 		return err
-	}
-	f.BeginSync()
-	if err := verify(temp); err != nil {
-		return fmt.Errorf("verifying %s: %w", temp, err)
 	}
 	if err := store(f, temp, &open); err != nil {
 		return err
@@ -331,16 +346,48 @@ type osFile struct {
 // askFor is for how many bytes the system is asked at a time.
 const askFor = 8 << 20
 
-func (f *osFile) Write(p []byte) (n int, err error) {
-	n, err = f.File.Write(p)
-	if f.written += int64(n); f.written-f.asked < askFor {
+func (f *osFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	f.wrote(int64(n))
+	return n, err
+}
+
+// ReadFrom has the system copy what is a part of another file, without it passing through this process; some systems then let the files share it.
+func (f *osFile) ReadFrom(r io.Reader) (n int64, err error) {
+	if part, ok := r.(*io.SectionReader); ok {
+		n, err = f.copyPart(part)
+		f.wrote(n)
+	}
+	if err != nil {
 		return n, err
+	}
+	rest, err := io.Copy(onlyWriter{f}, r)
+	return n + rest, err
+}
+
+// copyPart copies what the system can copy; the rest is left to be read.
+func (f *osFile) copyPart(part *io.SectionReader) (int64, error) {
+	outer, base, size := part.Outer()
+	src, ok := outer.(*os.File)
+	at, err := part.Seek(0, io.SeekCurrent)
+	if !ok || err != nil {
+		return 0, nil
+	}
+	n := copyRange(f.File, src, base+at, size-at)
+	_, err = part.Seek(n, io.SeekCurrent)
+	return n, err
+}
+
+// wrote notes that the file has grown.
+func (f *osFile) wrote(n int64) {
+	if f.written += n; f.written-f.asked < askFor {
+		return
 	}
 	if f.asking != nil {
 		select {
 		case <-f.asking:
 		default:
-			return n, err // one at a time
+			return // one at a time
 		}
 	}
 	from, to, done := f.asked, f.written, make(chan struct{})
@@ -349,7 +396,6 @@ func (f *osFile) Write(p []byte) (n int, err error) {
 		defer close(done)
 		writeOut(f.File, from, to-from)
 	}()
-	return n, err
 }
 
 // settle waits until nothing is asked any more.

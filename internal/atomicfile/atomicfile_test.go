@@ -48,6 +48,19 @@ func (m *memFS) verifyIn(before func(string) error) func(string) error {
 	}
 }
 
+// ways are those in which a file is verified: when it is filled, or beside that.
+var ways = map[string]func(fill func(io.Writer) error, verify func(string) error) producer{
+	"behind": filling,
+	"beside": func(fill func(io.Writer) error, verify func(string) error) producer {
+		return besideFilling(fill, func(path string, w *Written) error {
+			if _, err := w.Size(); err != nil {
+				return err
+			}
+			return verify(path)
+		})
+	},
+}
+
 // script returns a hook that calls act for the step with that number, counted from 0, and
 // the list of the steps so far.
 func script(number int, act func(op string) error) (hook func(string) error, ops *[]string) {
@@ -63,25 +76,33 @@ func script(number int, act func(op string) error) (hook func(string) error, ops
 
 // TestOrder writes the steps down. Everything else here rests on their order.
 func TestOrder(t *testing.T) {
-	m := newMemFS("dir/x.rdb", original)
-	hook, ops := script(-1, nil)
-	if err := write(hooked{m, hook}, "dir/x.rdb", nil, false, fillNew, m.verifyIn(hook)); err != nil {
-		t.Fatal(err)
-	}
-	want := "resolve stat create write write write own chmod verify sync close rename syncdir"
-	if got := strings.Join(*ops, " "); got != want {
-		t.Errorf("steps:\n%s\nwant:\n%s", got, want)
+	for name, way := range ways {
+		m := newMemFS("dir/x.rdb", original)
+		hook, ops := script(-1, nil)
+		if err := write(hooked{m, hook}, "dir/x.rdb", nil, false, way(fillNew, m.verifyIn(hook))); err != nil {
+			t.Fatal(err)
+		}
+		want := "resolve stat create write write write own chmod verify sync close rename syncdir"
+		if got := strings.Join(*ops, " "); got != want {
+			t.Errorf("%s: steps:\n%s\nwant:\n%s", name, got, want)
+		}
 	}
 }
 
 // TestEveryStepFails lets each step fail in each way, on the model and on a real disk: the
 // original must stay whole and the temporary file must be gone.
 func TestEveryStepFails(t *testing.T) {
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) { everyStepFails(t, way) })
+	}
+}
+
+func everyStepFails(t *testing.T, way func(func(io.Writer) error, func(string) error) producer) {
 	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, ErrHalf} {
 		for step := 0; ; step++ {
 			m := newMemFS("dir/x.rdb", original)
 			hook, ops := script(step, func(string) error { return fault })
-			err := write(hooked{m, hook}, "dir/x.rdb", nil, false, fillNew, m.verifyIn(hook))
+			err := write(hooked{m, hook}, "dir/x.rdb", nil, false, way(fillNew, m.verifyIn(hook)))
 			if len(*ops) <= step {
 				break
 			}
@@ -96,12 +117,12 @@ func TestEveryStepFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			hook, _ = script(step, func(string) error { return fault })
-			err = write(hooked{osFS{}, hook}, path, nil, false, fillNew, func(path string) error {
+			err = write(hooked{osFS{}, hook}, path, nil, false, way(fillNew, func(path string) error {
 				if err := hook("verify"); err != nil {
 					return err
 				}
 				return verifyOnDisk(path)
-			})
+			}))
 			t.Run(fmt.Sprintf("disk/%v/%d %s", fault, step, op), func(t *testing.T) {
 				b, readErr := os.ReadFile(path)
 				ents, dirErr := os.ReadDir(dir)
@@ -145,15 +166,17 @@ func judge(t *testing.T, op string, fault, err error, content string, files int)
 // TestCrashAtEveryStep stops the machine before each step and looks at every state that
 // the disk may be in.
 func TestCrashAtEveryStep(t *testing.T) {
-	for _, before := range []string{original, ""} {
-		for step := 0; ; step++ {
-			m := newMemFS("dir/x.rdb", before)
-			done, steps := crash(m, step)
-			for _, fault := range damage(m, before, done) {
-				t.Errorf("original %q, crash at step %d of %v: %s", before, step, steps, fault)
-			}
-			if done {
-				break
+	for name, way := range ways {
+		for _, before := range []string{original, ""} {
+			for step := 0; ; step++ {
+				m := newMemFS("dir/x.rdb", before)
+				done, steps := crashOn(m, m, step, way)
+				for _, fault := range damage(m, before, done) {
+					t.Errorf("%s: original %q, crash at step %d of %v: %s", name, before, step, steps, fault)
+				}
+				if done {
+					break
+				}
 			}
 		}
 	}
@@ -173,7 +196,7 @@ func TestModelSeesMissingSyncs(t *testing.T) {
 			found := 0
 			for step := range 20 {
 				m := newMemFS("dir/x.rdb", original)
-				done, _ := crashOn(c.broke(m), m, step)
+				done, _ := crashOn(c.broke(m), m, step, filling)
 				found += len(damage(m, original, done))
 			}
 			if found == 0 {
@@ -197,11 +220,9 @@ type lyingDir struct{ *memFS }
 
 func (lyingDir) SyncDir(string) error { return nil }
 
-// crash runs a replacement that comes to a stop before the step of that number: from then
+// crashOn runs a replacement that comes to a stop before the step of that number: from then
 // on nothing reaches the disk. done says that the replacement was over before.
-func crash(m *memFS, step int) (done bool, steps []string) { return crashOn(m, m, step) }
-
-func crashOn(fsys fileSystem, m *memFS, step int) (done bool, steps []string) {
+func crashOn(fsys fileSystem, m *memFS, step int, way func(func(io.Writer) error, func(string) error) producer) (done bool, steps []string) {
 	stopped := errors.New("the machine stopped")
 	var ops []string
 	hook := func(op string) error {
@@ -211,7 +232,7 @@ func crashOn(fsys fileSystem, m *memFS, step int) (done bool, steps []string) {
 		}
 		return nil
 	}
-	err := write(hooked{fsys, hook}, "dir/x.rdb", nil, false, fillNew, m.verifyIn(hook))
+	err := write(hooked{fsys, hook}, "dir/x.rdb", nil, false, way(fillNew, m.verifyIn(hook)))
 	return err == nil, ops
 }
 
@@ -319,7 +340,7 @@ func TestForeignGroup(t *testing.T) {
 			}
 			return nil
 		}
-		if err := write(hooked{m, hook}, "dir/x", nil, false, fillNew, m.verifyIn(hook)); err != nil {
+		if err := write(hooked{m, hook}, "dir/x", nil, false, filling(fillNew, m.verifyIn(hook))); err != nil {
 			t.Fatal(err)
 		}
 		if got := m.names["dir/x"].mode; got != c.want {
@@ -412,7 +433,7 @@ func TestLeftBehind(t *testing.T) {
 		}
 		return nil
 	}
-	err := write(hooked{m, hook}, "dir/x", nil, false, fillNew, m.verifyIn(hook))
+	err := write(hooked{m, hook}, "dir/x", nil, false, filling(fillNew, m.verifyIn(hook)))
 	if !errors.Is(err, syscall.EIO) || !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "left behind") {
 		t.Errorf("error %v", err)
 	}
@@ -433,7 +454,7 @@ func TestTakenName(t *testing.T) {
 			}
 			return nil
 		}
-		err := write(hooked{m, hook}, "dir/x", nil, false, fillNew, m.verifyIn(hook))
+		err := write(hooked{m, hook}, "dir/x", nil, false, filling(fillNew, m.verifyIn(hook)))
 		if (err == nil) != c.ok || !c.ok && !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%d taken names: %v", c.taken, err)
 		}
@@ -463,18 +484,18 @@ func TestWriteNew(t *testing.T) {
 		fsys := hooked{osFS{}, hook}
 		path := filepath.Join(t.TempDir(), "x.rdb.damaged")
 		put := func() error { return os.WriteFile(path, []byte(original), 0o600) }
-		if err := write(fsys, path, nil, true, fillNew, func(string) error { return put() }); !errors.Is(err, fs.ErrExist) {
+		if err := write(fsys, path, nil, true, filling(fillNew, func(string) error { return put() })); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("put there meanwhile: %v", err)
 		}
 		wantFile(t, path, original, 0o600)
-		if err := write(fsys, path, nil, true, fillNew, verifyOnDisk); !errors.Is(err, fs.ErrExist) {
+		if err := write(fsys, path, nil, true, filling(fillNew, verifyOnDisk)); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("there from the beginning: %v", err)
 		}
 		wantFile(t, path, original, 0o600)
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if err := write(fsys, path, nil, true, fillNew, verifyOnDisk); err != nil {
+		if err := write(fsys, path, nil, true, filling(fillNew, verifyOnDisk)); err != nil {
 			t.Fatal(err)
 		}
 		wantFile(t, path, replacement, 0o600)

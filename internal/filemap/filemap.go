@@ -18,17 +18,34 @@ const MinSize = 1 << 20
 
 // Map is a part of a file in memory, for reading. The file stays open, and is the caller's to close.
 type Map struct {
-	file     *os.File
-	offset   int64  // in the file, of data[0]
-	data     []byte // what is asked for
-	pages    []byte // data, from the beginning of its first page
-	released int    // bytes of pages
+	file     io.ReaderAt
+	await    func(n int64) error // of a growing file; nil: it is there
+	offset   int64               // in the file, of data[0]
+	data     []byte              // what is asked for
+	pages    []byte              // data, from the beginning of its first page
+	released int                 // bytes of pages
 }
 
-// Of returns the map of what src is going to read, if src is a regular file or an [io.SectionReader] of one, if that is at least min
+// Growing is a file that is read while it is being written. Size is how many bytes it is going to have. Await waits until it has n of them, or has all
+// that come, and is an error if writing failed.
+type Growing struct {
+	File  *os.File
+	Size  int64
+	Await func(n int64) error
+}
+
+// ReadAt waits for what it reads.
+func (g *Growing) ReadAt(p []byte, offset int64) (int, error) {
+	if err := g.Await(min(offset+int64(len(p)), g.Size)); err != nil {
+		return 0, err
+	}
+	return g.File.ReadAt(p, offset)
+}
+
+// Of returns the map of what src is going to read, if src is a regular file or an [io.SectionReader] of one or of a [Growing], if that is at least min
 // bytes, and if the system has maps; otherwise it is nil. Nothing is read from src.
 func Of(src io.Reader, min int64) *Map {
-	f, offset, size := fileOf(src)
+	f, file, offset, size := fileOf(src)
 	if f == nil || size < min || size != int64(int(size)) {
 		return nil
 	}
@@ -37,41 +54,64 @@ func Of(src io.Reader, min int64) *Map {
 	if err != nil {
 		return nil
 	}
-	return &Map{file: f, offset: offset, data: pages[skip:], pages: pages}
+	m := &Map{file: file, offset: offset, data: pages[skip:], pages: pages}
+	if g, ok := file.(*Growing); ok {
+		m.await = g.Await
+	}
+	return m
 }
 
-// fileOf is the regular file that src reads from, where it reads and how much there is.
-func fileOf(src io.Reader) (f *os.File, offset, size int64) {
+// fileOf is the regular file that src reads from, through what it reads, where, and how much there is.
+func fileOf(src io.Reader) (f *os.File, file io.ReaderAt, offset, size int64) {
 	size = -1
 	switch src := src.(type) {
 	case *os.File:
 		at, err := src.Seek(0, io.SeekCurrent)
 		if err != nil {
-			return nil, 0, 0
+			return nil, nil, 0, 0
 		}
-		f, offset = src, at
+		f, file, offset = src, src, at
 	case *io.SectionReader:
 		outer, at, n := src.Outer()
-		file, ok := outer.(*os.File)
 		read, err := src.Seek(0, io.SeekCurrent)
-		if !ok || err != nil {
-			return nil, 0, 0
+		if err != nil {
+			return nil, nil, 0, 0
 		}
-		f, offset, size = file, at+read, n-read
+		file, offset, size = outer, at+read, n-read
+		switch outer := outer.(type) {
+		case *os.File:
+			f = outer
+		case *Growing:
+			f = outer.File
+		default:
+			return nil, nil, 0, 0
+		}
 	default:
-		return nil, 0, 0
+		return nil, nil, 0, 0
 	}
 	st, err := f.Stat()
 	if err != nil || !st.Mode().IsRegular() {
-		return nil, 0, 0
+		return nil, nil, 0, 0
 	}
-	if left := st.Size() - offset; size < 0 || size > left {
+	left := st.Size()
+	if g, ok := file.(*Growing); ok {
+		left = g.Size
+	}
+	if left -= offset; size < 0 || size > left {
 		size = left
 	}
-	return f, offset, size
+	return f, file, offset, size
 }
 
-// Bytes is all of it. To touch it is safe within [Guard] only.
+// Await waits until the first n bytes are there to be read, or all, where they are of a file that is [Growing].
+func (m *Map) Await(n int64) error {
+	if m.await == nil {
+		return nil
+	}
+	return m.await(m.offset + min(n, int64(len(m.data))))
+}
+
+// Bytes is all of it. To touch it is safe within [Guard] only, and behind [Map.Await].
 func (m *Map) Bytes() []byte { return m.data }
 
 // From returns a reader of what is mapped from the offset on that does not go through the map.

@@ -2,6 +2,7 @@ package filemap
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -97,4 +98,39 @@ func TestGuard(t *testing.T) {
 	var none *Map
 	require.Panics(t, func() { _ = Guard(func() { _ = none.data[0] }) }, "what is no fault of a file goes on")
 	require.PanicsWithValue(t, "other", func() { _ = Guard(func() { panic("other") }) })
+}
+
+// TestGrowing reads a file that is being written: what is read is what was there when it was waited for.
+func TestGrowing(t *testing.T) {
+	needMaps(t)
+	f, b := written(t, 300_000)
+	require.NoError(t, f.Truncate(100_000))
+	failed, asked := errors.New("the disk is full"), int64(0)
+	g := &Growing{File: f, Size: 300_000, Await: func(n int64) error {
+		switch asked = max(asked, n); {
+		case n > 200_000:
+			return failed
+		case n > 100_000:
+			_, err := f.WriteAt(b[100_000:200_000], 100_000)
+			return err
+		}
+		return nil
+	}}
+	m := Of(io.NewSectionReader(g, 0, g.Size), 1000)
+	require.NotNil(t, m)
+	defer m.Close()
+	require.Len(t, m.Bytes(), 300_000)
+	require.NoError(t, m.Await(50_000))
+	require.EqualValues(t, 50_000, asked)
+	require.Equal(t, b[:50_000], m.Bytes()[:50_000])
+	require.NoError(t, m.Await(150_000))
+	require.Equal(t, b[:150_000], m.Bytes()[:150_000])
+	require.ErrorIs(t, m.Await(1<<40), failed)
+
+	part := make([]byte, 1000)
+	_, err := m.From(150_000).Read(part)
+	require.NoError(t, err)
+	require.Equal(t, b[150_000:151_000], part)
+	_, err = m.From(199_500).Read(part)
+	require.ErrorIs(t, err, failed)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kvfsck/kvfsck/crc64"
 	"github.com/kvfsck/kvfsck/fuzz"
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -37,6 +38,7 @@ func demandRuns(t *testing.T, b []byte, window int, duplicates bool, what any) (
 	names := map[uint64]string{}
 	for _, k := range runs {
 		require.GreaterOrEqual(t, k.Offset, last, "%v: the order", what)
+		require.Equal(t, crc64.Checksum(b[k.Offset:k.End()]), k.Checksum, "%v: the checksum", what)
 		last = k.End()
 		keys += k.Keys
 		r := rdb.NewReader(nil)

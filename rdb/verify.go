@@ -60,6 +60,7 @@ type KeyRun struct {
 	// FirstExpire and LastExpire are the first and the last time, in milliseconds since 1970, at which any of those that do expires.
 	FirstExpire, LastExpire int64
 	Hashes                  []uint64 // of the keys, with their database: if two are the same, so are these, within one process
+	Checksum                uint64   // CRC-64 of its bytes
 
 	types *[len(redisTypes)]Count
 }

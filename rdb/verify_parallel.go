@@ -109,6 +109,9 @@ func passFaults(*FormatError) error { return nil }
 
 // step cuts off a block, gives it to the workers, and merges what is due. It reports whether that was the end.
 func (p *pipeline) step() (end bool, err error) {
+	if err := p.await(p.at.Offset + int64(grown*p.size) + maxBehind); err != nil {
+		return true, err
+	}
 	b := p.blank()
 	if filemap.Guard(func() { p.fillAndCut(b) }) != nil {
 		p.restart(true)
@@ -134,6 +137,14 @@ func (p *pipeline) step() (end bool, err error) {
 		return p.settle(0)
 	}
 	return p.settle(p.most - 1)
+}
+
+// await waits until so much of the input is there, where it is a file that is still being written.
+func (p *pipeline) await(n int64) error {
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Await(n)
 }
 
 // fillAndCut makes the next block.
@@ -353,6 +364,9 @@ func (p *pipeline) walkLarge(w *walker, rec *recorder, b *block) (ok bool) {
 	for _, before := range p.queue[:len(p.queue)-1] {
 		<-before.done // and touches nothing that is given back
 	}
+	if p.await(int64(len(p.whole))) != nil {
+		return false // to read it tells why
+	}
 	whole := p.whole[b.at.Offset:]
 	w.begin(rec, b)
 	const ahead = 64 << 10 // the sum brings near what is walked next
@@ -428,22 +442,20 @@ func (p *pipeline) tellsRuns() bool {
 	return p.v.opt.OnRun != nil && (p.v.filter != nil || !p.v.opt.DuplicateKeys)
 }
 
-// tellRun tells of a block that is a run of keys, from what is said of the first one to where something is said of the next block's.
+// tellRun tells of a block that is a run of keys.
 func (p *pipeline) tellRun(b *block) {
 	t := &b.tally
-	if len(b.notes) > 0 || b.untold > 0 || b.err != nil || b.big || b.first || b.last || len(t.before) > 0 || t.keys == 0 || len(b.hashes) != int(t.keys) {
+	switch {
+	case len(b.notes) > 0 || b.untold > 0 || b.err != nil || b.big || b.first || b.last:
+		return
+	case b.pend.set || b.owed.set: // what is said of a key stands in another block
+		return
+	case len(t.before) > 0 || t.keys == 0 || len(b.hashes) != int(t.keys):
 		return
 	}
-	from, to := b.at.Offset, b.next.Offset
-	if b.pend.set {
-		from = b.pend.offset
-	}
-	if b.owed.set {
-		to = b.owed.offset
-	}
 	p.v.opt.OnRun(&KeyRun{
-		Span: Span{from, to - from}, DB: t.db.db, Keys: t.keys, Expires: t.expires, FirstExpire: t.firstExpire, LastExpire: t.lastExpire,
-		Hashes: b.hashes, types: &t.types,
+		Span: Span{b.at.Offset, b.bytes}, DB: t.db.db, Keys: t.keys, Expires: t.expires, FirstExpire: t.firstExpire, LastExpire: t.lastExpire,
+		Hashes: b.hashes, Checksum: b.sum, types: &t.types,
 	})
 }
 

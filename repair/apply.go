@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/kvfsck/kvfsck/internal/atomicfile"
+	"github.com/kvfsck/kvfsck/internal/filemap"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -27,8 +28,8 @@ type Result struct {
 	Report *rdb.Report // on the repaired file, read again
 }
 
-// Apply writes the repaired file to dst, reads it again with the deep verifier, and only then gives it its name: see package
-// internal/atomicfile for the order of the steps. The file must not be the damaged one; for that see [Plan.ApplyInPlace]. like lends
+// Apply writes the repaired file to dst, reads it again with the deep verifier, as far as it is written and then to its end, and only then gives it its name: see
+// package internal/atomicfile for the order of the steps. The file must not be the damaged one; for that see [Plan.ApplyInPlace]. like lends
 // it its mode and owner and may be nil.
 func (p *Plan) Apply(ctx context.Context, dst string, like fs.FileInfo) (*Result, error) {
 	return p.apply(ctx, dst, like, func() error { return nil })
@@ -40,9 +41,13 @@ func (p *Plan) apply(ctx context.Context, dst string, like fs.FileInfo, still fu
 		return nil, ErrNothing
 	}
 	res := &Result{Path: dst, Offer: p.Chosen}
+	size, err := p.Chosen.size()
+	if err != nil {
+		return nil, err
+	}
 	fill := func(w io.Writer) error { return p.WriteTo(ctx, w) }
-	err := atomicfile.Write(dst, like, fill, func(path string) (err error) {
-		res.Report, err = p.Prove(ctx, path)
+	err = atomicfile.WriteBeside(dst, like, fill, func(path string, written *atomicfile.Written) (err error) {
+		res.Report, err = p.proveBeside(ctx, path, size, written)
 		return cmp.Or(err, still())
 	})
 	if err != nil && !errors.Is(err, atomicfile.ErrUnsynced) {
@@ -156,7 +161,28 @@ func (p *Plan) Prove(ctx context.Context, path string) (*rdb.Report, error) {
 		return nil, err
 	}
 	defer f.Close()
-	rep, err := rdb.Verify(ctx, f, p.verifyOptions())
+	return p.prove(ctx, f)
+}
+
+// proveBeside is Prove of a file that is still being written, and is going to have so many bytes.
+func (p *Plan) proveBeside(ctx context.Context, path string, size int64, written *atomicfile.Written) (*rdb.Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rep, err := p.prove(ctx, io.NewSectionReader(&filemap.Growing{File: f, Size: size, Await: written.Await}, 0, size))
+	if err != nil {
+		return rep, err
+	}
+	if n, err := written.Size(); err != nil || n != size {
+		return rep, cmp.Or(err, fmt.Errorf("%w: %d bytes, %d were to be written", ErrUnproven, n, size))
+	}
+	return rep, nil
+}
+
+func (p *Plan) prove(ctx context.Context, src io.Reader) (*rdb.Report, error) {
+	rep, err := rdb.Verify(ctx, src, p.verifyOptions())
 	if err != nil {
 		return rep, fmt.Errorf("%w: %w", ErrUnproven, err)
 	}
@@ -177,4 +203,12 @@ func (c contextWriter) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return c.w.Write(b)
+}
+
+// ReadFrom leaves it to the writer how it copies.
+func (c contextWriter) ReadFrom(r io.Reader) (int64, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return io.Copy(c.w, r)
 }

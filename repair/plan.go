@@ -74,6 +74,7 @@ type Offer struct {
 	Salvaged *Salvaged  // of the others
 
 	write func(w io.Writer) error
+	size  func() (int64, error) // of what is written
 }
 
 // Partial reports whether something is lost that the file still showed traces of.
@@ -202,6 +203,7 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 		o.needs(db, n.Keys, p.opt.Databases)
 	}
 	o.Possible = o.Databases == 0
+	o.size = func() (int64, error) { return best.Size, nil }
 	o.write = func(w io.Writer) error {
 		_, err := io.Copy(w, best.Open(p.src))
 		return err
@@ -234,6 +236,7 @@ func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions
 	default:
 		o.Reason = salvageReason(got)
 	}
+	o.size = got.size
 	o.write = func(w io.Writer) error {
 		_, err := got.WriteTo(w)
 		return err

@@ -137,6 +137,7 @@ type Salvaged struct {
 	out           []segment
 	src           io.ReaderAt
 	partials      []partial
+	sums          []spanSum // of some parts of the file, in their order
 	opt           SalvageOptions
 }
 

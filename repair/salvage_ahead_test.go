@@ -45,8 +45,11 @@ func demandAgreement(t *testing.T, b []byte, piece, workers int, what any) {
 
 func outputOf(t *testing.T, s *Salvaged) []byte {
 	var b bytes.Buffer
-	_, err := s.WriteTo(&b)
+	n, err := s.WriteTo(&b)
 	require.NoError(t, err)
+	size, err := s.size()
+	require.NoError(t, err)
+	require.Equal(t, size, n)
 	return b.Bytes()
 }
 

@@ -12,7 +12,13 @@ import (
 // WriteTo writes a file that a server loads: header, the fields, libraries and keys that are kept, byte for byte as they stood, the
 // databases and their counts anew, the end mark and the right checksum. It can be called more than once.
 func (o *Salvaged) WriteTo(w io.Writer) (int64, error) {
-	s := sink{w: w}
+	return o.fill(&sink{w: w, sums: o.sums})
+}
+
+// size is how many bytes WriteTo is going to write.
+func (o *Salvaged) size() (int64, error) { return o.fill(&sink{}) }
+
+func (o *Salvaged) fill(s *sink) (int64, error) {
 	s.write(headerBytes(o.Family, o.Version))
 	counts := map[uint64]*DBAccount{}
 	for i := range o.DBs {
@@ -50,19 +56,24 @@ func headerBytes(f rdb.Family, version int) []byte {
 
 // sink writes and keeps the checksum.
 type sink struct {
-	w   io.Writer
+	w   io.Writer // nil: it only counts
 	n   int64
 	sum uint64
 	err error
 	buf []byte
+
+	sums []spanSum // of parts of the damaged file, those behind what was copied
 }
 
 func (s *sink) write(p []byte) {
-	if s.err != nil {
-		return
+	switch {
+	case s.err != nil:
+	case s.w == nil:
+		s.n += int64(len(p))
+	default:
+		s.sum = crc64.Update(s.sum, p)
+		s.pass(p)
 	}
-	s.sum = crc64.Update(s.sum, p)
-	s.pass(p)
 }
 
 // pass writes what is in the checksum.
@@ -91,6 +102,56 @@ func (s *sink) part(o *Salvaged, p *partial) {
 
 // copy copies a range of the damaged file.
 func (s *sink) copy(src io.ReaderAt, p span) {
+	if s.w == nil {
+		s.n += p.end - p.start
+		return
+	}
+	for p.start < p.end && s.err == nil {
+		known := s.known(p)
+		s.copyUnknown(src, span{p.start, known.start})
+		s.copyKnown(src, known)
+		p.start = known.end
+	}
+}
+
+// known is the next stretch of a range, of which no more than copyMost bytes, whose checksum needs not be made; it is empty and at the end if there is none.
+func (s *sink) known(p span) spanSum {
+	for len(s.sums) > 0 && s.sums[0].start < p.start {
+		s.sums = s.sums[1:]
+	}
+	k := spanSum{span: span{p.end, p.end}}
+	for ; len(s.sums) > 0; s.sums = s.sums[1:] {
+		n := s.sums[0]
+		switch {
+		case n.end > p.end || k.start < p.end && (n.start != k.end || n.end-k.start > copyMost):
+			return k
+		case k.start == p.end:
+			k = n
+		default:
+			k.end, k.sum = n.end, crc64.Combine(k.sum, n.sum, n.end-n.start)
+		}
+	}
+	return k
+}
+
+// copyMost is how many bytes are copied in one go: after that a reader may go on, and the context is asked.
+const copyMost = 4 << 20
+
+// copyKnown copies a stretch whose checksum is known, without looking at it: between two files the system can do that by itself.
+func (s *sink) copyKnown(src io.ReaderAt, k spanSum) {
+	if k.start == k.end || s.err != nil {
+		return
+	}
+	n, err := io.Copy(s.w, io.NewSectionReader(src, k.start, k.end-k.start))
+	s.n += n
+	if err == nil && n < k.end-k.start {
+		err = io.ErrUnexpectedEOF
+	}
+	s.sum, s.err = crc64.Combine(s.sum, k.sum, n), err
+}
+
+// copyUnknown copies a stretch and sums it.
+func (s *sink) copyUnknown(src io.ReaderAt, p span) {
 	if p.end-p.start > chunkSize {
 		s.copyLong(src, p)
 		return

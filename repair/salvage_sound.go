@@ -40,6 +40,13 @@ type keyRun struct {
 	db            uint64
 	keys, expires int64
 	types         []typeCount
+	sums          []spanSum // of the parts of it
+}
+
+// spanSum is a stretch of the file and its checksum.
+type spanSum struct {
+	span
+	sum uint64
 }
 
 // typeCount is how many keys of a type there are.
@@ -52,6 +59,7 @@ type typeCount struct {
 type waitingRun struct {
 	keyRun
 	hashes []uint64
+	sum    uint64
 }
 
 func newSoundRuns(o SalvageOptions) *soundRuns {
@@ -69,7 +77,7 @@ func (r *soundRuns) close() {
 
 // add takes a run that a check tells of. One with an expiry of which there may be doubt, or with keys of modules, is left to the walk.
 func (r *soundRuns) add(k *rdb.KeyRun) {
-	w := waitingRun{keyRun: keyRun{span: span{k.Offset, k.End()}, db: k.DB, keys: k.Keys, expires: k.Expires}}
+	w := waitingRun{keyRun: keyRun{span: span{k.Offset, k.End()}, db: k.DB, keys: k.Keys, expires: k.Expires}, sum: k.Checksum}
 	if r.row++; !r.last.leadsTo(&w.keyRun) || k.Count(rdb.TypeModule2) > 0 || k.Expires > 0 && (oddTime(k.FirstExpire) || oddTime(k.LastExpire)) {
 		r.row, r.waiting = 0, r.waiting[:0]
 	}
@@ -100,12 +108,14 @@ func (k *keyRun) leadsTo(next *keyRun) bool { return k.end == next.start && k.db
 func (r *soundRuns) enter(w *waitingRun) {
 	r.keys.addRun(w.hashes)
 	n := len(r.all)
+	sum := spanSum{w.span, w.sum}
 	if n == 0 || !r.all[n-1].leadsTo(&w.keyRun) {
+		w.sums = []spanSum{sum}
 		r.all = append(r.all, w.keyRun)
 		return
 	}
 	k := &r.all[n-1]
-	k.end, k.keys, k.expires = w.end, k.keys+w.keys, k.expires+w.expires
+	k.end, k.keys, k.expires, k.sums = w.end, k.keys+w.keys, k.expires+w.expires, append(k.sums, sum)
 	for _, t := range w.types {
 		i := slices.IndexFunc(k.types, func(u typeCount) bool { return u.typ == t.typ })
 		if i < 0 {
@@ -182,6 +192,7 @@ func (s *salvager) passRun() bool {
 	}
 	s.census.countRun(k)
 	s.mark(k.start, k.end, RegionIntact)
+	s.out.sums = append(s.out.sums, k.sums...)
 	g.pieces[len(g.pieces)-1].end = k.end
 	s.pos, s.done = k.end, k.end
 	s.x.stopAhead()

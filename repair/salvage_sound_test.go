@@ -43,9 +43,10 @@ func demandSound(t *testing.T, b []byte, walked bool, what any) (passed int64) {
 	require.True(t, passed == 0 || known.runs.keys == nil, "%v: the runs were not taken", what)
 	stepped := slices.ContainsFunc(got.out, func(g segment) bool { return g.unlisted })
 	require.Equal(t, !walked, stepped, "%v: in one step", what)
+	require.Equal(t, stepped, len(got.sums) > 0, "%v: checksums of what was passed", what)
 	require.True(t, bytes.Equal(outputOf(t, want), outputOf(t, got)), "%v: the output", what)
 	for _, s := range []*Salvaged{want, got} {
-		s.opt, s.src = SalvageOptions{}, nil
+		s.opt, s.src, s.sums = SalvageOptions{}, nil, nil
 		for i := range s.out {
 			s.out[i].unlisted, s.out[i].expiring, s.out[i].odd = false, nil, nil
 		}

@@ -127,7 +127,7 @@ func (s *aofSalvage) healRDB(part io.ReaderAt, end int64) (bool, error) {
 func (o *Salvaged) lastRecord() int64 {
 	for i := len(o.Regions) - 1; i >= 0; i-- {
 		switch r := &o.Regions[i]; r.Kind {
-		case RegionHeader, RegionIntact, RegionDamaged, RegionEnd:
+		case RegionHeader, RegionIntact, RegionDuplicate, RegionDamaged, RegionEnd:
 			return r.End
 		}
 	}

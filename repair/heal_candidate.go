@@ -21,6 +21,20 @@ func (c *Candidate) Open(src io.ReaderAt) io.Reader {
 	return io.MultiReader(append(parts, io.NewSectionReader(src, at, c.End-at))...)
 }
 
+// Whole reports whether the change concerns all of the file up to End, so that Kind says what it is and there are no edits.
+func (c *Candidate) Whole() bool { return c.transform != asIs }
+
+// Removed returns by how many bytes more than it puts in the change takes out of the damaged file up to End, in all of its edits that do.
+func (c *Candidate) Removed() (n int64) {
+	if c.Whole() {
+		return max(0, c.End-c.Size)
+	}
+	for _, e := range c.Edits {
+		n += max(0, e.Remove-int64(len(e.Insert)))
+	}
+	return n
+}
+
 // sizeOf returns the size of a file of the size after the edits.
 func sizeOf(size int64, edits []Edit) int64 {
 	for _, e := range edits {

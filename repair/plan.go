@@ -78,7 +78,7 @@ type Offer struct {
 }
 
 // Partial reports whether something is lost that the file still showed traces of.
-func (o *Offer) Partial() bool { return o.Lost > 0 || o.Bytes > 0 && o.Strategy != StrategyHeal }
+func (o *Offer) Partial() bool { return o.Lost > 0 || o.Salvaged != nil && o.Salvaged.LostBytes > 0 }
 
 // NewPlan looks at an RDB of size bytes and finds out what each strategy would keep and lose. It reads the file several times and
 // writes nothing. An error is one of the input.
@@ -191,13 +191,7 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 		return o, nil
 	}
 	o.Possible, o.Keys, o.Healed = true, best.Report.Keys, best
-	for _, e := range best.Edits {
-		o.Bytes += max(0, e.Remove-int64(len(e.Insert)))
-	}
-	if len(best.Edits) == 0 { // of a kind that concerns the whole file
-		o.Bytes = max(0, best.End-best.Size)
-	}
-	o.Bytes += p.Size - best.End
+	o.Bytes = best.Removed() + p.Size - best.End
 	o.Reason = fmt.Sprintf("%v at offset %d: %s, odds of a coincidence %.1g", best.Kind, best.Offset(), reason, best.Odds)
 	for db, n := range best.Report.DBs {
 		o.needs(db, n.Keys, p.opt.Databases)
@@ -220,7 +214,7 @@ func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions
 	if err != nil {
 		return o, err
 	}
-	o.Salvaged, o.Keys, o.Bytes = got, got.Keys, got.LostBytes
+	o.Salvaged, o.Keys, o.Bytes = got, got.Keys, got.LostBytes+got.ForeignBytes
 	o.Lost = got.DamagedKeys + got.DoubtfulKeys
 	o.Possible = got.Keys > 0 || got.Complete
 	for _, d := range got.DBs {
@@ -256,6 +250,10 @@ func (o *Offer) needs(db uint64, keys int64, configured uint64) {
 // salvageReason says what salvage would do.
 func salvageReason(s *Salvaged) string {
 	switch {
+	case s.Gaps == 0 && s.DuplicateBytes > 0 && s.LostBytes == s.DuplicateBytes && !s.sumWrong:
+		return "every record can be read: of those with one name the last is kept"
+	case s.Gaps == 0 && s.DuplicateBytes > 0 && s.LostBytes == s.DuplicateBytes:
+		return "every record can be read: of those with one name the last is kept, and damaged is the checksum, or the inside of a string"
 	case s.Gaps == 0 && s.LostBytes == 0 && !s.ChecksumRight:
 		return "every record can be read: what is damaged is the checksum, or the inside of a string"
 	case s.Gaps == 0 && s.DuplicateKeys > 0:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -72,6 +73,33 @@ func TestPlanSalvagesTheRest(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, keysOf(t, dst), "0 hash:listpack")
 	assert.Len(t, keysOf(t, dst), 29)
+}
+
+// TestPlanCountsWhatHealingLeavesOut has bytes behind the end of a healed file, and one of which a transfer as text changed all line ends.
+func TestPlanCountsWhatHealingLeavesOut(t *testing.T) {
+	whole := sample(t, "redis-8.6-sample.rdb")
+	b := bytes.Clone(whole)
+	b[1200] ^= 4
+	heal := repair.PlanOptions{Strategies: []repair.Strategy{repair.StrategyHeal}}
+	for _, c := range []struct {
+		name    string
+		damaged []byte
+		whole   bool
+		removed int64
+		bytes   int64
+	}{
+		{"tail", append(b, "what another program wrote there"...), false, 0, 32},
+		{"line ends", bytes.ReplaceAll(whole, []byte("\n"), []byte("\r\n")), true, 14, 14},
+		{"line ends and tail", append(bytes.ReplaceAll(whole, []byte("\n"), []byte("\r\n")), "\r\n"...), true, 14, 16},
+		{"byte more", slices.Insert(bytes.Clone(whole), 40, 0xEE), false, 1, 1},
+	} {
+		p := plan(t, c.damaged, heal)
+		require.NotNil(t, p.Chosen, c.name)
+		assert.Equal(t, c.whole, p.Chosen.Healed.Whole(), c.name)
+		assert.Equal(t, c.removed, p.Chosen.Healed.Removed(), c.name)
+		assert.Equal(t, c.bytes, p.Chosen.Bytes, c.name)
+		assert.False(t, p.Chosen.Partial(), c.name)
+	}
 }
 
 func keysOf(t *testing.T, path string) (keys []string) {

@@ -78,7 +78,7 @@ const (
 	RegionPadding                     // zero bytes in the place of something
 	RegionForeign                     // another file's: behind the end, or a dump inside a lost value
 	RegionEnd                         // the end mark and the checksum
-	RegionDuplicate                   // a key or function library of which another one of the same name is kept
+	RegionDuplicate                   // intact keys and function libraries that are left out, as others of the same name are kept
 )
 
 var regionNames = [...]string{"header", "intact", "damaged", "doubtful", "lost", "padding", "foreign", "end", "duplicate"}
@@ -127,18 +127,23 @@ type Salvaged struct {
 	DamagedKeys   int64       // that are not kept because their values are damaged or torn
 	DoubtfulKeys  int64       // that can be read and are not trusted
 	PartialKeys   int64       // that are kept in part
-	DuplicateKeys int64       // earlier ones of the same name, which are left out
+	DuplicateKeys int64       // others of the same name, which are left out
 	Lost          []LostKey   // the first of them all but duplicates
+	Duplicates    []Duplicate // the first of these
 	DBs           []DBAccount // in ascending order
-	LostBytes     int64       // in lost, damaged, doubtful and duplicate regions
-	ForeignBytes  int64
-	Libraries     int64 // function libraries kept
-	LostLibraries int64 // function libraries whose first line is damaged or that stood twice
-	out           []segment
-	src           io.ReaderAt
-	partials      []partial
-	sums          []spanSum // of some parts of the file, in their order
-	opt           SalvageOptions
+	LostBytes     int64       // in lost, damaged, doubtful and duplicate regions, and in padding
+	// DuplicateBytes are those of them that are intact, in duplicate regions.
+	DuplicateBytes int64
+	ForeignBytes   int64
+	Libraries      int64         // function libraries kept
+	LostLibraries  int64         // function libraries whose first line is damaged or that stood twice
+	LibrariesLost  []LostLibrary // the first of these
+	out            []segment
+	src            io.ReaderAt
+	partials       []partial
+	sums           []spanSum // of some parts of the file, in their order
+	opt            SalvageOptions
+	sumWrong       bool // the stored checksum is that of other bytes
 }
 
 // Salvage reads a damaged RDB of size bytes and finds every record that is still there. An error is one of the input or of temporary files; of

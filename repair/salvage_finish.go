@@ -39,6 +39,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 	if err := s.cutDuplicates(); err != nil {
 		return nil, err
 	}
+	s.cutLibraries()
 	s.cutWeak()
 	s.cutForms()
 	s.cutModules()
@@ -56,13 +57,16 @@ func (s *salvager) finish() (*Salvaged, error) {
 	s.sumUp()
 	for _, r := range out.Regions {
 		switch r.Kind {
-		case RegionLost, RegionDamaged, RegionDoubt, RegionPadding, RegionDuplicate:
+		case RegionDuplicate:
+			out.DuplicateBytes += r.End - r.Start
+			out.LostBytes += r.End - r.Start
+		case RegionLost, RegionDamaged, RegionDoubt, RegionPadding:
 			out.LostBytes += r.End - r.Start
 		case RegionForeign:
 			out.ForeignBytes += r.End - r.Start
 		}
 	}
-	out.out = s.segs
+	out.out, out.sumWrong = s.segs, s.sumWrong
 	return out, nil
 }
 
@@ -216,7 +220,6 @@ func (s *salvager) cutDuplicates() error {
 		s.keepOne(dups[:n], x)
 		dups = dups[n:]
 	}
-	slices.SortFunc(s.cuts, compareCuts)
 	return nil
 }
 
@@ -244,7 +247,7 @@ func (s *salvager) keepOne(dups []dupset.Dup, x *recordReader) {
 	}
 	for i := range len(dups) + 1 {
 		if i != keep {
-			s.cutKey(at(i), x)
+			s.cutKey(at(i), at(keep), x)
 			s.out.DuplicateKeys++
 		}
 	}
@@ -259,24 +262,20 @@ func (s *salvager) partialAt(at int64) int {
 	return i
 }
 
-// cutKey leaves out the key whose record begins at an offset; x is to read it.
-func (s *salvager) cutKey(at int64, x *recordReader) {
-	if k := s.partialAt(at); k >= 0 {
-		p := s.out.partials[k]
-		s.out.partials = slices.Delete(s.out.partials, k, k+1)
-		s.out.PartialKeys--
-		s.segs[p.segment].keys--
-		if p.expires {
-			s.segs[p.segment].expires--
-		}
-		return
-	}
-	i := s.segmentAt(at)
+// cutKey leaves out the key whose record begins at an offset, for another one that is kept; x is to read it.
+func (s *salvager) cutKey(at, kept int64, x *recordReader) {
 	x.r.Resume(io.NewSectionReader(s.src, at, s.size-at), s.probe.position(at))
 	var f record
 	if !x.head(&f) {
 		return
 	}
+	if k := s.partialAt(at); k >= 0 {
+		s.nameDuplicate(at, kept, s.segs[s.out.partials[k].segment].db, x)
+		s.dropPart(k)
+		return
+	}
+	i := s.segmentAt(at)
+	s.nameDuplicate(at, kept, s.segs[i].db, x)
 	if err := x.value(&f); err != nil {
 		return
 	}

@@ -94,6 +94,7 @@ func (s *salvager) dropSegments(n int) {
 	s.oddTimes, s.bareKeys = slices.DeleteFunc(s.oddTimes, gone), slices.DeleteFunc(s.bareKeys, gone)
 	s.tails = slices.DeleteFunc(s.tails, func(k tail) bool { return gone(k.cut) })
 	s.thin = slices.DeleteFunc(s.thin, func(t thinHead) bool { return t.segment >= len(s.segs) })
+	s.libs = slices.DeleteFunc(s.libs, func(l library) bool { return gone(l.cut) })
 	s.weakKeys = slices.DeleteFunc(s.weakKeys, func(k weakKey) bool { return gone(k.cut) })
 	s.forgetParts(len(s.segs))
 	if len(s.segs) == 0 {
@@ -241,21 +242,6 @@ func (s *salvager) untimely(f *record) bool {
 		missing -= 4*int64(s.out.Gaps) + int64(min(t.hints, 1<<62)/8)
 	}
 	return s.hinted > 0 && missing > 0
-}
-
-// library notes a function library. Of two with one name the later one counts, as with keys.
-func (s *salvager) library(f *record) {
-	if f.damaged {
-		s.out.LostLibraries++
-		return
-	}
-	if before, twice := s.libs[f.sum]; twice {
-		s.cuts = append(s.cuts, cut{before, s.segmentAt(before.start)})
-		s.out.LostLibraries++
-		s.out.Libraries--
-	}
-	s.libs[f.sum] = span{f.start, f.end}
-	s.out.Libraries++
 }
 
 // segmentAt returns the index of the segment that a record at an offset is of.

@@ -221,9 +221,6 @@ func (s *salvager) cutTails() {
 
 // enterSurplusCuts has the keys of whose expiries there is doubt left out, and changes the map where they lie.
 func (s *salvager) enterSurplusCuts() {
-	if len(s.surplusCuts) == 0 {
-		return
-	}
 	slices.SortFunc(s.surplusCuts, compareCuts)
 	s.remark(s.surplusCuts, RegionDoubt)
 	s.cuts = append(s.cuts, s.surplusCuts...)

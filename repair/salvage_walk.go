@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 
-	"github.com/kvfsck/kvfsck/internal/dupset"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -56,7 +55,7 @@ type salvager struct {
 	runs        []keyRun // that a check told of, those that are to come
 	checkedTo   int64    // how far checks came
 	told        int64    // how far that was told
-	libs        map[dupset.Sum]span
+	libs        []library
 	moduleTypes map[rdb.ModuleID]moduleUse
 	cuts        []cut
 	surplusCuts []cut          // of keys of whose expiries there is doubt
@@ -68,7 +67,7 @@ type salvager struct {
 
 func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) *salvager {
 	opt = opt.withDefaults()
-	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, libs: map[dupset.Sum]span{}, moduleTypes: map[rdb.ModuleID]moduleUse{}, sample: make([]byte, 96)}
+	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, moduleTypes: map[rdb.ModuleID]moduleUse{}, sample: make([]byte, 96)}
 	s.out.Size, s.out.src, s.out.opt = size, src, opt
 	if !opt.walkAll {
 		s.runs, s.keys = opt.checked.takeRuns()

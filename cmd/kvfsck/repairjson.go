@@ -24,24 +24,18 @@ type repairDocument struct {
 
 // repairTarget is what became of a snapshot or log.
 type repairTarget struct {
-	Path     report.Bytes  `json:"path"`
-	Kind     string        `json:"kind"`
-	Verdict  string        `json:"verdict"` // clean, repaired, damaged
-	Offset   *report.Int   `json:"offset"`  // of the first damage of a snapshot
-	Message  string        `json:"message,omitempty"`
-	Chosen   *string       `json:"chosen"`
-	Offers   []offerRow    `json:"strategies"`
-	Choices  []choiceRow   `json:"choices,omitempty"` // of --choice
-	Output   *report.Bytes `json:"output"`
-	Backup   *report.Bytes `json:"backup"`
-	Regions  []regionRow   `json:"regions"`
-	LostKeys []lostRow     `json:"lost_keys"`
-
-	// Of a snapshot that is salvaged: keys left out because another one of the name is kept, function libraries that are not kept, and the databases.
-	Duplicates    report.Int    `json:"duplicate_keys,omitempty"`
-	LostLibraries report.Int    `json:"lost_libraries,omitempty"`
-	Databases     []databaseRow `json:"databases,omitempty"`
-
+	Path    report.Bytes  `json:"path"`
+	Kind    string        `json:"kind"`
+	Verdict string        `json:"verdict"` // clean, repaired, damaged
+	Offset  *report.Int   `json:"offset"`  // of the first damage of a snapshot
+	Message string        `json:"message,omitempty"`
+	Chosen  *string       `json:"chosen"`
+	Offers  []offerRow    `json:"strategies"`
+	Choices []choiceRow   `json:"choices,omitempty"` // of --choice
+	Output  *report.Bytes `json:"output"`
+	Backup  *report.Bytes `json:"backup"`
+	Regions []regionRow   `json:"regions"`
+	snapshotAccount
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -55,15 +49,33 @@ type offerRow struct {
 	Lost     report.Int `json:"lost"`                // keys or commands
 	LostKeys report.Int `json:"lost_keys,omitempty"` // of a log: of its RDB parts
 	Bytes    report.Int `json:"bytes_left_out"`
+	// Duplicates and Libraries are what is left out of a snapshot: keys of which another one of the name is kept, and function libraries.
+	Duplicates report.Int `json:"duplicate_keys,omitempty"`
+	Libraries  report.Int `json:"lost_libraries,omitempty"`
 	// Candidates are those of heal.
 	Candidates []candidateRow `json:"candidates,omitempty"`
 }
 
 // candidateRow is a change after which the checksum is right and the file passes the verifier.
 type candidateRow struct {
-	Kind  string    `json:"kind"`
-	Odds  float64   `json:"odds"` // of a coincidence
-	Edits []editRow `json:"edits"`
+	Kind      string        `json:"kind"`
+	Odds      float64       `json:"odds"` // of a coincidence
+	Edits     []editRow     `json:"edits"`
+	Transform *transformRow `json:"transform,omitempty"`
+}
+
+// transformRow is a change to all of a range, of which there are no edits: kind says what it undoes.
+type transformRow struct {
+	Kind     string     `json:"kind"`
+	TakenOut report.Int `json:"taken_out"` // bytes
+	PutIn    report.Int `json:"put_in"`
+}
+
+func transformOf(c *repair.Candidate) *transformRow {
+	if !c.Whole() {
+		return nil
+	}
+	return &transformRow{c.Kind.String(), report.Int(c.Removed()), report.Int(max(0, c.Size-c.End))}
 }
 
 type choiceRow struct {
@@ -74,37 +86,22 @@ type choiceRow struct {
 }
 
 type regionRow struct {
-	File     report.Bytes `json:"file,omitempty"` // of a set
-	Start    report.Int   `json:"start"`
-	End      report.Int   `json:"end"`
-	Kind     string       `json:"kind"`
-	Commands report.Int   `json:"commands,omitempty"`
-	Why      string       `json:"why,omitempty"`
-	Edits    []editRow    `json:"edits,omitempty"`
-	Select   *int         `json:"select,omitempty"` // a SELECT is put in before
+	File     report.Bytes  `json:"file,omitempty"` // of a set
+	Start    report.Int    `json:"start"`
+	End      report.Int    `json:"end"`
+	Kind     string        `json:"kind"`
+	Commands report.Int    `json:"commands,omitempty"`
+	Why      string        `json:"why,omitempty"`
+	Edits    []editRow     `json:"edits,omitempty"`
+	Select   *int          `json:"select,omitempty"` // a SELECT is put in before
+	Undone   *transformRow `json:"transform,omitempty"`
 	kept     bool
-}
-
-type databaseRow struct {
-	DB       report.Uint  `json:"db"`
-	Kept     report.Int   `json:"keys"`
-	Expected *report.Uint `json:"keys_expected"` // as the file says; null: it does not
-	Guessed  report.Int   `json:"keys_of_uncertain_database"`
 }
 
 type editRow struct {
 	Offset report.Int   `json:"offset"`
 	Remove report.Int   `json:"remove"`
 	Insert report.Bytes `json:"insert"`
-}
-
-type lostRow struct {
-	DB     report.Uint  `json:"db"`
-	Key    report.Bytes `json:"key"`
-	Offset report.Int   `json:"offset"`
-	Code   string       `json:"code"`
-	Doubt  string       `json:"doubt"`
-	Kept   report.Int   `json:"kept_elements"` // with --partial keep
 }
 
 func (d *repairDocument) write(w io.Writer) error {
@@ -125,7 +122,8 @@ func (r *repairing) document() *repairDocument {
 
 func (p *repairPart) document() repairTarget {
 	d := repairTarget{
-		Path: report.Bytes(p.path), Kind: p.kind(), Verdict: string(report.Clean), Offers: []offerRow{}, Regions: p.regions(), LostKeys: []lostRow{},
+		Path: report.Bytes(p.path), Kind: p.kind(), Verdict: string(report.Clean), Offers: []offerRow{}, Regions: p.regions(),
+		snapshotAccount: snapshotAccount{[]lostRow{}, []duplicateRow{}, []libraryRow{}, []databaseRow{}},
 	}
 	if name := p.strategy(); name != "" {
 		d.Chosen = &name
@@ -158,38 +156,24 @@ func (p *repairPart) describeSnapshot(d *repairTarget) {
 		d.Offset, d.Message = &at, f.Message()
 	}
 	for _, o := range p.rdb.Offers {
-		d.Offers = append(d.Offers, offerRow{
+		row := offerRow{
 			Strategy: string(o.Strategy), Possible: o.Possible, Reason: o.Reason,
 			Keys: report.Int(o.Keys), Lost: report.Int(o.Lost), Bytes: report.Int(o.Bytes), Candidates: candidateRows(o.Healing),
-		})
-	}
-	if p.rdb.Chosen == nil || p.rdb.Chosen.Salvaged == nil {
-		return
-	}
-	s := p.rdb.Chosen.Salvaged
-	d.LostKeys = append(d.LostKeys, lostRows(s)...)
-	d.Duplicates, d.LostLibraries = report.Int(s.DuplicateKeys), report.Int(s.LostLibraries)
-	for _, db := range s.DBs {
-		row := databaseRow{DB: report.Uint(db.DB), Kept: report.Int(db.Kept), Guessed: report.Int(db.Guessed)}
-		if db.Hinted {
-			expected := report.Uint(db.Expected)
-			row.Expected = &expected
 		}
-		d.Databases = append(d.Databases, row)
+		if s := o.Salvaged; s != nil {
+			row.Duplicates, row.Libraries = report.Int(s.DuplicateKeys), report.Int(s.LostLibraries)
+		}
+		d.Offers = append(d.Offers, row)
 	}
-}
-
-func lostRows(s *repair.Salvaged) (rows []lostRow) {
-	for _, k := range s.Lost {
-		rows = append(rows, lostRow{report.Uint(k.DB), report.Bytes(k.Key), report.Int(k.Offset), string(k.Code), string(k.Doubt), report.Int(k.Kept)})
+	if p.rdb.Chosen != nil && p.rdb.Chosen.Salvaged != nil {
+		d.add("", p.rdb.Chosen.Salvaged)
 	}
-	return rows
 }
 
 func candidateRows(h *repair.Healing) (rows []candidateRow) {
 	for i := 0; h != nil && i < h.Verified(); i++ {
 		c := &h.Candidates[i]
-		rows = append(rows, candidateRow{c.Kind.String(), c.Odds, editRows(c.Edits)})
+		rows = append(rows, candidateRow{c.Kind.String(), c.Odds, editRows(c.Edits), transformOf(c)})
 	}
 	return rows
 }
@@ -209,7 +193,7 @@ func (p *repairPart) describeLog(d *repairTarget) {
 		})
 		for i := 0; o.Result != nil && p.log.Chosen != nil && o.Strategy == p.log.Chosen.Strategy && i < len(o.Result.Files); i++ {
 			if s := o.Result.Files[i].RDB; s != nil {
-				d.LostKeys = append(d.LostKeys, lostRows(s)...)
+				d.add(o.Result.Files[i].Path, s)
 			}
 		}
 	}
@@ -266,8 +250,9 @@ func editRows(edits []repair.Edit) (rows []editRow) {
 	return rows
 }
 
-// healedRegions is the map of a healed snapshot: what was corrected, and the rest.
+// healedRegions is the map of a healed snapshot: what was corrected, the rest, and what stands behind its end.
 func healedRegions(p *repair.Plan) (rows []regionRow) {
+	c := p.Chosen.Healed
 	at := int64(0)
 	add := func(end int64, kind string, edits []editRow) {
 		if at < end || edits != nil {
@@ -276,16 +261,14 @@ func healedRegions(p *repair.Plan) (rows []regionRow) {
 		}
 		at = end
 	}
-	c := p.Chosen.Healed
 	for _, e := range c.Edits {
 		add(e.Offset, repair.RegionIntact.String(), nil)
 		add(e.Offset+e.Remove, regionHealed, editRows([]repair.Edit{e}))
 	}
-	rest := repair.RegionIntact.String()
-	if len(c.Edits) == 0 && c.Size != c.End { // what was changed is all over it
-		rest = regionHealed
+	if c.Whole() { // nothing of it is gone: what is taken out is what the damage put in
+		rows, at = append(rows, regionRow{End: report.Int(c.End), Kind: regionHealed, Undone: transformOf(c), kept: true}), c.End
 	}
-	add(c.End, rest, nil)
+	add(c.End, repair.RegionIntact.String(), nil)
 	if c.End < p.Size {
 		rows = append(rows, regionRow{Start: report.Int(c.End), End: report.Int(p.Size), Kind: repair.RegionForeign.String()})
 	}

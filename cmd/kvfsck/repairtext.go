@@ -95,10 +95,7 @@ func (t *repairText) snapshot() {
 		t.lost(s)
 	}
 	if c := p.Chosen.Healed; c != nil {
-		t.healed(c)
-		if n := p.Size - c.End; n > 0 {
-			t.line("  left out behind the end: %s", count(n, "byte"))
-		}
+		t.healed(c, p.Size)
 	}
 }
 
@@ -114,8 +111,11 @@ func (t *repairText) candidates(h *repair.Healing) {
 	}
 }
 
-// healed prints what was changed.
-func (t *repairText) healed(c *repair.Candidate) {
+// healed prints what was changed of a snapshot of that size.
+func (t *repairText) healed(c *repair.Candidate, size int64) {
+	if c.Whole() {
+		t.line("  undone up to offset %d: %s: %s taken out, %s put in", c.End, c.Kind.Meaning(), count(c.Removed(), "byte"), count(max(0, c.Size-c.End), "byte"))
+	}
 	for i, e := range c.Edits {
 		if i == mostNames {
 			t.line("  and %d more", len(c.Edits)-mostNames)
@@ -123,12 +123,8 @@ func (t *repairText) healed(c *repair.Candidate) {
 		}
 		t.edit(e)
 	}
-	switch n := c.Size - c.End; {
-	case len(c.Edits) > 0:
-	case n < 0:
-		t.line("  %v: %s taken out", c.Kind, count(-n, "byte"))
-	case n > 0:
-		t.line("  %v: %s put in", c.Kind, count(n, "byte"))
+	if c.End < size {
+		t.line("  left out at offset %d: %s behind the end", c.End, count(size-c.End, "byte"))
 	}
 }
 
@@ -168,11 +164,10 @@ func (t *repairText) lost(s *repair.Salvaged) {
 			t.line("  db %d: of %s it is not certain that they belong there", d.DB, count(d.Guessed, "key"))
 		}
 	}
-	if s.DuplicateKeys > 0 {
-		t.line("  %s left out, as others of the same name are kept", count(s.DuplicateKeys, "key"))
-	}
-	if s.LostLibraries > 0 {
-		t.line("  function libraries left out: %d, whose first line is damaged, or which stand twice", s.LostLibraries)
+	t.duplicates(s)
+	t.libraries(s)
+	if s.ForeignBytes > 0 {
+		t.line("  left out: %s of something else, behind the end or inside what is lost", count(s.ForeignBytes, "byte"))
 	}
 	for i, k := range s.Lost {
 		if i == mostNames {
@@ -317,7 +312,7 @@ func (t *repairText) preamble(f *repair.SalvagedFile) {
 	switch {
 	case f.RDBHealed != nil:
 		t.line("    healed: %v, proven by its checksum, odds of a coincidence %.1g", f.RDBHealed.Kind, f.RDBHealed.Odds)
-		t.healed(f.RDBHealed)
+		t.healed(f.RDBHealed, f.Preamble)
 	case f.RDB != nil:
 		t.line("    salvaged: %s kept, %d known to be lost", count(f.RDB.Keys, "key"), f.RDB.DamagedKeys+f.RDB.DoubtfulKeys)
 		t.lost(f.RDB)

@@ -29,6 +29,7 @@ import (
 //	trim FILE N                 cuts N bytes off its end
 //	insert FILE OFFSET NEW      makes a file with one byte more
 //	flip FILE OFFSET NEW        makes a file with another bit
+//	crlf FILE NEW               makes a file as a transfer as text does, with CR LF for every LF
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -46,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"trim":   scriptTrim,
 			"insert": scriptChange(func(b []byte, at int) []byte { return slices.Insert(b, at, 0xEE) }),
 			"flip":   scriptChange(func(b []byte, at int) []byte { b[at] ^= 4; return b }),
+			"crlf":   scriptFile(crlf),
 		},
 	})
 }
@@ -88,6 +90,8 @@ func scriptChange(change func(b []byte, at int) []byte) func(*testscript.TestScr
 		ts.Check(os.WriteFile(ts.MkAbs(args[2]), change([]byte(ts.ReadFile(args[0])), at), 0o600))
 	}
 }
+
+func crlf(b []byte) ([]byte, error) { return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")), nil }
 
 // scriptFile is a command that makes a file of another.
 func scriptFile(convert func([]byte) ([]byte, error)) func(*testscript.TestScript, bool, []string) {

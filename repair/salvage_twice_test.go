@@ -1,0 +1,191 @@
+package repair
+
+import (
+	"bytes"
+	"math/rand"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/crc64"
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// text is a string record.
+func text(key, value string) []byte { return slices.Concat([]byte{0}, str(key), str(value)) }
+
+// bytesOf returns the bytes of all regions of a kind.
+func (s *Salvaged) bytesOf(b []byte, kind RegionKind) (all []byte) {
+	for _, r := range s.Regions {
+		if r.Kind == kind {
+			all = append(all, b[r.Start:r.End]...)
+		}
+	}
+	return all
+}
+
+// TestSalvageNamesDuplicates: keys that are left out as others of their names are kept are named, and their bytes are regions of their own.
+func TestSalvageNamesDuplicates(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 40, 1: 40}, 0, 1)
+	d := newDamaged(o, "")
+	at := int(o.keys[20].start)
+	second, third := text("db0:key:7", "second"), text("db0:key:7", "third")
+	d.splice(at, at, slices.Concat(second, third))
+	s, _ := salvage(t, d.bytes, SalvageOptions{})
+	first := o.keys[7]
+	kept := int64(at + len(second))
+	require.Equal(t, []Duplicate{
+		{DB: 0, Key: []byte("db0:key:7"), Offset: first.start, Kept: kept},
+		{DB: 0, Key: []byte("db0:key:7"), Offset: int64(at), Kept: kept},
+	}, s.Duplicates)
+	require.Equal(t, string(o.bytes[first.start:first.end])+string(second), string(s.bytesOf(d.bytes, RegionDuplicate)))
+	require.EqualValues(t, first.end-first.start+int64(len(second)), s.DuplicateBytes)
+	require.Equal(t, s.DuplicateBytes, s.LostBytes)
+	require.Empty(t, s.Lost)
+
+	s, _ = salvage(t, d.bytes, SalvageOptions{MaxNames: 1})
+	require.EqualValues(t, 2, s.DuplicateKeys)
+	require.Equal(t, []Duplicate{{DB: 0, Key: []byte("db0:key:7"), Offset: first.start, Kept: kept}}, s.Duplicates)
+}
+
+// TestSalvageNamesPartialDuplicate: a later key of which only the beginning can be read gives way to a whole one, and then all of it is lost.
+func TestSalvageNamesPartialDuplicate(t *testing.T) {
+	const n = 4000
+	file, at := around(t, large(n)["list"], n)
+	first := bytes.Index(file, []byte("\x00\x0akey:before"))
+	file[at-1] ^= 0x05
+	whole := text("key:value", "whole")
+	file = concat(file[:first], whole, file[first:])
+	s, _ := salvage(t, file, SalvageOptions{Partial: PartialKeep})
+	require.Len(t, s.Lost, 1)
+	require.Equal(t, "key:value", string(s.Lost[0].Key))
+	require.Zero(t, s.Lost[0].Kept)
+	require.EqualValues(t, 1, s.DamagedKeys)
+	require.Len(t, s.Duplicates, 1)
+	require.EqualValues(t, first, s.Duplicates[0].Kept)
+	require.Equal(t, s.Lost[0].Offset, s.Duplicates[0].Offset)
+}
+
+// TestSalvageNamesLibraries: function libraries that are left out are named as far as they say what they are called.
+func TestSalvageNamesLibraries(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 40}, 0)
+	library := func(code string) []byte { return append([]byte{opFunction}, str(code)...) }
+	first, nameless, second := library("#!lua name=one\nfirst"), library("no first line, which says the name"), library("#!lua name=one\nsecond")
+	d := newDamaged(o, "")
+	d.splice(headerSize, headerSize, concat(first, nameless, second))
+	s, _ := salvage(t, d.bytes, SalvageOptions{})
+	require.ElementsMatch(t, []LostLibrary{
+		{Name: []byte("one"), Offset: headerSize, Code: rdb.CodeFunctionDuplicate},
+		{Offset: headerSize + int64(len(first)), Code: rdb.CodeFunctionHeader},
+	}, s.LibrariesLost)
+	require.Equal(t, first, s.bytesOf(d.bytes, RegionDuplicate))
+	require.Equal(t, nameless, s.bytesOf(d.bytes, RegionDamaged))
+	require.EqualValues(t, len(first)+len(nameless), s.LostBytes)
+}
+
+// TestForgottenLibrary: what was read of a dump inside a lost value and is given up does not take the place of the file's own.
+func TestForgottenLibrary(t *testing.T) {
+	s := newSalvager(t.Context(), bytes.NewReader(nil), 0, SalvageOptions{})
+	defer s.close()
+	s.segs = []segment{{}, {gap: true}}
+	for i := range 2 {
+		s.libs = append(s.libs, library{cut: cut{segment: i}})
+	}
+	s.dropSegments(1)
+	s.cutLibraries()
+	require.EqualValues(t, 1, s.out.Libraries)
+	require.Zero(t, s.out.LostLibraries)
+	require.Empty(t, s.cuts)
+}
+
+// TestSalvageMapsEveryByte: whatever the damage, the map has no holes, and intact is what the output is made of: all records that are kept, and what
+// selects databases, which is written anew.
+func TestSalvageMapsEveryByte(t *testing.T) {
+	twice := func(d *damaged, r *rand.Rand) {
+		for range 5 {
+			k, at := d.keys[r.Intn(len(d.keys))], d.keys[r.Intn(len(d.keys))].start
+			d.splice(int(at), int(at), d.original.bytes[k.start:k.end])
+		}
+	}
+	for i, target := range []rdb.Target{rdb.Version8, rdb.Version10, rdb.Version13, rdb.Version80} {
+		o := generated(t, target, 120, uint64(i))
+		for k, m := range mutators {
+			r := rand.New(rand.NewSource(int64(i*100 + k)))
+			d := newDamaged(o, m.name)
+			m.damage(r, d)
+			if k%2 == 0 && len(d.bytes) == len(o.bytes) {
+				twice(d, r)
+			}
+			s, _ := salvage(t, d.bytes, SalvageOptions{})
+			everyByte(t, d, s)
+		}
+	}
+}
+
+func everyByte(t *testing.T, d *damaged, s *Salvaged) {
+	at, sum := int64(0), map[RegionKind]int64{}
+	kept := make([]bool, len(d.bytes))
+	for _, g := range s.out {
+		for _, p := range g.pieces {
+			for i := p.start; i < p.end; i++ {
+				require.False(t, kept[i], "%s: byte %d is written twice", d.kind, i)
+				kept[i] = true
+			}
+		}
+	}
+	for _, r := range s.Regions {
+		require.Equal(t, at, r.Start, "%s: %v", d.kind, s.Regions)
+		require.Greater(t, r.End, r.Start, "%s: %v", d.kind, s.Regions)
+		at = r.End
+		sum[r.Kind] += r.End - r.Start
+		for i := r.Start; i < r.End; i++ {
+			switch {
+			case r.Kind != RegionIntact:
+				require.False(t, kept[i], "%s: byte %d is %v, and written", d.kind, i, r.Kind)
+			case !kept[i]:
+				n := selection(d.bytes[i:])
+				require.Positive(t, n, "%s: byte %d is intact, and not written", d.kind, i)
+				i += n - 1
+			}
+		}
+	}
+	require.EqualValues(t, len(d.bytes), at, d.kind)
+	lost := sum[RegionLost] + sum[RegionDamaged] + sum[RegionDoubt] + sum[RegionPadding] + sum[RegionDuplicate]
+	assert.Equal(t, lost, s.LostBytes, d.kind)
+	assert.Equal(t, sum[RegionDuplicate], s.DuplicateBytes, d.kind)
+}
+
+// selection returns the size of what selects a database, or says how many keys it has, that b begins with, 0 if it does not.
+func selection(b []byte) int64 {
+	size := 1
+	switch b[0] {
+	case opSelectDB:
+		_, n, _, _ := lengthForm(b[1:])
+		size += n
+	case opResizeDB:
+		for range 2 {
+			_, n, _, _ := lengthForm(b[size:])
+			size += n
+		}
+	default:
+		return 0
+	}
+	return int64(size)
+}
+
+// TestSalvageReasonOfDuplicates: a file in which nothing else is wrong is not said to be damaged.
+func TestSalvageReasonOfDuplicates(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 40}, 0)
+	again := text("db0:key:7", "again")
+	end := len(o.bytes) - 1 - crc64.Size
+	b := slices.Concat(o.bytes[:end], again, o.bytes[end:])
+	damaged, _ := salvage(t, b, SalvageOptions{})
+	require.Contains(t, salvageReason(damaged), "inside of a string")
+	require.Contains(t, salvageReason(damaged), "of those with one name the last is kept")
+	clear(b[len(b)-crc64.Size:])
+	unsummed, _ := salvage(t, b, SalvageOptions{})
+	require.NotContains(t, salvageReason(unsummed), "damaged")
+	require.Contains(t, salvageReason(unsummed), "of those with one name the last is kept")
+}

@@ -110,8 +110,12 @@ func (s *SalvagedAOF) whole() bool {
 
 // choose takes the first that is possible, in the order of [Strategies]: what corrects everything, else what keeps everything that is certain.
 func (p *LogPlan) choose() {
-	if i := slices.IndexFunc(p.Offers, func(o LogOffer) bool { return o.Possible }); i >= 0 {
-		p.Chosen = &p.Offers[i]
+	for i := range p.Offers {
+		o := &p.Offers[i]
+		if empties := o.Strategy == StrategyTruncate && o.Commands == 0 && o.Bytes > 0; o.Possible && (!empties || len(p.Offers) == 1) {
+			p.Chosen = o
+			return
+		}
 	}
 }
 

@@ -58,6 +58,14 @@ func (s *salvager) accounts() map[uint64]*bareAccount {
 			a.expiring += int64(min(g.hint[1], 1<<62))
 		}
 	}
+	for _, a := range accounts {
+		if !a.hinted || a.kept != a.keys {
+			return accounts
+		}
+	}
+	for _, a := range accounts { // each has its keys, so none is another's
+		a.uncertain = false
+	}
 	return accounts
 }
 

@@ -98,6 +98,7 @@ func (c *census) learnKey(key []byte) (like float64) {
 			break
 		}
 	}
+	c.long += one(len(key) > longKey)
 	c.parted += one(parted(key))
 	c.keyText.learn(key, true)
 	return like

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"math/rand"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -117,4 +119,59 @@ func TestSalvageFirstExpiry(t *testing.T) {
 	assert.Empty(t, sc.bad)
 	assert.Empty(t, sc.lost)
 	assert.EqualValues(t, 39, s.Keys)
+}
+
+// TestSalvageFalseEnd makes an end mark of what selects the last database, when as many keys were seen as the file said so far. It is no end: records
+// begin within its checksum, or it stands right behind what selects a database, or its checksum is none.
+func TestSalvageFalseEnd(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 60, 3: 60, 9: 60}, 0, 3, 9)
+	at := bytes.LastIndex(o.bytes, []byte{opSelectDB, 9, opResizeDB})
+	require.Positive(t, at)
+	for name, c := range map[string]struct {
+		from, n int
+		keys    int64
+	}{
+		"the selection": {at, 1, 180}, "the counts": {at + 2, 9, 179}, "the operand, and what follows": {at + 1, 24, 179},
+	} {
+		b := bytes.Clone(o.bytes)
+		for i := range c.n {
+			b[c.from+i] = opEOF
+		}
+		for _, summed := range []bool{true, false} {
+			if !summed {
+				clear(b[len(b)-8:])
+			}
+			s, _ := salvage(t, b, SalvageOptions{})
+			require.GreaterOrEqual(t, s.Keys, c.keys, "%s: %v", name, s.Regions)
+		}
+	}
+}
+
+// TestSalvageSwallowedByName loses a record whose bytes read as the head of another one, with a name that reaches to the value of the last record: no name is so long, and
+// those that it passes over are kept.
+func TestSalvageSwallowedByName(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	key := func() []byte { // as many programs' keys are
+		k := make([]byte, 6+r.Intn(8))
+		r.Read(k)
+		return k
+	}
+	for i := range 60 {
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, key()), rdb.String(strings.Repeat("a value of some length ", 1+i%7))))
+	}
+	require.NoError(t, w.WriteEntry(rdb.NewEntry(0, []byte("last")), rdb.Set{[]byte("1"), []byte("2")}))
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "names", b.Bytes())
+	bad, first := bytes.Clone(o.bytes), o.keys[3]
+	value := o.keys[len(o.keys)-1].end - 13 // the set of integers, and its size before it
+	clear(bad[first.start:first.end])
+	clear(bad[o.keys[40].start:o.keys[40].end]) // what is between leads to none of those behind
+	n := int(value) - int(first.end)
+	require.Less(t, n, 1<<14)
+	copy(bad[first.end-3:], []byte{byte(rdb.TypeSetIntset), 0x40 | byte(n>>8), byte(n)})
+	s, _ := salvage(t, bad, SalvageOptions{})
+	require.GreaterOrEqual(t, s.Keys, int64(len(o.keys)-5), "%v", s.Regions)
 }

@@ -3,6 +3,7 @@ package repair
 import (
 	"bytes"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -19,7 +20,7 @@ func (s *salvager) atEnd(f *record) error {
 		case s.endsForeign(f):
 			return nil
 		case magicAt(s.probe.view.at(f.end, headerSize)):
-		case (!s.allKeysSeen() || s.otherDB(f)) && s.goesOn(f), s.out.Gaps >= manyGaps && s.recordBehind(f):
+		case s.goesOnWithin(f), (!s.allKeysSeen() || s.otherDB(f) || s.oddEnd(f, e)) && s.goesOn(f), s.out.Gaps >= manyGaps && s.recordBehind(f):
 			return nil
 		}
 	}
@@ -94,6 +95,32 @@ func (s *salvager) goesOn(f *record) bool {
 	clear(s.probe.known)
 	g.search(g.w)
 	return g.found
+}
+
+// goesOnWithin reports whether a trusted chain begins within the checksum of an end mark, which is then the damaged first byte of something. What is another
+// file's begins behind the checksum.
+func (s *salvager) goesOnWithin(f *record) bool {
+	g := &gap{s: s, w: f.start + 1, failed: f.start, stuck: map[int64]bool{}}
+	p := &s.probe
+	var c chain
+	for at := f.start + 1; at < f.end; at++ {
+		if r := p.probe(at); r == nil || r.score < solidBits {
+			continue
+		}
+		p.follow(at, &c, func(int64) bool { return false })
+		if g.trusted(&c, f.end-f.start) {
+			return true
+		}
+	}
+	return false
+}
+
+// oddEnd reports whether an end mark stands where servers write none, right behind what selects a database, or with a checksum that is one byte over and over.
+func (s *salvager) oddEnd(f *record, e *rdb.EOF) bool {
+	if n := len(s.recent); n > 0 && s.recent[n-1].what == isSelect && s.recent[n-1].end == f.start {
+		return true
+	}
+	return e.HasChecksum && e.Stored != 0 && e.Stored == bits.RotateLeft64(e.Stored, 8)
 }
 
 // manyGaps is after how many gaps the byte of an end mark is rather a part of one more, whatever the counts say, which may be another's part, and though chains

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -135,22 +136,34 @@ func (c *census) keyBits(key, b []byte) (bits float64) {
 	case packedBlob(key):
 		return bits + neverWritten // a node of a list or a stream
 	case len(key) > longKey:
-		bits += rarity(c.long, c.tested) - 4
+		bits += c.longBits(key)
 	}
 	return bits + c.textBits(key)
 }
 
 // keyMost is what keyBits is at most for a long key, found out in less time.
 func (c *census) keyMost(key, b []byte) float64 {
-	bits := stringForm(key, b) + rarity(c.long, c.tested) - 4
+	most := stringForm(key, b) + c.longBits(key)
 	if hasControl(key) {
-		return bits + min(textMost, c.anythingBits(c.partsBits(key))+controlBits)
+		return most + min(textMost, c.anythingBits(c.partsBits(key))+controlBits)
 	}
-	return bits + textMost
+	return most + textMost
 }
 
-// longKey is the length from which keys are rare.
-const longKey = 128
+// longKey is the length from which keys are rare. Among those with control characters each twice as long is rarer by longerBits.
+const (
+	longKey    = 128
+	longerBits = -2
+)
+
+// longBits is the evidence against a key longer than longKey.
+func (c *census) longBits(key []byte) float64 {
+	against := rarity(c.long, c.tested) - 4
+	if hasControl(key) {
+		against += longerBits * float64(bits.Len(uint(len(key)/longKey))-1)
+	}
+	return against
+}
 
 // nodeBegins reports whether b begins with a string that is a listpack or a ziplist, as a node of a list is: its length reads as a type, and the first byte
 // of the size with which it begins, the same once more, as the length of a key.

@@ -104,3 +104,31 @@ func TestSalvageExpiryOfForm(t *testing.T) {
 		}
 	}
 }
+
+// TestSalvageLostExpiryOfSeveral loses the expiry of a key in a file of two databases: each has its keys, so that it is known where those behind the damage belong, and that
+// one of them must have expired.
+func TestSalvageLostExpiryOfSeveral(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	for _, db := range []uint64{0, 9} {
+		require.NoError(t, w.SelectDB(db))
+		require.NoError(t, w.ResizeDB(40, 40))
+		for i := range 40 {
+			e := rdb.NewEntry(db, fmt.Appendf(nil, "session:%d:%d", db, i))
+			e.ExpireAt = 1900000000000 + int64(i)
+			require.NoError(t, w.WriteEntry(e, rdb.String("a session's value")))
+		}
+	}
+	require.NoError(t, w.Close())
+	for _, key := range []string{"session:0:20", "session:9:20"} {
+		bad := bytes.Clone(b.Bytes())
+		at := bytes.Index(bad, []byte(key)) - 2 - 9
+		require.EqualValues(t, opExpireTimeMS, bad[at])
+		copy(bad[at:], bytes.Repeat([]byte{0xFF}, 9))
+		s, out := salvage(t, bad, SalvageOptions{})
+		require.EqualValues(t, 79, s.Keys, key)
+		require.NotContains(t, string(out), key)
+		require.Len(t, s.Lost, 1)
+		require.Equal(t, DoubtExpiry, s.Lost[0].Doubt)
+	}
+}

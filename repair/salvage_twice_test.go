@@ -189,3 +189,19 @@ func TestSalvageReasonOfDuplicates(t *testing.T) {
 	require.NotContains(t, salvageReason(unsummed), "damaged")
 	require.Contains(t, salvageReason(unsummed), "of those with one name the last is kept")
 }
+
+// TestSalvageMapsOneBehindAnother: a file that is cut short, and another one behind it, into which the record that is cut may seem to reach.
+func TestSalvageMapsOneBehindAnother(t *testing.T) {
+	o := generated(t, rdb.Version13, 60, 3)
+	places := 40
+	if testing.Short() {
+		places = 4
+	}
+	for i := range places {
+		at := len(o.bytes) * (places + i) / (3 * places)
+		d := newDamaged(o, "one behind another")
+		d.bytes = slices.Concat(o.bytes[:at], o.bytes)
+		s, _ := salvage(t, d.bytes, SalvageOptions{})
+		everyByte(t, d, s)
+	}
+}

@@ -149,6 +149,10 @@ func (s *salvager) run() error {
 		s.lose(s.done, s.probe.end)
 	}
 	if s.probe.end < s.size && !s.ended {
+		if n := len(s.out.Regions); n > 0 { // a damaged record may seem to reach into what is another file's
+			r := &s.out.Regions[n-1]
+			r.End = min(r.End, s.probe.end)
+		}
 		s.mark(s.probe.end, s.size, RegionForeign)
 	}
 	if s.crowded {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kvfsck/kvfsck/internal/report"
 	"github.com/kvfsck/kvfsck/rdb"
@@ -39,12 +40,30 @@ func isLog(name string, head []byte) bool {
 	switch {
 	case isRDB(name, head):
 		return named || writtenForLog(head)
-	case bytes.HasPrefix(head, []byte("*")):
-		return true
-	case bytes.HasPrefix(head, []byte("#")):
-		return !isManifest(name, head)
+	case len(head) > 0 && head[0] == '*':
+		return named || framed(head)
+	case len(head) > 0 && head[0] == '#' && !named:
+		return framed(head) && !isManifest(name, head)
 	}
 	return named && !isManifest(name, head)
+}
+
+// framed reports whether what begins with the first byte of a log does so by more than that: with a whole first line, or with the line ends of commands. A damaged
+// snapshot may begin with any byte.
+func framed(head []byte) bool {
+	line, _, whole := bytes.Cut(head, []byte("\r\n"))
+	text := func(b []byte) bool {
+		return !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' || r == utf8.RuneError })
+	}
+	switch {
+	case bytes.Contains(head, []byte("\r\n$")):
+		return true
+	case !whole && len(head) == sniffSize:
+		return false // no line is so long
+	case line[0] == '*':
+		return len(bytes.TrimLeft(line[1:], "-0123456789")) == 0
+	}
+	return text(line)
 }
 
 // writtenForLog looks for the field that says so in the fields at the start of an RDB: aof-preamble before 7.0, and in bases of sets

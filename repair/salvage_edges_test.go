@@ -175,3 +175,47 @@ func TestSalvageSwallowedByName(t *testing.T) {
 	s, _ := salvage(t, bad, SalvageOptions{})
 	require.GreaterOrEqual(t, s.Keys, int64(len(o.keys)-5), "%v", s.Regions)
 }
+
+// TestSalvageFieldNoKey: the last field of a plain hash behind an empty value, which reads as a string with its key, is no key, neither where the hash is whole behind damage
+// nor where its head is lost.
+func TestSalvageFieldNoKey(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{Limits: &rdb.Limits{HashValue: 64, HashEntries: 1}})
+	hash := func(key string, text ...string) {
+		var h rdb.Hash
+		for i := 0; i < len(text); i += 2 {
+			h = append(h, rdb.HashField{Name: []byte(text[i]), Value: []byte(text[i+1]), ExpireAt: rdb.NoExpire})
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, []byte(key)), h))
+	}
+	require.NoError(t, w.SelectDB(0))
+	for i := range 60 {
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "user:%d", i)), rdb.String(fmt.Sprintf("value-of-%d", i))))
+		if i%20 == 10 {
+			long := strings.Repeat("h", 100)
+			hash(fmt.Sprint("x", i), "1", "2", "", "", "f", long)
+			hash(fmt.Sprint("profile:", i), "bio", long, "email", "", "n", "1")
+		}
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "fields", b.Bytes())
+	tried := 0
+	for _, k := range o.keys {
+		whole := strings.HasPrefix(k.key, "x")
+		if !whole && !strings.HasPrefix(k.key, "profile") {
+			continue
+		}
+		bad := bytes.Clone(o.bytes)
+		if whole {
+			clear(bad[k.start-40 : k.start-1])
+		} else {
+			clear(bad[k.start : k.start+12])
+		}
+		_, out := salvage(t, bad, SalvageOptions{})
+		names := newOriginal(t, "out", out).names
+		require.False(t, names["f"] || names["n"], "%s: %v", k.key, names)
+		require.Equal(t, whole, names[k.key], "%s: %v", k.key, names)
+		tried++
+	}
+	require.Equal(t, 6, tried)
+}

@@ -19,15 +19,16 @@ import (
 //
 // What does not pass is left out and reported as doubtful.
 const (
-	ofStrings  = 8    // evidence for a key that may be a string of a collection
-	tailMin    = 9    // evidence for a record behind a record
-	mostly     = 0.9  // share of keys from which a key without what the others have has lost it
-	sometimes  = 0.03 // share from which it may have
-	zeroEdge   = 12   // zero bytes that may be a block of them
-	tornTail   = 32   // bytes at the end of a file cut short that are too few for evidence
-	zeroFew    = 4    // on either side of where a value seems to end
-	sectorSize = 512
-	oddLeast   = 8 // keys from which on it is known what there is not
+	ofStrings    = 8    // evidence for a key that may be a string of a collection
+	tailMin      = 9    // evidence for a record behind a record
+	mostly       = 0.9  // share of keys from which a key without what the others have has lost it
+	sometimes    = 0.03 // share from which it may have
+	zeroEdge     = 12   // zero bytes that may be a block of them
+	tornTail     = 32   // bytes at the end of a file cut short that are too few for evidence
+	zeroFew      = 4    // on either side of where a value seems to end
+	sectorSize   = 512
+	emptyElement = 2 // bits
+	oddLeast     = 8 // keys from which on it is known what there is not
 
 	year2000  = 946684800000 // in milliseconds
 	year10000 = 253402300800000
@@ -250,7 +251,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return DoubtBeginning
 	}
 	g.thin = element && (empty || g.tornFields(torn) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
-		!ok && sum < min(headMin, headLeast+math.Log2(float64(f.start-from+1)))
+		!ok && s.ownBits(f, sum) < min(headMin, headLeast+math.Log2(float64(f.start-from+1)))
 	if doubt := s.doubtExpiry(f, from); doubt != "" {
 		g.thin = false
 		return doubt
@@ -259,6 +260,15 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return DoubtBeginning
 	}
 	return ""
+}
+
+// ownBits is what sum is worth, the evidence for a row so far of which f is the last. That a string's type stands there says less if nothing else stands before it: the same
+// byte is an empty string, and two more strings behind it are elements of a collection.
+func (s *salvager) ownBits(f *record, sum float64) float64 {
+	if f.likeField() && sum == max(0, float64(f.score)) {
+		return sum - emptyElement
+	}
+	return sum
 }
 
 // plainText reports whether a record is a string of text. No value of another type would read as one.

@@ -149,11 +149,16 @@ func (p *prober) plainString(f *record, b []byte) []byte {
 //	          |    00 06 "\x06\x06:11" | value
 func (s *salvager) otherHead(f *record) bool {
 	p := &s.probe
-	at := afterModifiers(p.view.at(f.start, probeAhead))
+	b := p.view.at(f.start, probeAhead)
+	at := afterModifiers(b)
 	if at < 0 || f.what != isKey || f.verified {
 		return false
 	}
-	for i := f.start + int64(at) + 1; i < min(f.end, f.start+longKey); i++ {
+	end := min(f.end, f.start+longKey)
+	if n := stringSize(b[at+1:]); n > 0 {
+		end = min(end, f.start+int64(at+1+n)) // there is the value
+	}
+	for i := f.start + int64(at) + 1; i < end; i++ {
 		if r := p.probe(i); r != nil && r.end == f.end && r.what == isKey && !r.damaged && !r.nameless && r.score >= f.score {
 			return true
 		}

@@ -202,20 +202,59 @@ func (g *gap) outer(all []*record) []*record {
 			leads[all[i].start] = true
 		}
 	}
-	end, last := int64(0), int64(0) // of the strong record; the same if it is a collection
+	last := g.lastElements(all, leads)
+	end, strong := int64(0), int64(0) // of the strong record; the same if it is a collection
 	return slices.DeleteFunc(all, func(f *record) bool {
 		inside := f.start < end && f.end <= end
-		if inside && (!leads[f.start] || f.end == last && f.likeField()) {
+		if last[f.start] {
+			return true
+		}
+		if inside && (!leads[f.start] || f.end == strong && f.likeField()) {
 			return true
 		}
 		if leads[f.start] && f.score >= strongBits {
 			if f.end > end && f.what == isKey && f.typ != rdb.TypeString && !f.damaged {
-				last = f.end
+				strong = f.end
 			}
 			end = max(end, f.end)
 		}
 		return false
 	})
+}
+
+// lastElements returns the strings that are rather the last elements of a plain collection, and where they begin: both lead to the anchor, it holds no other record that does, and beside what
+// the value tells, which is the same for both, there is no more evidence for the string.
+func (g *gap) lastElements(all []*record, leads map[int64]bool) map[int64]bool {
+	var collections []*record
+	begun := map[int64]int64{} // where the last record begins that ends at an offset
+	for _, f := range all {
+		if f.score < solidBits {
+			continue
+		}
+		if begun[f.end] = f.start; leads[f.start] && f.what == isKey && !f.damaged && elementSize[f.typ] != nil {
+			collections = append(collections, f)
+		}
+	}
+	if len(collections) == 0 {
+		return nil
+	}
+	found := map[int64]bool{}
+	for _, f := range all {
+		if !f.likeField() || f.damaged || !leads[f.start] {
+			continue
+		}
+		told := float32(elementBits)
+		if f.verified {
+			told = lzfBits
+		}
+		for _, c := range collections {
+			before, behindOne := begun[f.start]
+			if c.end == f.end && c.start < f.start && c.score+told >= f.score && (!behindOne || before <= c.start) {
+				found[f.start] = true
+			}
+		}
+	}
+	return found
 }
 
 // isSkipped reports whether a record lies in what is known to be something else.

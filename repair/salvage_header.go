@@ -25,9 +25,12 @@ func (s *salvager) readHeader() {
 	case ok:
 	case written > 0:
 		out.HeaderDamaged, family, version = true, familyOf(written), written
+	case bytes.HasPrefix(b, []byte("VAL")):
+		out.HeaderDamaged, s.guessed = true, true
+		family, version = rdb.Valkey, rdb.MaxValkeyVersion
 	default:
 		out.HeaderDamaged, s.guessed = true, true
-		family, version = likeliest(b)
+		family, version = s.likeliest()
 	}
 	out.Family, out.Version = family, version
 	if newer := s.newerThan(family, version); newer > version {
@@ -118,7 +121,12 @@ func writtenBy(b []byte, valkey bool) (version int) {
 	if len(b) < 1 || b[0] > 20 || len(b) < 1+int(b[0]) {
 		return 0
 	}
-	parts := strings.Split(string(b[1:1+int(b[0])]), ".")
+	return versionOf(string(b[1:1+int(b[0])]), valkey)
+}
+
+// versionOf is writtenBy for the string itself.
+func versionOf(server string, valkey bool) (version int) {
+	parts := strings.Split(server, ".")
 	if len(parts) < 3 {
 		return 0
 	}
@@ -136,14 +144,6 @@ func writtenBy(b []byte, valkey bool) (version int) {
 		}
 	}
 	return 0
-}
-
-// likeliest guesses where nothing tells: the newest version, which has all kinds of records.
-func likeliest(b []byte) (rdb.Family, int) {
-	if bytes.HasPrefix(b, []byte("VAL")) {
-		return rdb.Valkey, rdb.MaxValkeyVersion
-	}
-	return rdb.Redis, rdb.MaxRedisVersion
 }
 
 // settleVersion replaces a version that was guessed by the oldest one that has all kinds of keys of the file and that all servers in use load.

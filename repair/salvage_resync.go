@@ -238,14 +238,15 @@ func (g *gap) embedded(at *int64) bool {
 
 // trusted reports whether no accident explains a chain, after so many places were tried.
 func (g *gap) trusted(c *chain, tried int64) bool {
+	return !c.joins && c.end > g.failed && (c.closed || !g.onlyFields(c)) && c.trusted(tried)
+}
+
+// trusted is the same of any chain.
+func (c *chain) trusted(tried int64) bool {
 	need := anchorBits + float64(bits.Len64(uint64(tried)))
 	switch {
-	case c.joins || c.end <= g.failed:
-		return false
 	case c.closed:
 		return c.bits >= endBits
-	case g.onlyFields(c):
-		return false
 	case c.solid >= anchorCount || c.strong >= 2 || c.strong == 1 && c.bits >= need+8:
 		return c.bits >= need
 	}

@@ -33,15 +33,16 @@ type salvager struct {
 	weakKeys   []weakKey
 	weakEnd    int64 // of the last one
 	thin       []thinHead
-	sought     int   // records looked at for these
-	behindEnds int64 // bytes looked at behind end marks
-	inside     int64 // and in strings that had read on
-	bareKeys   []cut // keys behind damage that do not expire, the first ones
-	guessed    bool  // the version, of which nothing in the file tells
-	again      bool  // duplicates are to be looked for anew
-	unsure     bool  // all since the last gap may be fields of a hash
-	weak       int64 // where records begin that have little evidence, 0 if there are none
-	alone      int64 // where x began to read without reading ahead
+	sought     int           // records looked at for these
+	behindEnds int64         // bytes looked at behind end marks
+	inside     int64         // and in strings that had read on
+	bareKeys   []cut         // keys behind damage that do not expire, the first ones
+	guessed    bool          // the version, of which nothing in the file tells
+	sampled    *familySample // of such a file
+	again      bool          // duplicates are to be looked for anew
+	unsure     bool          // all since the last gap may be fields of a hash
+	weak       int64         // where records begin that have little evidence, 0 if there are none
+	alone      int64         // where x began to read without reading ahead
 
 	segs        []segment
 	selected    int  // segments that are
@@ -111,7 +112,7 @@ func (s *salvager) tick(at int64) error {
 func (s *salvager) run() error {
 	s.readHeader()
 	s.probe.headless = !magicAt(s.probe.view.at(0, headerSize))
-	s.census = newCensus(standings(s.out.Family, s.out.Version))
+	s.census = newCensus(s.standings())
 	s.probe.census, s.probe.family, s.probe.version = s.census, s.out.Family, s.out.Version
 	s.census.idleFirst, s.census.freqFirst = s.idleFirst()
 	s.segs = []segment{{}}

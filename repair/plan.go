@@ -207,6 +207,7 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 
 func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions, salvage func(context.Context, io.ReaderAt, int64, SalvageOptions) (*Salvaged, error)) (Offer, error) {
 	o := Offer{Strategy: s}
+	opt.databases = p.opt.Databases
 	if opt.checked = p.checked; s == StrategyTruncate {
 		opt.checked = p.checked.withoutRuns()
 	}

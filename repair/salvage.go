@@ -49,11 +49,12 @@ type SalvageOptions struct {
 	// Progress, if set, is called now and then with how many bytes of the file have been read.
 	Progress func(offset int64)
 
-	checked *checkedPart // what a check found out
-	workers int          // that read ahead; 0: as many as there are processors, up to aheadWorkers
-	piece   int          // bytes of what each gets; 0: as rdb says
-	alone   int64        // bytes that are read before; 0: aheadLeast
-	plain   bool         // nothing is passed over
+	checked   *checkedPart // what a check found out
+	databases uint64       // that the server is configured for; 0: not known
+	workers   int          // that read ahead; 0: as many as there are processors, up to aheadWorkers
+	piece     int          // bytes of what each gets; 0: as rdb says
+	alone     int64        // bytes that are read before; 0: aheadLeast
+	plain     bool         // nothing is passed over
 
 	runsLeast, runsKept int  // as in soundRuns
 	walkAll             bool // no runs are passed in one step

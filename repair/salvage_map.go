@@ -30,7 +30,6 @@ type segment struct {
 	unlisted bool   // not all keys that expire were looked at
 	expiring []span // the first keys that expire
 	odd      []span // and those of them that others of their form do not
-	low, top uint64 // of those that are not certain: the databases it may be
 }
 
 // guessed reports whether the keys may be of another database.

@@ -18,7 +18,6 @@ var ErrDuplicates = errors.New("repair: too many duplicate keys")
 
 // finish completes the account when all of the file has been read.
 func (s *salvager) finish() (*Salvaged, error) {
-	s.settleVersion()
 	if s.freeSwallowed() {
 		s.again = true
 	}
@@ -53,6 +52,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 	s.remark(s.cuts, RegionDuplicate)
 	s.enterSurplusCuts()
 	s.applyCuts()
+	s.settleVersion()
 	out := &s.out
 	s.sumUp()
 	for _, r := range out.Regions {
@@ -74,6 +74,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 func (s *salvager) countAgain(suspects *dupset.Suspects) error {
 	s.keys.close()
 	s.keys = newExactKeySet(s.opt, suspects)
+	s.needed = [len(s.needed)]versionUse{}
 	x := newRecordReader(s.opt)
 	defer x.r.Close()
 	var f record
@@ -84,7 +85,7 @@ func (s *salvager) countAgain(suspects *dupset.Suspects) error {
 			}
 			x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
 			for x.head(&f) {
-				if f.what != isKey {
+				if s.needsRecord(&f); f.what != isKey {
 					continue
 				}
 				if err := s.keys.addExact(x.key, s.segs[i].db, f.start); err != nil {
@@ -96,6 +97,7 @@ func (s *salvager) countAgain(suspects *dupset.Suspects) error {
 	for _, p := range s.out.partials {
 		x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
 		if x.head(&f) {
+			s.needsRecord(&f)
 			if err := s.keys.addExact(x.key, s.segs[p.segment].db, p.start); err != nil {
 				return fmt.Errorf("looking for duplicate keys: %w", err)
 			}

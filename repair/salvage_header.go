@@ -146,21 +146,6 @@ func versionOf(server string, valkey bool) (version int) {
 	return 0
 }
 
-// settleVersion replaces a version that was guessed by the oldest one that has all kinds of keys of the file and that all servers in use load.
-func (s *salvager) settleVersion() {
-	const all = 11
-	if !s.guessed || s.out.Family != rdb.Redis {
-		return
-	}
-	version := all
-	for t, v := range typeVersions {
-		if s.census.types[t] > 0 {
-			version = max(version, v.first)
-		}
-	}
-	s.out.Version = version
-}
-
 // agreeing is how many records of a kind there must be so that none of them is damage.
 const agreeing = 3
 

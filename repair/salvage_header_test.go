@@ -56,3 +56,37 @@ func TestSalvageHeaderInsideGap(t *testing.T) {
 	assert.Empty(t, sc.bad)
 	assert.Empty(t, sc.lost)
 }
+
+// TestSalvageVersionOfKept: a file without header and fields is written in no version newer than its own, so that the server which wrote it loads it; nor in one that lacks what is kept.
+func TestSalvageVersionOfKept(t *testing.T) {
+	for target := rdb.Version6; target <= rdb.Version13; target++ {
+		for seed := range uint64(4) {
+			o := generated(t, target, 120, seed)
+			for _, cut := range []int{headerSize, 100, 300, 2000} {
+				s, out := salvage(t, o.bytes[min(cut, len(o.bytes)/2):], SalvageOptions{})
+				if cut > 60 { // behind the field that tells it
+					assert.LessOrEqual(t, s.Version, int(target), "seed %d, %d bytes missing", seed, cut)
+				}
+				for rec, err := range rdb.NewReader(bytes.NewReader(out)).Records() {
+					require.NoError(t, err)
+					if e, ok := rec.(*rdb.Entry); ok {
+						require.LessOrEqual(t, typeVersions[e.Type].first, s.Version)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestSalvageVersionNotOfCut: a record that was read by luck and is left out has no part in that.
+func TestSalvageVersionNotOfCut(t *testing.T) {
+	s := newSalvager(context.Background(), bytes.NewReader(nil), 0, SalvageOptions{})
+	defer s.close()
+	s.guessed = true
+	s.segs = []segment{{pieces: []span{{100, 200}, {300, 400}}}}
+	for at, version := range map[int64]int{100: 9, 350: 10, 250: 14, 40: 12} {
+		s.needs(version, at)
+	}
+	s.settleVersion()
+	assert.Equal(t, 10, s.out.Version)
+}

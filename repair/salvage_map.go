@@ -190,6 +190,7 @@ func (s *salvager) commit(f *record, rest []record) {
 		return
 	}
 	s.mark(f.start, f.end, RegionIntact)
+	s.needsRecord(f)
 	g := s.seg()
 	if n := len(g.pieces); n > 0 && g.pieces[n-1].end == f.start {
 		g.pieces[n-1].end = f.end

@@ -39,6 +39,7 @@ func (s *salvager) keepPart(start, end int64, torn bool) int64 {
 	if _, err := s.out.encodePart(e, v); err != nil {
 		return 0
 	}
+	s.needs(max(typeVersions[e.Type].first, int(modifiersVersion(e))), start)
 	p.elements, p.expires = n, e.ExpireAt != rdb.NoExpire
 	s.keys.add(dupset.Process().Hash(e.Key), s.seg().db, start)
 	s.out.partials = append(s.out.partials, p)

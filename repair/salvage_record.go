@@ -42,6 +42,7 @@ type record struct {
 	tail       bool   // it may have lost its expiry to the value before, or have taken it
 	weak       bool   // there is little evidence for it
 	supposed   bool   // where it ends, nothing but what may be the head of a damaged one tells
+	modifiers  uint8  // the version that has what stands before the type, 0 if all have it
 	lone       uint8  // bytes of an idle time or counter that is all there is before the type
 	form       uint32 // of the key, if it expires; see shape
 	slot       int32  // of the key, where the file has slots
@@ -113,6 +114,7 @@ func (x *recordReader) take(f *record) (ok bool) {
 		f.start, f.end, f.what, f.typ = rec.Offset, rec.End(), isKey, rec.Type
 		f.expires = rec.ExpireAt != rdb.NoExpire
 		f.modified = f.expires || rec.Idle >= 0 || rec.Freq >= 0 || rec.Meta != nil
+		f.modifiers = modifiersVersion(rec)
 		f.nameless = len(rec.Key) == 0
 		f.hash = dupset.Process().Hash(rec.Key)
 		if x.slots {
@@ -159,6 +161,7 @@ func (x *recordReader) headAhead(f *record) (ok bool) {
 		*f = record{
 			start: k.start, end: k.value, what: isKey, typ: k.typ, hash: k.hash, nameless: len(e.Key) == 0,
 			expires: k.expireAt != rdb.NoExpire, modified: k.expireAt != rdb.NoExpire || k.idle >= 0 || k.freq >= 0,
+			modifiers: modifiersVersion(e),
 		}
 	}
 	if x.entry != nil {

@@ -181,6 +181,10 @@ func (s *salvager) commitCalm(run []readRecord) {
 			s.noteExpiring(span{k.start, k.end}, k.form, false, g)
 		}
 		s.keys.add(k.hash, g.db, k.start)
+		if s.guessed {
+			f := k.record()
+			s.needsRecord(&f)
+		}
 	}
 	g.keys += int64(len(run))
 	from, to := run[0].start, run[len(run)-1].end
@@ -194,8 +198,12 @@ func (k *readRecord) expires() bool { return k.expireAt != rdb.NoExpire }
 
 // record is a calm record as the walk makes one of it.
 func (k *readRecord) record() record {
-	return record{
+	f := record{
 		start: k.start, end: k.end, what: isKey, typ: k.typ, hash: k.hash, verified: verifiedType(k.typ),
 		expires: k.expires(), modified: k.expires() || k.lone > 0, form: k.form, lone: k.lone,
 	}
+	if k.idle >= 0 || k.freq >= 0 {
+		f.modifiers = uint8(opcodeVersions[opIdle].first)
+	}
+	return f
 }

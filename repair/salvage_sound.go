@@ -191,6 +191,7 @@ func (s *salvager) passRun() bool {
 		s.census.willExpire = true
 	}
 	s.census.countRun(k)
+	s.needsRun(k)
 	s.mark(k.start, k.end, RegionIntact)
 	s.out.sums = append(s.out.sums, k.sums...)
 	g.pieces[len(g.pieces)-1].end = k.end

@@ -33,16 +33,17 @@ type salvager struct {
 	weakKeys   []weakKey
 	weakEnd    int64 // of the last one
 	thin       []thinHead
-	sought     int           // records looked at for these
-	behindEnds int64         // bytes looked at behind end marks
-	inside     int64         // and in strings that had read on
-	bareKeys   []cut         // keys behind damage that do not expire, the first ones
-	guessed    bool          // the version, of which nothing in the file tells
-	sampled    *familySample // of such a file
-	again      bool          // duplicates are to be looked for anew
-	unsure     bool          // all since the last gap may be fields of a hash
-	weak       int64         // where records begin that have little evidence, 0 if there are none
-	alone      int64         // where x began to read without reading ahead
+	sought     int                                 // records looked at for these
+	behindEnds int64                               // bytes looked at behind end marks
+	inside     int64                               // and in strings that had read on
+	bareKeys   []cut                               // keys behind damage that do not expire, the first ones
+	guessed    bool                                // the version, of which nothing in the file tells
+	sampled    *familySample                       // of such a file
+	needed     [rdb.MaxRedisVersion + 1]versionUse // likewise, by version
+	again      bool                                // duplicates are to be looked for anew
+	unsure     bool                                // all since the last gap may be fields of a hash
+	weak       int64                               // where records begin that have little evidence, 0 if there are none
+	alone      int64                               // where x began to read without reading ahead
 
 	segs        []segment
 	selected    int  // segments that are

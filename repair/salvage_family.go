@@ -45,6 +45,35 @@ func (s *salvager) likeliest() (rdb.Family, int) {
 	return f, version
 }
 
+// othersRecord reports whether reading failed at a record of the other family, in a file whose family is a guess, which no part that was read for it spoke against: as such it leads on. Then the
+// file is taken for one of that family, as what was read before reads the same.
+func (s *salvager) othersRecord(at int64) bool {
+	if !s.guessed || s.out.Family != rdb.Redis || s.sampled == nil || s.sampled.own > 0 {
+		return false
+	}
+	b := s.probe.view.at(at, 1<<10)
+	if typ := afterModifiers(b); typ < 0 || rdb.Type(b[typ]) != rdb.TypeHash2 {
+		return false
+	}
+	p := &s.probe
+	p.forgetAll()
+	s.readAs(rdb.Valkey, rdb.MaxValkeyVersion)
+	var c chain
+	if p.follow(at, &c, func(int64) bool { return false }); len(c.starts) >= anchorCount && c.trusted(1) {
+		return true
+	}
+	p.forgetAll()
+	s.readAs(rdb.Redis, rdb.MaxRedisVersion)
+	return false
+}
+
+// readAs makes the reading go on as that of a file of a family and a version.
+func (s *salvager) readAs(f rdb.Family, version int) {
+	s.out.Family, s.out.Version = f, version
+	s.probe.family, s.probe.version, s.x.family = f, version, f
+	s.census.table = s.standings()
+}
+
 // newest returns the version that the types in rows are of.
 func (t *familySample) newest(f rdb.Family) (version int) {
 	if f == rdb.Valkey {

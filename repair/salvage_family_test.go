@@ -56,6 +56,29 @@ func TestSalvageFamilyOfField(t *testing.T) {
 	}
 }
 
+// TestSalvageFamilyOfOneRecord: in a large file one such hash is enough, wherever it stands.
+func TestSalvageFamilyOfOneRecord(t *testing.T) {
+	const keys, hashes = 12_000, 7
+	for n := range hashes {
+		var b bytes.Buffer
+		w := rdb.NewWriter(&b, rdb.Version80, rdb.WriterOptions{NoCompression: true})
+		require.NoError(t, w.SelectDB(0))
+		for i := range keys {
+			var v rdb.Value = rdb.String(fmt.Sprintf("%0200d", i))
+			if i == (n+1)*keys/(hashes+1) {
+				v = rdb.Hash{{Name: []byte("field"), Value: []byte("of one"), ExpireAt: 4102444800000}}
+			}
+			require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "session:%d", i)), v))
+		}
+		require.NoError(t, w.Close())
+		in := b.Bytes()[1000:]
+		s, out := salvage(t, in, SalvageOptions{})
+		assert.Equal(t, rdb.Valkey, s.Family, n)
+		assert.True(t, bytes.Contains(out, []byte("of one")), n)
+		assert.Less(t, s.LostBytes, int64(1000))
+	}
+}
+
 // TestSalvageFamilyBounded: of a large file little is read for that.
 func TestSalvageFamilyBounded(t *testing.T) {
 	const size = 1 << 30

@@ -137,6 +137,10 @@ func (s *salvager) run() error {
 		if s.ended || s.truncate {
 			break
 		}
+		if s.othersRecord(failed) {
+			s.resume()
+			continue
+		}
 		s.weak = 0
 		if err := s.resync(failed); err != nil {
 			return err

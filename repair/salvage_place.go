@@ -22,6 +22,9 @@ type placer struct {
 	now    uint64   // of the segment before
 	proved bool     // that is certain
 	run    int      // the first segment since the last one that is selected
+
+	held, bytes, gaps int64 // keys known of since that, the bytes of all records, and those in gaps
+	end               int64 // of the segment before
 }
 
 // dbRoom is what is known of the room in a database.
@@ -50,11 +53,18 @@ func (s *salvager) placeDBs() (moved bool) {
 		g := &s.segs[i]
 		if !g.gap || g.selected || i == 0 {
 			p.now, p.proved, p.run = g.db, g.selected || !g.gap, i+1
+			p.held, p.bytes, p.gaps = 0, 0, 0
+			p.passed(g)
 			continue
 		}
+		p.gaps += g.start - p.end
 		before := g.db
 		g.db, g.certain = p.place(i)
 		p.room(g.db).keys += g.keys
+		if g.db != p.now {
+			p.held, p.bytes, p.gaps = 0, 0, 0
+		}
+		p.passed(g)
 		p.now, p.proved = g.db, g.certain
 		if !g.certain && s.opt.LostDB != nil {
 			g.db = *s.opt.LostDB
@@ -67,6 +77,16 @@ func (s *salvager) placeDBs() (moved bool) {
 		}
 	}
 	return moved
+}
+
+// passed takes note of a segment that is placed.
+func (p *placer) passed(g *segment) {
+	p.held += g.keys + g.lost
+	p.end = g.start
+	for _, piece := range g.pieces {
+		p.bytes += piece.end - piece.start
+		p.end = piece.end
+	}
 }
 
 func (s *salvager) newPlacer() *placer {
@@ -127,24 +147,26 @@ func (s *salvager) nextSelected() []int32 {
 // place returns the database of a segment behind a gap, and whether that is certain.
 func (p *placer) place(i int) (db uint64, certain bool) {
 	g := &p.s.segs[i]
-	full := p.rooms[p.now].full(g.keys)
+	full, sure := p.rooms[p.now].full(g.keys), p.proved && !p.mixed
 	top := max(p.now, p.limit) // the highest database that it can be
 	switch next := p.next[i]; {
 	case next > 0 && p.s.segs[next].db <= p.now: // out of order: it is rather of one before the next
 		if db, ok := p.below(p.s.segs[next].db, g.keys); ok {
 			return db, false
 		}
-		top = p.now
+		top, sure = p.now, false
 	case next > 0:
 		top = p.s.segs[next].db - 1
 	case !p.s.manyDBs() && !full && p.proved:
 		top = p.now
+	default: // what bounds it is no part of the file
+		sure = false
 	}
 	switch {
 	case !full:
-		return p.now, top == p.now && p.proved && !p.mixed
+		return p.now, sure && top == p.now
 	case p.next[i] > 0 && top == p.now+1:
-		return top, p.proved && !p.mixed
+		return top, sure && p.countPossible(g)
 	}
 	p.doubtRun(i)
 	if db, ok := p.roomy(g.keys); ok {
@@ -152,6 +174,18 @@ func (p *placer) place(i int) (db uint64, certain bool) {
 		return db, false
 	}
 	return min(p.now+1, top), false
+}
+
+// countPossible reports whether the keys that are missing in the database of the segment before, as the file says, can have been lost in the gaps up to another segment. If not the count is
+// another file's, or bytes are missing.
+func (p *placer) countPossible(g *segment) bool {
+	const few = 4 // times shorter than those that are kept
+	keys, bytes := p.held+g.keys, p.bytes
+	for _, piece := range g.pieces {
+		bytes += piece.end - piece.start
+	}
+	missing := int64(min(p.rooms[p.now].hint, 1<<62)) - p.held
+	return missing <= p.gaps/max(leastRecord, bytes/max(1, keys)/few)
 }
 
 // doubtRun makes uncertain what was placed since the last SELECTDB: another one has been lost there, and it is not known where.

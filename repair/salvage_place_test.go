@@ -82,3 +82,16 @@ func TestSalvageLostSelectTwoGaps(t *testing.T) {
 		}
 	}
 }
+
+// TestSalvageCountOfAnotherFile: a count that the keys of the file cannot have, as it is of an older block, proves nothing.
+func TestSalvageCountOfAnotherFile(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 600, 2: 60}, 0, 2)
+	d := newDamaged(o, "")
+	at := bytes.Index(d.bytes, []byte{opResizeDB})
+	d.splice(at, int(o.keys[2].start), append([]byte{opResizeDB, 30, 0}, "\xF2\xF2\xF2\xF2\xF2\xF2"...))
+	s, out := salvage(t, d.bytes, SalvageOptions{})
+	wrong := placedWrong(t, o, out)
+	for _, a := range s.DBs {
+		assert.LessOrEqual(t, wrong[a.DB], a.Guessed, "database %d", a.DB)
+	}
+}

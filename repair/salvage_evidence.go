@@ -403,7 +403,7 @@ func (c *census) weighOther(f *record, x *recordReader, b []byte, size int64) fl
 		}
 		return strangeBits
 	case isSlot, isSlotField:
-		if f.numbers[0] >= 16384 || f.numbers[1] == 0 || f.numbers[2] > f.numbers[1] || f.numbers[1] > rest {
+		if f.numbers[0] >= 16384 || f.numbers[1] == 0 || f.numbers[2] > f.numbers[1] || f.numbers[1] > rest || f.what == isSlot && !plainLengths(b[min(1, len(b)):], 3) {
 			return oddBits
 		}
 		if f.what == isSlotField {

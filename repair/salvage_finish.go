@@ -94,6 +94,9 @@ func (s *salvager) countAgain(suspects *dupset.Suspects) error {
 			}
 		}
 	}
+	if err := s.addLost(); err != nil {
+		return err
+	}
 	for _, p := range s.out.partials {
 		x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
 		if x.head(&f) {
@@ -108,6 +111,11 @@ func (s *salvager) countAgain(suspects *dupset.Suspects) error {
 
 // cutDuplicates leaves out all but the last of keys with one name.
 func (s *salvager) cutDuplicates() error {
+	if !s.again {
+		if err := s.addLost(); err != nil {
+			return err
+		}
+	}
 	dups, seen, suspects, err := s.keys.finish()
 	if err == nil && suspects != nil {
 		if err := s.countAgain(suspects); err != nil {
@@ -128,14 +136,18 @@ func (s *salvager) cutDuplicates() error {
 	s.cuts = slices.Grow(s.cuts, len(dups))
 	x := newSmallReader()
 	defer x.r.Close()
+	lost := s.lostPlaces()
 	for len(dups) > 0 {
 		n := 1
 		for n < len(dups) && dups[n].First == dups[0].First {
 			n++
 		}
-		s.keepOne(dups[:n], x)
+		if group := lost.without(dups[:n]); len(group) > 0 {
+			s.keepOne(group, x)
+		}
 		dups = dups[n:]
 	}
+	s.forgetCopied(lost)
 	return nil
 }
 

@@ -122,6 +122,9 @@ func (r *Reader) Next() bool {
 		if r.startPreamble() {
 			return true
 		}
+		if r.err != nil {
+			return r.stop()
+		}
 	}
 	r.w.release()
 	if r.depth == 0 {
@@ -174,9 +177,21 @@ func (r *Reader) Position() Position {
 // Canonical reports whether all commands so far have the one form that servers write, in which checker and server read the same.
 func (r *Reader) Canonical() bool { return r.canonical }
 
-// startPreamble gives out the RDB part if the input begins like one.
+// magics are what an RDB begins with.
+var magics = [...]string{"REDIS", "VALKEY"}
+
+// startPreamble gives out the RDB part if the input begins like one. An input that fails while it may still be one is nothing else.
 func (r *Reader) startPreamble() bool {
-	if r.opt.NoPreamble || r.opt.Offset != 0 || !IsRDB(r.w.peek(8), r.opt.Strictness) {
+	if r.opt.NoPreamble || r.opt.Offset != 0 {
+		return false
+	}
+	start := r.w.peek(8)
+	if !IsRDB(start, r.opt.Strictness) {
+		for _, m := range magics {
+			if len(start) < 8 && bytes.HasPrefix(start, []byte(m[:min(len(start), len(m))])) {
+				r.err = r.w.failed()
+			}
+		}
 		return false
 	}
 	src := r.w // a copy, which keeps the start of the file; the reader's own window begins anew behind the RDB part
@@ -190,7 +205,7 @@ func (r *Reader) startPreamble() bool {
 // (AsServer) or 8 (AsChecker). The released checkers know Redis's only, and the server of each family its own.
 func IsRDB(start []byte, s Strictness) bool {
 	return len(start) >= differences[ruleMagic].values[s] &&
-		(bytes.HasPrefix(start, []byte("REDIS")) || bytes.HasPrefix(start, []byte("VALKEY")))
+		(bytes.HasPrefix(start, []byte(magics[0])) || bytes.HasPrefix(start, []byte(magics[1])))
 }
 
 // finishPreamble reads what the caller left of the RDB part, and goes on behind it.

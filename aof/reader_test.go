@@ -232,17 +232,37 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
-// TestInputError passes on errors of the input.
+// TestInputError passes on errors of the input, wherever they come: in the first bytes, too, by which an RDB part is known.
 func TestInputError(t *testing.T) {
 	broken := errors.New("broken")
-	in := pSel + pSet("a")
-	for cut := range in {
-		r := NewReader(io.MultiReader(strings.NewReader(in[:cut]), iotest.ErrReader(broken)))
-		for r.Next() {
+	for _, in := range []string{pSel + pSet("a"), pRDB("REDIS0011") + pSet("a"), pRDB("VALKEY080") + pSet("a")} {
+		for _, s := range []Strictness{AsServer, AsChecker} {
+			for cut := range in {
+				r := NewReaderOptions(io.MultiReader(strings.NewReader(in[:cut]), iotest.ErrReader(broken)), ReaderOptions{Strictness: s})
+				for r.Next() {
+				}
+				var fe *FormatError
+				if !errors.Is(r.Err(), broken) || errors.As(r.Err(), &fe) {
+					t.Errorf("%.6q, %v, cut at %d: %v", in, s, cut, r.Err())
+				}
+			}
 		}
-		var fe *FormatError
-		if !errors.Is(r.Err(), broken) || errors.As(r.Err(), &fe) {
-			t.Errorf("cut at %d: %v", cut, r.Err())
+	}
+}
+
+// TestSmallWindows reads through windows of a few bytes what is read through a large one.
+func TestSmallWindows(t *testing.T) {
+	in := pRDB("REDIS0011") + pSel + pSet("a") + "#TS:5\r\n" + pSet("b")
+	for _, skim := range []bool{false, true} {
+		for window := 1; window <= 9; window++ {
+			r := NewReaderOptions(strings.NewReader(in), ReaderOptions{Window: window, Skim: skim})
+			n := 0
+			for r.Next() {
+				n++
+			}
+			if r.Err() != nil || n != 5 {
+				t.Errorf("skim %v, a window of %d bytes: %d records, %v", skim, window, n, r.Err())
+			}
 		}
 	}
 }

@@ -106,8 +106,13 @@ func (r *SetReader) wrap(err error) error {
 // Record returns the record that the last call of Next read.
 func (r *SetReader) Record() Record { return r.r.Record() }
 
-// File returns the file that it is of.
-func (r *SetReader) File() *File { return &r.set.Files[r.index] }
+// File returns the file that it is of, nil before the first call of Next and where the set has none to read.
+func (r *SetReader) File() *File {
+	if r.index < 0 {
+		return nil
+	}
+	return &r.set.Files[r.index]
+}
 
 // Position returns how far the reader has come in that file.
 func (r *SetReader) Position() Position { return r.r.Position() }

@@ -175,3 +175,29 @@ func TestFindingCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestReplayOfNothing asks for the file before one is read, and where there is none.
+func TestReplayOfNothing(t *testing.T) {
+	bad, err := OpenSet(mapFS(dirManifest, "junk\n"), dirManifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := Discover(mapFS(), DiscoverOptions{})
+	if !errors.Is(err, ErrNoLog) {
+		t.Fatal(err)
+	}
+	one, err := OpenFile(mapFS("a.aof", pSet("a")), "a.aof")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s, readable := range map[*Set]bool{bad: false, none: false, one: true} {
+		r := s.Replay(ReplayOptions{})
+		if r.File() != nil || r.Record() != nil {
+			t.Error("a file before the first Next")
+		}
+		if r.Next() != readable || (r.File() != nil) != readable {
+			t.Errorf("readable %v: file %v, %v", readable, r.File(), r.Err())
+		}
+		r.Close()
+	}
+}

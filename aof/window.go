@@ -87,7 +87,7 @@ var ErrTooLarge = errors.New("aof: record too large")
 // makeRoom drops what lies before mark, and grows the window if that is not much.
 func (w *window) makeRoom() bool {
 	next := w.buf
-	if w.mark < len(w.buf)/2 {
+	if 2*w.mark < len(w.buf) {
 		if len(w.buf) > math.MaxInt/2 {
 			w.rerr = ErrTooLarge
 			return false

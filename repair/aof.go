@@ -169,6 +169,9 @@ func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 // salvageAOF is SalvageAOF, but that it keeps what is not known to be early enough where nothing later follows.
 func salvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*SalvagedAOF, error) {
 	out := &SalvagedAOF{Size: size, Cut: -1, untimed: -1}
+	if err := misSized(src, size); err != nil {
+		return out, err
+	}
 	if opt.Until == 0 {
 		if err := out.ifSound(ctx, src, opt); err != nil || out.Sound {
 			return out, err
@@ -264,6 +267,9 @@ type AOFTruncation struct {
 // fault that is outside of a transaction, however much follows. The error is one of reading, of the context, or of the RDB part, a
 // fault in which the program does not repair.
 func TruncateAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*AOFTruncation, error) {
+	if err := misSized(src, size); err != nil {
+		return nil, err
+	}
 	opt.KeepUnknown = true
 	r, _, err := readAOF(ctx, src, size, aof.AsChecker, opt)
 	t := &AOFTruncation{Size: size, Valid: size, Position: r.Position()}
@@ -281,7 +287,11 @@ func TruncateAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOption
 
 // WriteTo writes what the program would leave of src.
 func (t *AOFTruncation) WriteTo(w io.Writer, src io.ReaderAt) (int64, error) {
-	return io.Copy(w, io.NewSectionReader(src, 0, t.Valid))
+	n, err := io.Copy(w, io.NewSectionReader(src, 0, t.Valid))
+	if err == nil && n < t.Valid {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // WriteTo writes what is left of src, the file that was salvaged: intact regions byte for byte, healed ones with their corrections,

@@ -3,6 +3,7 @@ package repair
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/kvfsck/kvfsck/rdb"
@@ -26,9 +27,27 @@ type Report struct {
 	Map []Region
 }
 
+// misSized is the error of a source that does not have so many bytes: what is not there would seem to be sound, or lost.
+func misSized(src io.ReaderAt, size int64) error {
+	switch {
+	case size < 0:
+		return fmt.Errorf("repair: %d is not the size of a file", size)
+	case size == 0:
+		return nil
+	}
+	var last [1]byte
+	if n, err := src.ReadAt(last[:], size-1); n == 0 && err == io.EOF { // other errors come when the file is read
+		return fmt.Errorf("repair: a file of less than %d bytes: %w", size, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
 // Check reads an RDB of size bytes with the deep verifier, and if it is damaged once more to find out where. An error is one of the
 // input or of temporary files.
 func Check(ctx context.Context, src io.ReaderAt, size int64, opt CheckOptions) (*Report, error) {
+	if err := misSized(src, size); err != nil {
+		return nil, err
+	}
 	rep, known, err := checkFirst(ctx, src, size, rdb.VerifyOptions{
 		KeepGoing: true, DuplicateKeys: true, Databases: opt.Databases, MaxFaults: opt.MaxFaults, TempDir: opt.Salvage.TempDir,
 	}, opt.Salvage)

@@ -194,6 +194,9 @@ func (c *Candidate) Offset() int64 {
 // The error is one of reading or of the context; the outcome is empty then, and the candidates are those verified before. Whether something
 // can be healed is told by the outcome, not by an error.
 func Heal(ctx context.Context, src io.ReaderAt, size int64, opt HealOptions) (*Healing, error) {
+	if err := misSized(src, size); err != nil {
+		return nil, err
+	}
 	s := newSearch(ctx, src, size, opt)
 	s.check = s.checkFile
 	rep, err := s.verifyDamaged()

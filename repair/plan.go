@@ -83,6 +83,9 @@ func (o *Offer) Partial() bool { return o.Lost > 0 || o.Salvaged != nil && o.Sal
 // NewPlan looks at an RDB of size bytes and finds out what each strategy would keep and lose. It reads the file several times and
 // writes nothing. An error is one of the input.
 func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) (*Plan, error) {
+	if err := misSized(src, size); err != nil {
+		return nil, err
+	}
 	p := &Plan{Size: size, src: src, state: statOf(src), opt: opt}
 	rep, known, err := checkFirst(ctx, src, size, p.verifyOptions(), opt.Salvage)
 	defer known.close()

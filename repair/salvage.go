@@ -159,6 +159,9 @@ func Salvage(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOption
 }
 
 func salvageOnce(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
+	if err := misSized(src, size); err != nil {
+		return nil, err
+	}
 	s := newSalvager(ctx, src, size, opt)
 	defer s.close()
 	if err := s.run(); err != nil {
@@ -170,6 +173,9 @@ func salvageOnce(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOp
 // Truncate is Salvage that gives up at the first damage: everything before it is kept, everything from there on is lost. This is what
 // the --fix of redis-check-aof does to commands.
 func Truncate(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
+	if err := misSized(src, size); err != nil {
+		return nil, err
+	}
 	s := newSalvager(ctx, src, size, opt)
 	defer s.close()
 	s.truncate = true

@@ -13,8 +13,10 @@ import (
 type AdvanceOptions struct {
 	// Workers is how many stretches are read at once; 0 means as many as there are processors.
 	Workers int
-	// Plausible makes the reader stop in front of a command that is not plausible to one of the [Servers].
+	// Plausible makes the reader stop in front of a command that is not plausible to one of the [Servers], and of a SELECT of what is no database.
 	Plausible bool
+	// Databases is how many databases there are with Plausible; 0 means any number.
+	Databases uint64
 	// Progress, if set, is called now and then with how many bytes of the file have been passed.
 	Progress func(offset int64)
 
@@ -297,12 +299,12 @@ func (a *advance) readN(s *stretch, limit int64, depth int, most int64) {
 			return
 		}
 		if c := short.at(shortNameAt(b, name, len(args[0]))); c.name != (shortName{}) {
-			if a.opt.Plausible && !c.plausible(int64(argc)) || c.special != Ordinary && !s.special(c.special, args, argc, i) {
+			if a.opt.Plausible && !c.plausible(int64(argc)) || c.special != Ordinary && !a.special(s, c.special, args, argc, i) {
 				return
 			}
 		} else if a.opt.Plausible && (&Command{Args: args, Argc: int64(argc)}).plausibility() != [len(Servers)]Plausibility{} {
 			return
-		} else if special := specialOf(args[0], true); special != Ordinary && !s.special(special, args, argc, i) {
+		} else if special := specialOf(args[0], true); special != Ordinary && !a.special(s, special, args, argc, i) {
 			return
 		}
 		s.pass(argc, body, end)
@@ -337,7 +339,7 @@ func (a *advance) shortRun(s *stretch, run *plainRun, k, n int) int {
 }
 
 // special takes a command on which the reading of others depends; false if it is not plainly in its place.
-func (s *stretch) special(special Special, args [][]byte, argc int, at int64) bool {
+func (a *advance) special(s *stretch, special Special, args [][]byte, argc int, at int64) bool {
 	name := args[0]
 	switch special {
 	case Multi:
@@ -360,10 +362,15 @@ func (s *stretch) special(special Special, args [][]byte, argc int, at int64) bo
 		}
 		s.depth = 0
 	case Select:
-		if len(name) == len("select") && argc == 2 {
-			if db, ok := selected(args[1]); ok {
-				s.selects, s.db = true, db
-			}
+		if len(name) != len("select") {
+			break
+		}
+		db, ok := (&Command{Special: Select, Args: args, Argc: int64(argc)}).Selected()
+		if a.opt.Plausible && (!ok || a.opt.Databases > 0 && uint64(db) >= a.opt.Databases) {
+			return false
+		}
+		if ok {
+			s.selects, s.db = true, db
 		}
 	}
 	return true

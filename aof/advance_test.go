@@ -96,12 +96,13 @@ func TestAdvancePlausible(t *testing.T) {
 	for _, odd := range []string{
 		command("SETT", "k", "v"), command("SET", "k"), command("GET", "k", "k"), command("\x00"), command("SET\x00", "k", "v"), command("PEXPIREAT", "k"), command("XGROUP", "NOSUCH"),
 		command("ZREMRANGEBYSCOREX", "k", "0", "1"), command("EXEC\x00", "k"), command("get"),
+		command("SELECT", "q"), command("select", "16"), command("SELECT", "-1"), command("SELECT", "01"), command("Select", ""),
 	} {
 		for _, behind := range []string{"", before, command("SET", "k", strings.Repeat("v", 1000))} {
 			b := []byte(before + odd + behind)
 			for _, size := range []int{30, 100, 1000, stretchSize} {
 				r := NewReaderOptions(nil, ReaderOptions{Skim: true, NoPreamble: true})
-				passed := r.Advance(t.Context(), AdvanceOptions{Workers: 2, Plausible: true, stretch: size, whole: b})
+				passed := r.Advance(t.Context(), AdvanceOptions{Workers: 2, Plausible: true, Databases: 16, stretch: size, whole: b})
 				require.EqualValues(t, 7, passed.Commands, "stretches of %d of %q", size, b)
 				require.EqualValues(t, len(before), r.Position().Offset)
 			}

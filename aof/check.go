@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -14,6 +15,8 @@ import (
 type CheckOptions struct {
 	// AssumeModules takes commands that no server knows for those of modules, so that they do not make servers refuse.
 	AssumeModules bool
+	// Databases is how many databases the server is configured for, which a SELECT is held against; 0 means any number. RDB has one for RDB parts.
+	Databases uint64
 	// RDB are the settings for RDB parts. Prefix and KeepGoing are always set.
 	RDB rdb.VerifyOptions
 	// Progress, if set, is called now and then with the index of the file and how many of its bytes were read.
@@ -34,6 +37,8 @@ type FileReport struct {
 
 	// Unknown is the first command that a server does not know, by server; nil if it knows all.
 	Unknown [len(Servers)]*CommandRef
+	// Arity is the first command that a server knows, but not with so many arguments.
+	Arity [len(Servers)]*CommandRef
 
 	Commands, Annotations int64
 }
@@ -66,8 +71,8 @@ func (r *Report) Verdict(s Server, loadTruncated bool) *Verdict {
 	return nil
 }
 
-// maxArityFindings bounds the findings about single commands of a file.
-const maxArityFindings = 100
+// maxCommandFindings bounds the findings of each kind about single commands of a file.
+const maxCommandFindings = 100
 
 // Check reads all files of the set as a server does, in memory that does not depend on their size, and gives the verdicts. The error
 // is that of the context; everything about the files is in the report.
@@ -103,7 +108,8 @@ type fileCheck struct {
 	index int
 	rep   *Report
 	fr    FileReport
-	arity int
+	arity int // findings about it
+	odd   int // about SELECT
 }
 
 // run reads the file once as a server does, and once more as the checker if the two could differ.
@@ -188,7 +194,7 @@ func (c *fileCheck) checkRDB(f fs.File) error {
 
 // commands reads to the end. As a server, it looks every command up.
 func (c *fileCheck) commands(r *Reader, strictness Strictness) error {
-	opt := AdvanceOptions{Workers: c.opt.RDB.Workers, Plausible: strictness == AsServer}
+	opt := AdvanceOptions{Workers: c.opt.RDB.Workers, Plausible: strictness == AsServer, Databases: c.opt.Databases}
 	if c.opt.Progress != nil {
 		opt.Progress = func(offset int64) { c.opt.Progress(c.index, offset) }
 	}
@@ -221,20 +227,44 @@ func (c *fileCheck) commands(r *Reader, strictness Strictness) error {
 }
 
 func (c *fileCheck) lookUp(cmd *Command) {
-	for i, p := range cmd.plausibility() {
-		server := Servers[i]
+	all := cmd.plausibility()
+	for i, p := range all {
+		first := &c.fr.Unknown[i]
 		switch p {
-		case UnknownCommand:
-			if c.fr.Unknown[i] == nil {
-				c.fr.Unknown[i] = &CommandRef{Offset: cmd.Offset, Number: cmd.Number, Name: string(cmd.Name()), Argc: cmd.Argc}
-				c.found(FindUnknownCommand, cmd.Offset, fmt.Sprintf("command %d, %q, of %s", cmd.Number, cmd.Name(), server))
-			}
+		case Plausible:
+			continue
 		case WrongArity:
-			if server == Redis86 && c.arity < maxArityFindings {
-				c.arity++
-				c.found(FindArity, cmd.Offset, fmt.Sprintf("command %d, %q with %d arguments", cmd.Number, cmd.Name(), cmd.Argc-1))
-			}
+			first = &c.fr.Arity[i]
 		}
+		if *first != nil {
+			continue
+		}
+		*first = &CommandRef{Offset: cmd.Offset, Number: cmd.Number, Name: string(cmd.Name()), Argc: cmd.Argc}
+		if p == UnknownCommand {
+			c.found(FindUnknownCommand, cmd.Offset, fmt.Sprintf("command %d, %q, of %s", cmd.Number, cmd.Name(), Servers[i]))
+		}
+	}
+	if slices.Contains(all[:], WrongArity) && !slices.Contains(all[:], Plausible) && c.arity < maxCommandFindings {
+		c.arity++
+		c.found(FindArity, cmd.Offset, fmt.Sprintf("command %d, %q with %d arguments", cmd.Number, cmd.Name(), cmd.Argc-1))
+	}
+	if cmd.Special == Select && c.odd < maxCommandFindings {
+		c.selects(cmd)
+	}
+}
+
+// selects looks whether a SELECT selects a database of the server.
+func (c *fileCheck) selects(cmd *Command) {
+	db, ok := cmd.Selected()
+	n := c.opt.Databases
+	switch {
+	case len(cmd.Args) < 2: // its arity tells
+	case !ok:
+		c.odd++
+		c.found(FindSelect, cmd.Offset, fmt.Sprintf("command %d, of %q; database %d stays selected", cmd.Number, cmd.Args[1], cmd.DB))
+	case n > 0 && uint64(db) >= n:
+		c.odd++
+		c.found(FindSelectRange, cmd.Offset, fmt.Sprintf("command %d, of %d, where there are %d; database %d stays selected", cmd.Number, db, n, cmd.DB))
 	}
 }
 

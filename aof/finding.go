@@ -44,6 +44,8 @@ const (
 	FindRDBFault        FindingCode = "rdb-fault"
 	FindUnknownCommand  FindingCode = "command-unknown"
 	FindArity           FindingCode = "command-arity"
+	FindSelect          FindingCode = "select-refused"
+	FindSelectRange     FindingCode = "select-range"
 	FindAllEmpty        FindingCode = "set-empty"
 	FindRedisCutsTooFar FindingCode = "server-would-lose-more"
 )
@@ -85,7 +87,9 @@ var findings = map[FindingCode]struct {
 	FindCheckerOnly:     {rdb.Warning, "servers load the file and redis-check-aof does not accept it", "have the log rewritten"},
 	FindRDBFault:        {rdb.Warning, "the RDB part breaks a rule", "see package rdb"},
 	FindUnknownCommand:  {rdb.Warning, "a command that the server does not know", "it ends at it when it loads, unless a module provides it"},
-	FindArity:           {rdb.Warning, "a command with a number of arguments that the server does not take", "the bytes may have been changed; a loading server can crash on it"},
+	FindArity:           {rdb.Error, "a command with a number of arguments that no server takes", "no server writes that, so bytes were changed; Valkey refuses the file, and Redis can crash on it"},
+	FindSelect:          {rdb.Error, "a SELECT of what is no database", "no server writes that, so bytes were changed; servers log an error, go on, and put all that follows into the database before"},
+	FindSelectRange:     {rdb.Error, "a SELECT of a database that the server does not have", "start the server with as many databases as the file uses (setting: databases), or it logs an error, goes on, and puts all that follows into the database before; if it never had so many, bytes were changed"},
 	FindAllEmpty:        {rdb.Note, "no file has a byte", "servers start empty"},
 	FindRedisCutsTooFar: {rdb.Error, "Redis would cut the file at the wrong place when it starts", "run redis-check-aof --fix before any start"},
 }
@@ -107,7 +111,7 @@ var findingCodes = []FindingCode{
 	FindNothing, FindGap, FindName, FindBaseKind, FindIncrRDB,
 	FindNoBase, FindOffsets, FindTornCopy, FindUpgrade, FindUpgradeHalf,
 	FindDamaged, FindMiddleShort, FindCheckerOnly, FindRDBFault, FindUnknownCommand,
-	FindArity, FindAllEmpty, FindRedisCutsTooFar,
+	FindArity, FindSelect, FindSelectRange, FindAllEmpty, FindRedisCutsTooFar,
 }
 
 // FindingCodes returns all codes there are, in the order of the documentation.

@@ -39,8 +39,8 @@ const (
 	Plausible Plausibility = iota
 	// UnknownCommand: a server ends at it when it loads, unless a module or a renamed command provides it.
 	UnknownCommand
-	// WrongArity: loading servers do not look at the number of arguments before they execute a command, and may crash if there are
-	// too few.
+	// WrongArity: Valkey refuses the file. Redis does not look at the number of arguments before it executes a command, and may crash if there are too
+	// few.
 	WrongArity
 )
 

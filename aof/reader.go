@@ -272,10 +272,8 @@ func (r *Reader) give(special Special, start, argc int64) {
 	}
 	switch special {
 	case Select:
-		if len(r.args) == 2 {
-			if db, ok := selected(r.args[1]); ok {
-				r.pos.DB = db
-			}
+		if db, ok := r.cmd.Selected(); ok {
+			r.pos.DB = db
 		}
 	case Multi:
 		r.pos.BeforeMulti = r.pos.LastCommand

@@ -57,6 +57,15 @@ func (c *Command) Name() []byte {
 	return c.Args[0]
 }
 
+// Selected returns the database that a SELECT selects. It is false for every other command, and for a SELECT that servers answer with an error, which
+// they log: then they stay where they are, and execute what follows in the database before. (Redis looks at the first argument only.)
+func (c *Command) Selected() (db int, ok bool) {
+	if c.Special != Select || len(c.Args) < 2 {
+		return 0, false
+	}
+	return selected(c.Args[1])
+}
+
 // Annotation is a line that begins with '#'. Servers skip it. A line of more than 1023 bytes is none as a whole: what follows is
 // read as the next record.
 type Annotation struct {
@@ -120,7 +129,7 @@ func foldEqual(p []byte, lower string) bool {
 	return true
 }
 
-// selected is the database that an argument of SELECT names. Servers stay where they are if it is none.
+// selected is the database that an argument of SELECT names.
 func selected(arg []byte) (db int, ok bool) {
 	v, ok := integer(arg)
 	return int(v), ok && v >= 0 && v < 1<<31

@@ -26,6 +26,10 @@ func pSet(k string) string {
 	return fmt.Sprintf("*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$1\r\nv\r\n", len(k), k)
 }
 
+func pSelect(arg string) string {
+	return fmt.Sprintf("*2\r\n$6\r\nSELECT\r\n$%d\r\n%s\r\n", len(arg), arg)
+}
+
 func pRDB(magic string) string {
 	s := magic + "\xfe\x00\x00\x01r\x01v\xff"
 	return string(binary.LittleEndian.AppendUint64([]byte(s), crc64.Checksum([]byte(s))))
@@ -53,6 +57,10 @@ func loaderFiles() map[string]string {
 		"long annotation, junk":        pSel + "#" + strings.Repeat("x", 1100) + "\r\n" + pSet("a"),
 		"annotation unterminated":      pSel + pSet("a") + "#TS:1",
 		"unknown command":              pSel + pSet("a") + "*1\r\n$5\r\nBOGUS\r\n" + pSet("b"),
+		"too few arguments":            pSel + "*1\r\n$4\r\nMSET\r\n" + pSet("b"),
+		"too many arguments":           pSel + "*3\r\n$6\r\nSELECT\r\n$1\r\n1\r\n$1\r\nx\r\n" + pSet("b"),
+		"arity, then unknown":          pSel + "*3\r\n$3\r\nGET\r\n$1\r\n1\r\n$1\r\nx\r\n" + "*1\r\n$5\r\nBOGUS\r\n",
+		"select of no database":        pSel + pSelect("q") + pSet("b"),
 		"unknown command, then torn":   pSel + "*1\r\n$5\r\nBOGUS\r\n" + torn,
 		"unknown subcommand":           pSel + "*2\r\n$6\r\nXGROUP\r\n$5\r\nBOGUS\r\n" + pSet("b"),
 		"stray exec":                   pSel + pExec + pSet("a"),
@@ -186,6 +194,38 @@ func TestAgainstServers(t *testing.T) {
 					})
 				}
 			}
+		}
+	}
+}
+
+// TestSelectAgainstServers compares the database of a command behind an odd SELECT with that in which servers execute it.
+func TestSelectAgainstServers(t *testing.T) {
+	binaries := []string{oracle.Find(t, oracle.RedisServer)}
+	for _, release := range newestServers {
+		binaries = append(binaries, oracle.FindNewest(t, release, oracle.RedisServer))
+	}
+	for _, arg := range []string{"1", "15", "q", "1\x93", "", "-1", "-0", "+1", "01", " 1", "1 ", "1\x00", "2147483648", "4294967297", "18446744073709551617"} {
+		log := pSelect("3") + pSet("a") + pSelect(arg) + pSet("b")
+		r := NewReader(strings.NewReader(log))
+		for r.Next() {
+		}
+		want := r.Position().DB
+		for _, binary := range binaries {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "appendonly.aof"), []byte(log), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			srv := oracle.StartServer(t, binary, dir, "--appendonly", "yes")
+			if _, err := srv.Do("SELECT", fmt.Sprint(want)); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := oracle.Int(srv.Do("EXISTS", "b")); err != nil || n != 1 {
+				t.Errorf("SELECT %q: %s has not put the next key into database %d (%v)", arg, binary, want, err)
+			}
+			if refused := strings.Contains(srv.Log(), "CRITICAL"); refused != (want == 3) {
+				t.Errorf("SELECT %q: %s refuses it: %v, and the database is %d", arg, binary, refused, want)
+			}
+			srv.Kill()
 		}
 	}
 }

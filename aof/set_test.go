@@ -70,6 +70,9 @@ func TestFindings(t *testing.T) {
 		{"bad RDB", set(dirBase, rdb11[:15]), "rdb-fault appendonly.aof.1.base.rdb, file-damaged appendonly.aof.1.base.rdb"},
 		{"unknown command", set(dirIncr, incr+"*1\r\n$5\r\nBOGUS\r\n"), "command-unknown appendonly.aof.1.incr.aof, command-unknown appendonly.aof.1.incr.aof"},
 		{"arity", set(dirIncr, incr+"*1\r\n$3\r\nSET\r\n"), "command-arity appendonly.aof.1.incr.aof"},
+		{"select of no database", set(dirIncr, incr+pSelect("q")+pSelect("01")), "select-refused appendonly.aof.1.incr.aof, select-refused appendonly.aof.1.incr.aof"},
+		{"select of a database that is not there", set(dirIncr, incr+pSelect("16")), "select-range appendonly.aof.1.incr.aof"},
+		{"select with two arguments", set(dirIncr, incr+"*3\r\n$6\r\nSELECT\r\n$1\r\n1\r\n$1\r\nx\r\n"), "command-arity appendonly.aof.1.incr.aof"},
 		{"checker alone minds", set(dirIncr, incr+pExec), "checker-refuses appendonly.aof.1.incr.aof"},
 		{"Redis cuts too far", set(dirIncr, incr+pMulti+pSet("b")+pSet("c")[:9]), "file-damaged appendonly.aof.1.incr.aof, server-would-lose-more appendonly.aof.1.incr.aof"},
 	}
@@ -79,7 +82,7 @@ func TestFindings(t *testing.T) {
 			if err != nil && !errors.Is(err, ErrNoLog) {
 				t.Fatal(err)
 			}
-			rep, err := s.Check(context.Background(), CheckOptions{})
+			rep, err := s.Check(context.Background(), CheckOptions{Databases: 16})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -38,6 +38,7 @@ const (
 	ReasonShort          Reason = "short"           // cut short, or an unfinished transaction
 	ReasonMiddleShort    Reason = "middle-short"    // and not the last file
 	ReasonUnknownCommand Reason = "unknown-command"
+	ReasonArity          Reason = "command-arity" // a command with a number of arguments that it does not take
 	ReasonSize           Reason = "argument-size" // an impossible one, on which the server dies
 )
 
@@ -140,8 +141,19 @@ func (v *Verdict) file(fr *FileReport, last, assumeModules bool) {
 	}
 	var fe *FormatError
 	isFormat := errors.As(fr.ServerErr, &fe)
-	if u := fr.Unknown[v.Server]; u != nil && !assumeModules {
-		v.refuse(ReasonUnknownCommand, path, u.Offset, fmt.Errorf("unknown command %q", u.Name))
+	unknown, arity := fr.Unknown[v.Server], fr.Arity[v.Server]
+	if assumeModules {
+		unknown = nil
+	}
+	if v.Server != Valkey91 { // others execute it, whatever becomes of that
+		arity = nil
+	}
+	switch {
+	case unknown != nil && (arity == nil || unknown.Offset < arity.Offset):
+		v.refuse(ReasonUnknownCommand, path, unknown.Offset, fmt.Errorf("unknown command %q", unknown.Name))
+		return
+	case arity != nil:
+		v.refuse(ReasonArity, path, arity.Offset, fmt.Errorf("%q with %d arguments, which it does not take", arity.Name, arity.Argc-1))
 		return
 	}
 	switch {

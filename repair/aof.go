@@ -43,12 +43,16 @@ type AOFOptions struct {
 	// they stay in the database that was selected last.
 	MoveLostDB bool
 	LostDB     int
+	// Databases is how many databases the server is configured for, 0 being any number. A SELECT of another one is left out like one whose argument is no
+	// number, and the database of what follows it is uncertain. (Servers log an error and go on in the database before.)
+	Databases uint64
 	// Until, if not 0, is a time in seconds since 1970: what follows the first timestamp annotation that is later is left out.
 	// Of a transaction with such an annotation inside, nothing is kept, and what stands behind damage, where an annotation may have stood, only if the
 	// next one is not later.
 	Until int64
 
-	end int64 // 1 more than an offset, at which the log is to end; 0: none
+	framing bool  // commands are not looked at
+	end     int64 // 1 more than an offset, at which the log is to end; 0: none
 	// NoPreamble reads a file that begins like an RDB as commands.
 	NoPreamble bool
 	// AssumeRDB reads a file as one that begins with an RDB though its first bytes do not say so: they may be damaged.
@@ -70,6 +74,9 @@ type SalvagedAOF struct {
 	Size    int64
 	Sound   bool // nothing is wrong with it, and nothing is left out
 	Regions []AOFRegion
+
+	// Databases is how many databases a server needs for the SELECTs that were left out for the sake of AOFOptions.Databases; 0 if there are none.
+	Databases uint64
 
 	Preamble      int64 // end of the RDB part, 0 if there is none
 	PreambleFault error // what is wrong with it
@@ -195,8 +202,10 @@ func salvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 	return out, nil
 }
 
-// errInsane ends the reading at a command that servers do not know.
-var errInsane = errors.New("unknown command")
+// insaneError ends the reading at a command that servers do not take as it stands: it says why.
+type insaneError string
+
+func (e insaneError) Error() string { return string(e) }
 
 // errCanonical ends the reading of a file for which one strictness speaks for both.
 var errCanonical = errors.New("canonical")
@@ -211,7 +220,7 @@ func (out *SalvagedAOF) ifSound(ctx context.Context, src io.ReaderAt, opt AOFOpt
 			break
 		}
 		var fe *aof.FormatError
-		if errors.As(err, &fe) || err == errInsane {
+		if errors.As(err, &fe) || errors.As(err, new(insaneError)) {
 			return nil
 		}
 		if err != nil {
@@ -240,8 +249,8 @@ func readAOF(ctx context.Context, src io.ReaderAt, size int64, strictness aof.St
 		case *aof.Annotation:
 			notes++
 		case *aof.Command:
-			if !opt.KeepUnknown && !sensible(rec) {
-				return r, notes, errInsane
+			if why := opt.insane(rec); why != "" {
+				return r, notes, insaneError(why)
 			}
 		}
 		if n%4096 == 0 {
@@ -254,6 +263,24 @@ func readAOF(ctx context.Context, src io.ReaderAt, size int64, strictness aof.St
 		return r, notes, errCanonical
 	}
 	return r, notes, r.Err()
+}
+
+// insane says why a server does not take the command as it stands; empty if it does.
+func (o *AOFOptions) insane(c *aof.Command) string {
+	if o.framing {
+		return ""
+	}
+	if why := oddity(c); why != "" && !o.KeepUnknown {
+		return why
+	}
+	if c.Special != aof.Select {
+		return ""
+	}
+	db, ok := c.Selected()
+	if !ok || c.Argc != 2 {
+		db = -1
+	}
+	return o.misplaced(c.Special, db)
 }
 
 // AOFTruncation is what redis-check-aof --fix would do to a file.
@@ -270,7 +297,7 @@ func TruncateAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOption
 	if err := misSized(src, size); err != nil {
 		return nil, err
 	}
-	opt.KeepUnknown = true
+	opt.framing = true
 	r, _, err := readAOF(ctx, src, size, aof.AsChecker, opt)
 	t := &AOFTruncation{Size: size, Valid: size, Position: r.Position()}
 	switch {

@@ -85,12 +85,13 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 	}
 	s.judge(&c)
 	if !s.trusted(&c) {
-		why := "no server knows the command"
-		s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: why}, c.first[0].end-c.first[0].start != 6)
+		s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: c.odd}, c.first[0].end-c.first[0].start != 6)
 		s.out.Lost++
 		return c.end
 	}
-	s.keep(&c)
+	if !s.strays(&c) {
+		s.keep(&c)
+	}
 	return c.end
 }
 

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 
 	"github.com/kvfsck/kvfsck/aof"
@@ -102,10 +103,11 @@ type aofCommand struct {
 	note  bool       // it is an annotation instead
 
 	special   aof.Special
-	plausible bool // known to a server, with a number of arguments that it takes
-	sensible  bool // that, or perhaps a module's
-	twofold   bool // checkers, which read a name up to a NUL, take it for MULTI or EXEC, and servers do not
-	db        int  // of SELECT; -1 if it is no number
+	plausible bool   // known to a server, with a number of arguments that it takes
+	sensible  bool   // that, or perhaps a module's
+	twofold   bool   // checkers, which read a name up to a NUL, take it for MULTI or EXEC, and servers do not
+	odd       string // why no server takes it as it stands, if it is not sensible
+	db        int    // of SELECT; -1 if servers answer it with an error
 	timestamp int64
 	hasTime   bool
 }
@@ -206,20 +208,15 @@ func (s *aofScan) judge(c *aofCommand) {
 		args[0] = c.name
 	}
 	rec := aof.Command{Args: args[:n], Argc: c.argc}
-	c.plausible, c.sensible = plausible(&rec), sensible(&rec)
 	c.special = specialAOF(args[0])
+	rec.Special = c.special
+	c.odd = oddity(&rec)
+	c.plausible, c.sensible = plausible(&rec), c.odd == ""
 	name, _, cut := bytes.Cut(args[0], []byte{0})
 	c.twofold = cut && specialAOF(name) != aof.Ordinary
 	c.db = -1
-	if c.special == aof.Select && c.argc == 2 && len(args[1]) <= 9 {
-		c.db = 0
-		for _, d := range args[1] {
-			if d-'0' > 9 {
-				c.db = -1
-				break
-			}
-			c.db = 10*c.db + int(d-'0')
-		}
+	if db, ok := rec.Selected(); ok && c.argc == 2 {
+		c.db = db
 	}
 }
 
@@ -246,17 +243,43 @@ func plausible(c *aof.Command) bool {
 	return false
 }
 
-// sensible reports whether a server that has the right modules may know the command.
-func sensible(c *aof.Command) bool {
+// Why no server takes a command.
+const (
+	oddName  = "no server knows the command"
+	oddArity = "no server takes so many arguments of the command"
+)
+
+// oddity says why no server takes the command, not even one that has the right modules; empty if one may.
+func oddity(c *aof.Command) string {
 	name := c.Name()
-	if plausible(c) || c.Plausibility(aof.Redis86) == aof.WrongArity || c.Plausibility(aof.Valkey91) == aof.WrongArity {
-		return plausible(c)
+	switch {
+	case plausible(c):
+		return ""
+	case c.Plausibility(aof.Redis86) == aof.WrongArity, c.Plausibility(aof.Valkey91) == aof.WrongArity:
+		return oddArity
 	}
 	point := bytes.IndexByte(name, '.')
 	for _, b := range name {
 		if b <= ' ' || b > '~' {
-			return false
+			return oddName
 		}
 	}
-	return point > 0 && point < len(name)-1
+	if point > 0 && point < len(name)-1 {
+		return ""
+	}
+	return oddName
+}
+
+// misplaced says why a SELECT does not select a database of the server; empty if it does, and of other commands. What follows it is executed in the database before.
+func (o *AOFOptions) misplaced(special aof.Special, db int) string {
+	switch {
+	case special != aof.Select:
+		return ""
+	case db < 0:
+		return "SELECT of what is no database"
+	case o.Databases > 0 && uint64(db) >= o.Databases:
+		return fmt.Sprintf("SELECT of database %d, and the server has %d", db, o.Databases)
+	default:
+		return ""
+	}
 }

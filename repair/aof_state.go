@@ -57,10 +57,22 @@ func (s *aofSalvage) keep(c *aofCommand) {
 	s.keepSelected(c, false)
 }
 
+// strays leaves out a SELECT that selects nothing: which database it was to select is lost with it.
+func (s *aofSalvage) strays(c *aofCommand) bool {
+	why := s.opt.misplaced(c.special, c.db)
+	if why == "" {
+		return false
+	}
+	s.out.Databases = max(s.out.Databases, uint64(c.db+1))
+	s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: why}, false)
+	s.out.Lost++
+	return true
+}
+
 // keepSelected keeps a command, and follows what database it is executed in.
 func (s *aofSalvage) keepSelected(c *aofCommand, fresh bool) {
 	st := &s.state
-	if c.special == aof.Select && c.db >= 0 {
+	if c.special == aof.Select {
 		again := st.multi >= 0 && !st.uncertain && c.db == st.db
 		fresh = fresh || st.uncertain || again
 		st.db, st.outDB, st.uncertain = c.db, c.db, false
@@ -242,6 +254,9 @@ func (s *aofSalvage) healed(f *aofFix) {
 		special := f.cmd.special != aof.Ordinary
 		s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: f.cmd.start, End: f.cmd.end, Commands: 1, Edits: f.cmd.edits,
 			Why: "damaged: " + f.why + ", or what stands beside it"}, !special)
+		return
+	}
+	if s.strays(&f.cmd) {
 		return
 	}
 	s.keep(&f.cmd)

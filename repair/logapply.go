@@ -159,7 +159,7 @@ func (p *LogPlan) Prove(ctx context.Context, fsys fs.FS) (*aof.Report, error) {
 }
 
 func (p *LogPlan) prove(ctx context.Context, set *aof.Set, files []SalvagedFile) (*aof.Report, error) {
-	rep, err := set.Check(ctx, aof.CheckOptions{AssumeModules: p.opt.KeepUnknown})
+	rep, err := set.Check(ctx, p.checkOptions())
 	if err != nil {
 		return rep, err
 	}

@@ -15,6 +15,8 @@ import (
 type LogPlanOptions struct {
 	// Strategies are those that may be chosen; nil means all of them.
 	Strategies []Strategy
+	// AskDatabases says that Databases is but an assumption: where a SELECT is left out for its sake, nothing is possible before it is said how many there are.
+	AskDatabases bool
 	AOFSetOptions
 }
 
@@ -38,7 +40,9 @@ type LogOffer struct {
 	Lost     int64  // commands that are left out, as far as their number can be told
 	LostKeys int64  // keys known of that are missing in damaged RDB parts
 	Bytes    int64  // that are left out
-	Result   *SalvagedSet
+	// Databases is how many databases a server needs for the log, where it is to be said how many it has; 0 otherwise.
+	Databases uint64
+	Result    *SalvagedSet
 }
 
 // Partial reports whether something is left out.
@@ -62,7 +66,7 @@ func NewLogPlan(ctx context.Context, fsys fs.FS, name string, opt LogPlanOptions
 	if err != nil {
 		return nil, err
 	}
-	if p.Found, err = p.Salvaged.Set.Check(ctx, aof.CheckOptions{AssumeModules: opt.KeepUnknown}); err != nil {
+	if p.Found, err = p.Salvaged.Set.Check(ctx, p.checkOptions()); err != nil {
 		return nil, err
 	}
 	if p.Sound() {
@@ -80,6 +84,11 @@ func NewLogPlan(ctx context.Context, fsys fs.FS, name string, opt LogPlanOptions
 	}
 	p.choose()
 	return p, nil
+}
+
+// checkOptions are how logs are judged before and after.
+func (p *LogPlan) checkOptions() aof.CheckOptions {
+	return aof.CheckOptions{AssumeModules: p.opt.KeepUnknown, Databases: p.opt.Databases}
 }
 
 // salvageAlone makes a set of a file on its own.
@@ -125,6 +134,11 @@ func (p *LogPlan) offer(ctx context.Context, s Strategy) (LogOffer, error) {
 		o.Reason = p.Salvaged.Blocked
 		return o, nil
 	}
+	if n := p.needed(); p.opt.AskDatabases && n > 0 {
+		o.Databases = n
+		o.Reason = fmt.Sprintf("database %d is selected, and the server is taken to have %d: say how many it has; if it has not more, the SELECT is damaged, and is left out", n-1, p.opt.Databases)
+		return o, nil
+	}
 	switch s {
 	case StrategyTruncate:
 		return o, p.truncated(ctx, &o)
@@ -147,6 +161,14 @@ func (p *LogPlan) offer(ctx context.Context, s Strategy) (LogOffer, error) {
 		}
 	}
 	return o, nil
+}
+
+// needed is how many databases a server needs for the SELECTs that are left out for the sake of those that it has; 0 if there are none.
+func (p *LogPlan) needed() (n uint64) {
+	for i := range p.Salvaged.Files {
+		n = max(n, p.Salvaged.Files[i].Databases)
+	}
+	return n
 }
 
 // count adds up the accounts of the files.
@@ -197,7 +219,7 @@ func (p *LogPlan) truncated(ctx context.Context, o *LogOffer) error {
 			o.Reason = fmt.Sprintf("%s is not the last file, and redis-check-aof cuts no other", f.Path)
 			return nil
 		case left != nil:
-			o.Reason = fmt.Sprintf("%s: no server loads what redis-check-aof would leave: %v", f.Path, left)
+			o.Reason = fmt.Sprintf("%s: redis-check-aof would leave what no server takes: %v", f.Path, left)
 			return nil
 		}
 		f.SalvagedAOF = t.account(kept)
@@ -222,7 +244,7 @@ func (p *LogPlan) truncateFile(ctx context.Context, f *SalvagedFile) (t *AOFTrun
 	switch {
 	case left == errCanonical:
 		left = nil
-	case left != nil && left != errInsane && !errors.As(left, &fault):
+	case left != nil && !errors.As(left, new(insaneError)) && !errors.As(left, &fault):
 		return t, 0, nil, left
 	}
 	return t, r.Position().Commands, left, nil

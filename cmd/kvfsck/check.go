@@ -295,6 +295,7 @@ func checkLog(ctx context.Context, e *env, in *target, opt *checkOptions) checke
 	p := newLogProgress(e, in.set, !opt.json && !opt.quiet)
 	rep, _ := in.set.Check(ctx, aof.CheckOptions{ // its error is that of the context, which the caller looks at
 		AssumeModules: opt.modules,
+		Databases:     opt.databases,
 		RDB:           rdb.VerifyOptions{MaxFaults: opt.kept(), Databases: opt.databases, Hints: opt.hints, Workers: opt.jobs},
 		Progress:      p.at,
 	})

@@ -35,6 +35,8 @@ type repairOptions struct {
 	databases  uint64
 	quarantine string
 
+	knowsDatabases bool // databases was given
+
 	until       string
 	choice      int
 	skipMissing bool
@@ -76,6 +78,7 @@ Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 
   kvfsck repair appendonlydir --until 2026-03-01T12:00:00Z --out before-the-accident`,
 		Args: onePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			opt.knowsDatabases = cmd.Flags().Changed("databases")
 			opt.given = func(but ...string) string { return decisionsOf(cmd.Flags(), but...) }
 			return runRepair(cmd.Context(), e, args[0], &opt)
 		},
@@ -196,6 +199,7 @@ func (o *repairOptions) logOptions() repair.LogPlanOptions {
 	p := repair.LogPlanOptions{Strategies: o.chosen}
 	p.Doubtful, p.KeepUnknown, p.Until, p.RDB = o.doubtful, o.modules, o.at, o.salvageOptions()
 	p.SkipMissing, p.Choice = o.skipMissing, o.choice
+	p.Databases, p.AskDatabases = o.databases, !o.knowsDatabases
 	if o.lostDB >= 0 {
 		p.MoveLostDB, p.LostDB = true, int(o.lostDB)
 	}

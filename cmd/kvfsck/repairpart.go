@@ -143,7 +143,15 @@ func (p *repairPart) candidates() int {
 
 // databases is how many databases a server needs, where that is what is in the way, else 0.
 func (p *repairPart) databases() uint64 {
-	if p.log != nil || p.possible() {
+	if p.possible() {
+		return 0
+	}
+	if p.log != nil {
+		for i := range p.log.Offers {
+			if n := p.log.Offers[i].Databases; n > 0 {
+				return n
+			}
+		}
 		return 0
 	}
 	for i := range p.rdb.Offers {

@@ -21,6 +21,7 @@ const (
 	FindListedTwice     FindingCode = "file-listed-twice"
 	FindUnlisted        FindingCode = "file-unlisted"
 	FindAdoptable       FindingCode = "incr-adoptable"
+	FindLineLost        FindingCode = "manifest-line-lost"
 	FindTemporary       FindingCode = "file-temporary"
 	FindTempIncr        FindingCode = "incr-temporary"
 	FindHistory         FindingCode = "file-history"
@@ -65,6 +66,7 @@ var findings = map[FindingCode]struct {
 	FindListedTwice:     {rdb.Warning, "the manifest lists a file twice", "servers load it twice"},
 	FindUnlisted:        {rdb.Warning, "a file of the set's naming is not in the manifest", "servers ignore it, and overwrite it when its number comes up; keep it if a listed file is damaged"},
 	FindAdoptable:       {rdb.Error, "an unlisted incr has the name that a server starting here would append to", "its old commands would come back at the start after; move it away"},
+	FindLineLost:        {rdb.Error, "a file that continues the set is not in the manifest, which may have lost its line", "servers ignore it, and overwrite it when its number comes up; keep it, and decide whether it belongs to the set: repair asks"},
 	FindTemporary:       {rdb.Note, "a temporary file was left by a rewrite or a change of the manifest", "it can be deleted"},
 	FindTempIncr:        {rdb.Warning, "commands since the log was turned on are in a temporary incr that no manifest lists", "servers ignore it: what it has is lost unless it is added to a set"},
 	FindHistory:         {rdb.Note, "a superseded file is still there", "servers delete it at the next clean-up"},
@@ -106,7 +108,7 @@ type Finding struct {
 // findingCodes is the order of the table.
 var findingCodes = []FindingCode{
 	FindManifest, FindNoManifest, FindManyManifests, FindMissing, FindUnreadable,
-	FindEmpty, FindListedTwice, FindUnlisted, FindAdoptable, FindTemporary,
+	FindEmpty, FindListedTwice, FindUnlisted, FindAdoptable, FindLineLost, FindTemporary,
 	FindTempIncr, FindHistory, FindHistoryGone, FindHistoryNewest, FindOldStyle, FindDump,
 	FindNothing, FindGap, FindName, FindBaseKind, FindIncrRDB,
 	FindNoBase, FindOffsets, FindTornCopy, FindUpgrade, FindUpgradeHalf,

@@ -143,10 +143,7 @@ func (s *Set) inspectDirectory() {
 		s.add(Finding{Code: FindUnreadable, File: s.Dir, Offset: -1, Err: err})
 		return
 	}
-	lastIncr, newerBase := int64(0), false
-	for _, e := range s.Manifest.Of(Incr) {
-		lastIncr = e.Seq
-	}
+	lost, newerBase := s.lostLines(ents), false
 	for _, e := range ents {
 		name := e.Name()
 		p := path.Join(s.Dir, name)
@@ -157,8 +154,10 @@ func (s *Set) inspectDirectory() {
 		case name == "temp-"+s.prefix+".incr":
 			s.add(Finding{Code: FindTempIncr, File: p, Offset: -1})
 		case !inSet || s.Fault != nil || s.lists(name): // of a manifest with a fault not all lines are known
-		case n.typ == Incr && lastIncr == 0 && n.seq == 1 && size(e) > 0:
+		case n.typ == Incr && n.seq == 1 && len(s.Manifest.Of(Incr)) == 0 && size(e) > 0:
 			s.add(Finding{Code: FindAdoptable, File: p, Offset: -1})
+		case lost[name]:
+			s.add(Finding{Code: FindLineLost, File: p, Offset: -1})
 		default:
 			s.add(Finding{Code: FindUnlisted, File: p, Offset: -1})
 			base := s.Manifest.Base()

@@ -2,12 +2,16 @@ package aof
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
+
+	"github.com/kvfsck/kvfsck/crc64"
 )
 
 const (
@@ -16,6 +20,8 @@ const (
 	dirIncr     = "appendonlydir/appendonly.aof.1.incr.aof"
 	oneOfEach   = "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
 )
+
+func incrAt(seq int) string { return fmt.Sprintf("appendonlydir/appendonly.aof.%d.incr.aof", seq) }
 
 // TestFindings has a directory for each thing that can be found.
 func TestFindings(t *testing.T) {
@@ -41,6 +47,19 @@ func TestFindings(t *testing.T) {
 		{"unlisted", set("appendonlydir/appendonly.aof.7.incr.aof", incr), "file-unlisted appendonly.aof.7.incr.aof"},
 		{"other names are no matter", set("appendonlydir/notes.txt", "x", "appendonlydir/other.1.incr.aof", incr), ""},
 		{"adoptable", mapFS(dirManifest, "file appendonly.aof.1.base.rdb seq 1 type b\n", dirBase, rdb11, dirIncr, incr), "incr-adoptable appendonly.aof.1.incr.aof"},
+		{"base's line lost", mapFS(dirManifest, "file appendonly.aof.1.incr.aof seq 1 type i\n", dirBase, rdb11, dirIncr, incr), "base-absent appendonly.aof.manifest, manifest-line-lost appendonly.aof.1.base.rdb"},
+		{"every line of an incr lost", mapFS(dirManifest, "file appendonly.aof.1.base.rdb seq 1 type b\n", dirBase, rdb11, incrAt(2), incr, incrAt(3), incr),
+			"manifest-line-lost appendonly.aof.2.incr.aof, manifest-line-lost appendonly.aof.3.incr.aof"},
+		{"an incr's line lost in the middle", set(dirManifest, oneOfEach+"file appendonly.aof.3.incr.aof seq 3 type i\n", incrAt(2), incr, incrAt(3), incr),
+			"sequence-gap appendonly.aof.3.incr.aof, manifest-line-lost appendonly.aof.2.incr.aof"},
+		{"the last lines lost", set(incrAt(2), incr, incrAt(3), incr), "manifest-line-lost appendonly.aof.2.incr.aof, manifest-line-lost appendonly.aof.3.incr.aof"},
+		{"the first line lost", mapFS(dirManifest, "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n", dirBase, rdb11, dirIncr, incr, incrAt(2), incr),
+			"manifest-line-lost appendonly.aof.1.incr.aof"},
+		{"a rewrite had begun", set(incrAt(2), ""), "file-unlisted appendonly.aof.2.incr.aof"},
+		{"a rewrite had ended", set(dirManifest, oneOfEach+"file appendonly.aof.2.incr.aof seq 2 type i\n", incrAt(2), incr, "appendonlydir/appendonly.aof.2.base.rdb", rdb11),
+			"file-unlisted appendonly.aof.2.base.rdb"},
+		{"a copy over an older one", mapFS(dirManifest, "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n", dirBase, rdb11, dirIncr, incr,
+			"appendonlydir/appendonly.aof.2.base.rdb", rdb11, incrAt(2), incr), "file-unlisted appendonly.aof.1.base.rdb, file-unlisted appendonly.aof.1.incr.aof"},
 		{"temporary", set("appendonlydir/temp-appendonly.aof.manifest", "", "temp-rewriteaof-12.aof", "x", "temp-rewriteaof-bg-12.aof", "x"),
 			"file-temporary temp-appendonly.aof.manifest, file-temporary temp-rewriteaof-12.aof, file-temporary temp-rewriteaof-bg-12.aof"},
 		{"temporary incr", set("appendonlydir/temp-appendonly.aof.incr", incr), "incr-temporary temp-appendonly.aof.incr"},
@@ -202,5 +221,25 @@ func TestReplayOfNothing(t *testing.T) {
 			t.Errorf("readable %v: file %v, %v", readable, r.File(), r.Err())
 		}
 		r.Close()
+	}
+}
+
+// TestUnlistedAndOlder does not take an incr for one of the set that was changed last before the base was made.
+func TestUnlistedAndOlder(t *testing.T) {
+	const made = 1_700_000_000
+	base := "REDIS0011\xfa\x05ctime\xc2" + string(binary.LittleEndian.AppendUint32(nil, made)) + "\xff"
+	base = string(binary.LittleEndian.AppendUint64([]byte(base), crc64.Checksum([]byte(base))))
+	for changed, want := range map[int64]FindingCode{made - 1: FindUnlisted, made: FindLineLost, made + 100: FindLineLost} {
+		for _, name := range []string{incrAt(2), incrAt(4)} {
+			files := mapFS(dirManifest, "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.3.incr.aof seq 3 type i\n", dirBase, base, incrAt(3), pSel, name, pSel)
+			files[name].ModTime = time.Unix(changed, 0)
+			s, err := OpenSet(files, dirManifest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Findings) != 1 || s.Findings[0].Code != want || s.Findings[0].File != name {
+				t.Errorf("%s, changed %d seconds after the base was made: %v", name, changed-made, s.Findings)
+			}
+		}
 	}
 }

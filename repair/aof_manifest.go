@@ -1,7 +1,6 @@
 package repair
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kvfsck/kvfsck/aof"
+	"github.com/kvfsck/kvfsck/internal/ctime"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -177,7 +177,7 @@ func (f *setFile) look(ctx context.Context, fsys fs.FS) (err error) {
 		switch rec := r.Record().(type) {
 		case *aof.Preamble:
 			f.rdb = true
-			f.made, f.hasMade = ctime(rec.RDB)
+			f.made, f.hasMade = ctime.Of(rec.RDB)
 		case *aof.Annotation:
 			if at, ok := rec.Timestamp(); ok {
 				if !f.stamped {
@@ -195,26 +195,6 @@ func (f *setFile) look(ctx context.Context, fsys fs.FS) (err error) {
 	return ctx.Err()
 }
 
-// ctime reads from the start of an RDB when it was made.
-func ctime(r *rdb.Reader) (at int64, ok bool) {
-	for range 32 {
-		if !r.Next() {
-			return 0, false
-		}
-		switch rec := r.Record().(type) {
-		case *rdb.Aux:
-			if bytes.Equal(rec.Name, []byte("ctime")) {
-				at, err := strconv.ParseInt(string(rec.Value), 10, 64)
-				return at, err == nil
-			}
-		case *rdb.Header:
-		default:
-			return 0, false
-		}
-	}
-	return 0, false
-}
-
 // snapshotTime returns when the RDB with which a file begins was made.
 func snapshotTime(_ context.Context, fsys fs.FS, name string) (int64, bool, error) {
 	src, size, closer, err := openAt(fsys, name)
@@ -222,7 +202,7 @@ func snapshotTime(_ context.Context, fsys fs.FS, name string) (int64, bool, erro
 		return 0, false, err
 	}
 	defer closer.Close()
-	at, ok := ctime(rdb.NewReader(io.NewSectionReader(src, 0, size)))
+	at, ok := ctime.Of(rdb.NewReader(io.NewSectionReader(src, 0, size)))
 	return at, ok, nil
 }
 

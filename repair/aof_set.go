@@ -41,7 +41,7 @@ type SalvagedSet struct {
 	Rebuilt      bool // the manifest is not the one that was found
 
 	Files []SalvagedFile // in the order of loading
-	// Choices are the sets that the files may be, where the manifest had to be rebuilt: the likeliest first.
+	// Choices are the sets that the files may be, where the manifest had to be rebuilt or seems to have lost a line: the likeliest first.
 	Choices []SetChoice
 	// Aside are files, by name, that are not part of the result but lie under names that a server may take up: they must not stay
 	// where the result goes.
@@ -56,6 +56,8 @@ type SalvagedSet struct {
 	Skippable bool
 	// Notes say what else was decided, and why.
 	Notes []string
+
+	leftOver int // files that continue the set and are left out of it: they are older than its base, or it was asked for
 
 	states []fileState // of the files that were looked at
 }
@@ -92,8 +94,13 @@ func SalvageSet(ctx context.Context, fsys fs.FS, opt AOFSetOptions) (*SalvagedSe
 			return s, err
 		}
 	} else {
-		files = s.withoutMissing(files, opt.SkipMissing)
-		s.strays(files)
+		if files, err = s.lostLines(ctx, fsys, files, opt.Choice); err != nil {
+			return s, err
+		}
+		if s.Blocked == "" {
+			files = s.withoutMissing(files, opt.SkipMissing)
+			s.strays(files)
+		}
 	}
 	if s.Blocked != "" {
 		return s, nil

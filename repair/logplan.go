@@ -148,6 +148,8 @@ func (p *LogPlan) offer(ctx context.Context, s Strategy) (LogOffer, error) {
 	switch {
 	case s == StrategyHeal && (o.Partial() || len(p.Salvaged.Missing) > 0):
 		o.Reason = "not all of the damage can be undone"
+	case s == StrategyHeal && p.Salvaged.leftOver > 0:
+		o.Possible, o.Reason = true, "nothing is left out of what the manifest lists"
 	case s == StrategyHeal:
 		o.Possible, o.Reason = true, "nothing is left out"
 	default:

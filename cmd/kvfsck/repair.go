@@ -96,7 +96,7 @@ Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 
 	f.Uint64Var(&opt.databases, "databases", 16, "how many databases the server is configured for (0: any number)")
 	f.StringVar(&opt.quarantine, "quarantine", "", "put the bytes that are not kept into this folder, with an index")
 	f.StringVar(&opt.until, "until", "", "logs: leave out what is later; a time such as 2026-03-01T12:00:00Z, or in seconds since 1970")
-	f.IntVar(&opt.choice, "choice", 0, "sets without a manifest: take this one of the answers that are listed")
+	f.IntVar(&opt.choice, "choice", 0, "sets whose manifest is lost, or a line of it: take this one of the answers that are listed")
 	f.BoolVar(&opt.skipMissing, "skip-missing", false, "sets: go on without files that are listed and gone")
 	f.BoolVar(&opt.doubtful, "keep-doubtful", false, "logs: keep commands whose correction is likely and not proven")
 	f.BoolVar(&opt.modules, "modules", false, "logs: take commands that no server knows for those of modules")

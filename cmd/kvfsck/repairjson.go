@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -35,6 +36,8 @@ type repairTarget struct {
 	Output  *report.Bytes `json:"output"`
 	Backup  *report.Bytes `json:"backup"`
 	Regions []regionRow   `json:"regions"`
+	// Unlisted are files of a set's naming, of a set, that are not part of the result.
+	Unlisted []report.Bytes `json:"unlisted,omitempty"`
 	snapshotAccount
 	Notes []string `json:"notes,omitempty"`
 }
@@ -196,6 +199,12 @@ func (p *repairPart) describeLog(d *repairTarget) {
 				d.add(o.Result.Files[i].Path, s)
 			}
 		}
+	}
+	if p.log.Chosen != nil {
+		s = p.log.Chosen.Result
+	}
+	for _, name := range s.Aside {
+		d.Unlisted = append(d.Unlisted, report.Bytes(path.Join(s.Dir, name)))
 	}
 	for _, c := range s.Choices {
 		row := choiceRow{Base: report.Bytes(c.Base), Incrs: []report.Bytes{}, Proven: c.Proven, Why: c.Why}

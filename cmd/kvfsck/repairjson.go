@@ -51,7 +51,9 @@ type offerRow struct {
 	Healed   report.Int `json:"corrected"`
 	Lost     report.Int `json:"lost"`                // keys or commands
 	LostKeys report.Int `json:"lost_keys,omitempty"` // of a log: of its RDB parts
-	Bytes    report.Int `json:"bytes_left_out"`
+	// Uncertain are the commands of a log that are kept, and of which the database is not certain.
+	Uncertain report.Int `json:"commands_of_uncertain_database,omitempty"`
+	Bytes     report.Int `json:"bytes_left_out"`
 	// Duplicates and Libraries are what is left out of a snapshot: keys of which another one of the name is kept, and function libraries.
 	Duplicates report.Int `json:"duplicate_keys,omitempty"`
 	Libraries  report.Int `json:"lost_libraries,omitempty"`
@@ -89,16 +91,19 @@ type choiceRow struct {
 }
 
 type regionRow struct {
-	File     report.Bytes  `json:"file,omitempty"` // of a set
-	Start    report.Int    `json:"start"`
-	End      report.Int    `json:"end"`
-	Kind     string        `json:"kind"`
-	Commands report.Int    `json:"commands,omitempty"`
-	Why      string        `json:"why,omitempty"`
-	Edits    []editRow     `json:"edits,omitempty"`
-	Select   *int          `json:"select,omitempty"` // a SELECT is put in before
-	Undone   *transformRow `json:"transform,omitempty"`
-	kept     bool
+	File     report.Bytes `json:"file,omitempty"` // of a set
+	Start    report.Int   `json:"start"`
+	End      report.Int   `json:"end"`
+	Kind     string       `json:"kind"`
+	Commands report.Int   `json:"commands,omitempty"`
+	Why      string       `json:"why,omitempty"`
+	Edits    []editRow    `json:"edits,omitempty"`
+	Select   *int         `json:"select,omitempty"` // a SELECT is put in before
+	DB       *int         `json:"db,omitempty"`     // of a log: the database in which it begins, if it is kept
+	// Uncertain says that DB is that of the last SELECT that was seen, and one may be lost.
+	Uncertain bool          `json:"uncertain_database,omitempty"`
+	Undone    *transformRow `json:"transform,omitempty"`
+	kept      bool
 }
 
 type editRow struct {
@@ -194,6 +199,11 @@ func (p *repairPart) describeLog(d *repairTarget) {
 			Strategy: string(o.Strategy), Possible: o.Possible, Reason: o.Reason, Commands: report.Int(o.Commands),
 			Healed: report.Int(o.Healed), Lost: report.Int(o.Lost), LostKeys: report.Int(o.LostKeys), Bytes: report.Int(o.Bytes),
 		})
+		if n := len(d.Offers) - 1; o.Result != nil {
+			for i := range o.Result.Files {
+				d.Offers[n].Uncertain += report.Int(o.Result.Files[i].Uncertain)
+			}
+		}
 		for i := 0; o.Result != nil && p.log.Chosen != nil && o.Strategy == p.log.Chosen.Strategy && i < len(o.Result.Files); i++ {
 			if s := o.Result.Files[i].RDB; s != nil {
 				d.add(o.Result.Files[i].Path, s)
@@ -233,19 +243,26 @@ func (p *repairPart) regions() []regionRow {
 			rows = append(rows, regionRow{Start: report.Int(r.Start), End: report.Int(r.End), Kind: r.Kind.String(), kept: kept})
 		}
 	default:
-		rows = append(rows, healedRegions(p.rdb)...)
+		rows = append(rows, healedRegions("", p.rdb.Chosen.Healed, p.rdb.Size)...)
 	}
 	return rows
 }
 
 func logRegions(f *repair.SalvagedFile) (rows []regionRow) {
 	for _, r := range f.Regions {
+		if r.Kind == repair.AOFPreambleBad && f.RDBHealed != nil {
+			rows = append(rows, healedRegions(f.Path, f.RDBHealed, r.End)...)
+			continue
+		}
 		row := regionRow{
 			File: report.Bytes(f.Path), Start: report.Int(r.Start), End: report.Int(r.End), Kind: r.Kind.String(),
-			Commands: report.Int(r.Commands), Why: r.Why, Edits: editRows(r.Edits), kept: r.Kind.Kept(),
+			Commands: report.Int(r.Commands), Why: r.Why, Edits: editRows(r.Edits), Uncertain: r.Uncertain, kept: r.Kind.Kept(),
 		}
 		if r.Select >= 0 {
 			row.Select = &r.Select
+		}
+		if r.Kind == repair.AOFIntact || r.Kind == repair.AOFHealed {
+			row.DB = &r.DB
 		}
 		rows = append(rows, row)
 	}
@@ -259,14 +276,17 @@ func editRows(edits []repair.Edit) (rows []editRow) {
 	return rows
 }
 
-// healedRegions is the map of a healed snapshot: what was corrected, the rest, and what stands behind its end.
-func healedRegions(p *repair.Plan) (rows []regionRow) {
-	c := p.Chosen.Healed
+// healedRegions is the map of a healed snapshot, or RDB part of a log, of that size: what was corrected, the rest, and what stands behind its end.
+func healedRegions(file string, c *repair.Candidate, size int64) (rows []regionRow) {
 	at := int64(0)
+	put := func(row regionRow) {
+		row.File = report.Bytes(file)
+		rows = append(rows, row)
+	}
 	add := func(end int64, kind string, edits []editRow) {
 		if at < end || edits != nil {
 			kept := !slices.ContainsFunc(edits, func(e editRow) bool { return int(e.Remove) > len(e.Insert) })
-			rows = append(rows, regionRow{Start: report.Int(at), End: report.Int(end), Kind: kind, Edits: edits, kept: kept})
+			put(regionRow{Start: report.Int(at), End: report.Int(end), Kind: kind, Edits: edits, kept: kept})
 		}
 		at = end
 	}
@@ -275,11 +295,12 @@ func healedRegions(p *repair.Plan) (rows []regionRow) {
 		add(e.Offset+e.Remove, regionHealed, editRows([]repair.Edit{e}))
 	}
 	if c.Whole() { // nothing of it is gone: what is taken out is what the damage put in
-		rows, at = append(rows, regionRow{End: report.Int(c.End), Kind: regionHealed, Undone: transformOf(c), kept: true}), c.End
+		put(regionRow{End: report.Int(c.End), Kind: regionHealed, Undone: transformOf(c), kept: true})
+		at = c.End
 	}
 	add(c.End, repair.RegionIntact.String(), nil)
-	if c.End < p.Size {
-		rows = append(rows, regionRow{Start: report.Int(c.End), End: report.Int(p.Size), Kind: repair.RegionForeign.String()})
+	if c.End < size {
+		put(regionRow{Start: report.Int(c.End), End: report.Int(size), Kind: repair.RegionForeign.String()})
 	}
 	return rows
 }

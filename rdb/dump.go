@@ -106,7 +106,13 @@ func (d *Dump) Entry() *Entry {
 	return e
 }
 
+// entry returns the entry and its reader, which is nil if the payload was not taken apart by ParseDump.
 func (d *Dump) entry() (*Entry, *Reader) {
+	if d.payload == nil {
+		e := NewEntry(0, nil)
+		e.Type, e.Family, e.Meta = d.Type, d.Family, d.Meta
+		return e, nil
+	}
 	r := d.reader(len(d.payload) - dumpFooter)
 	r.src.pos, r.src.folded = d.at, d.at
 	r.dec.typ, r.dec.hasType, r.dec.phase = d.Type, true, PhaseValue
@@ -122,6 +128,9 @@ func (d *Dump) entry() (*Entry, *Reader) {
 // the latter either.
 func (d *Dump) Value() (Value, error) {
 	e, r := d.entry()
+	if r == nil {
+		return nil, ErrNoValue
+	}
 	defer r.Close()
 	return e.Value()
 }
@@ -130,6 +139,9 @@ func (d *Dump) Value() (Value, error) {
 // checksum.
 func (d *Dump) Check() error {
 	e, r := d.entry()
+	if r == nil {
+		return ErrNoValue
+	}
 	defer r.Close()
 	if err := e.Check(); err != nil {
 		return err

@@ -264,3 +264,71 @@ func TestEndBehindOpcodes(t *testing.T) {
 		}
 	}
 }
+
+// TestNoValue takes the value of what was read from nothing, and writes what is none.
+func TestNoValue(t *testing.T) {
+	unknown := rdb.NewEntry(0, []byte("k"))
+	unknown.Type = 200
+	for name, e := range map[string]*rdb.Entry{
+		"NewEntry": rdb.NewEntry(0, []byte("k")), "of no type": unknown, "zero": {}, "of a zero Dump": new(rdb.Dump).Entry(), "of a Dump by hand": (&rdb.Dump{Type: rdb.TypeHash, Version: 11}).Entry(),
+	} {
+		w := rdb.NewWriter(io.Discard, rdb.Version11, rdb.WriterOptions{})
+		var d rdb.Digest
+		for what, do := range map[string]func() error{
+			"Value":       func() error { _, err := e.Value(); return err },
+			"Visit":       func() error { return e.Visit(func(*rdb.Element) bool { return true }) },
+			"Check":       e.Check,
+			"Skip":        e.Skip,
+			"Raw":         func() error { _, err := e.Raw(); return err },
+			"WriteRecord": func() error { return w.WriteRecord(e) },
+			"DigestValue": func() error { _, _, err := rdb.DigestValue(e, rdb.DigestAsFile); return err },
+			"Digest.Add":  func() error { return d.Add(e) },
+			"Elements": func() (err error) {
+				for _, err = range e.Elements() {
+				}
+				return err
+			},
+		} {
+			assert.ErrorIs(t, do(), rdb.ErrNoValue, "%s of an entry %s", what, name)
+		}
+	}
+	_, err := new(rdb.Dump).Value()
+	assert.ErrorIs(t, err, rdb.ErrNoValue)
+	assert.ErrorIs(t, new(rdb.Dump).Check(), rdb.ErrNoValue)
+	_, err = new(rdb.ModuleAux).Items()
+	assert.ErrorIs(t, err, rdb.ErrNoValue)
+
+	w := rdb.NewWriter(io.Discard, rdb.Version11, rdb.WriterOptions{})
+	assert.ErrorIs(t, w.WriteRecord(new(rdb.ModuleAux)), rdb.ErrNoValue)
+	for _, v := range []rdb.Value{nil, (*rdb.Stream)(nil), (*rdb.Module)(nil)} {
+		var u *rdb.UnsupportedError
+		assert.ErrorAs(t, w.WriteEntry(rdb.NewEntry(3, []byte("k")), v), &u)
+		assert.Equal(t, "k", string(u.Key))
+		_, err := rdb.AppendValueDump(nil, v, rdb.Version11, rdb.WriterOptions{})
+		assert.ErrorAs(t, err, &u)
+	}
+}
+
+// idleReader gives nothing any more behind some bytes, and does not end.
+type idleReader struct{ r io.Reader }
+
+func (r idleReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// TestIdleReader ends with an error where the input gives nothing any more, before, inside and behind the file, and where a check begins in it.
+func TestIdleReader(t *testing.T) {
+	b := redisFile(key(0, "k"), str("v"))
+	for cut := range len(b) + 1 {
+		for _, workers := range []int{1, 2} {
+			for _, from := range []*rdb.Position{nil, {Offset: 9, Version: 11}} {
+				_, err := rdb.Verify(t.Context(), idleReader{bytes.NewReader(b[:cut])}, rdb.VerifyOptions{Workers: workers, From: from})
+				assert.ErrorIs(t, err, io.ErrNoProgress, "cut at %d, %d workers, from %v", cut, workers, from)
+			}
+		}
+	}
+}

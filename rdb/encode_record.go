@@ -85,8 +85,8 @@ func (w *Writer) foreignListpack(e *Entry) bool {
 
 // checkedRaw is rawValue and applies every rule, in the same walk. It appends to dst. empty tells of a collection that servers pass over.
 func (r *Reader) checkedRaw(dst []byte) (raw []byte, empty bool, err error) {
-	if r.state != atValue {
-		return dst, false, ErrConsumed
+	if err := r.atHand(); err != nil {
+		return dst, false, err
 	}
 	raw, r.soft = dst, nil
 	r.src.fold()

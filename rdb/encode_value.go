@@ -198,9 +198,13 @@ func (e *encoder) choose(v Value) (Type, error) {
 	case Hash:
 		return e.chooseHash(v)
 	case *Stream:
-		return e.chooseStream(v)
+		if v != nil {
+			return e.chooseStream(v)
+		}
 	case *Module:
-		return e.chooseModule(v)
+		if v != nil {
+			return e.chooseModule(v)
+		}
 	}
 	return 0, e.unsupported(FeatureValue, "not a value of this package")
 }

@@ -76,7 +76,12 @@ func (r *Reader) Settle() bool {
 }
 
 // Skip passes the value without looking into it. Where the caller knows that it is sound that is all there is to find out.
-func (e *Entry) Skip() error { return e.r.finishValue() }
+func (e *Entry) Skip() error {
+	if e.r == nil {
+		return ErrNoValue
+	}
+	return e.r.finishValue()
+}
 
 // Bytes returns what of the piece is in memory, and where in the file that begins. It is the piece's, until that is used again.
 func (p *Piece) Bytes() (b []byte, at int64) { return p.buf[:p.n], p.at.Offset }

@@ -263,6 +263,20 @@ func (r *Reader) onFault(e *FormatError) error {
 // ErrConsumed is the error of taking a value a second time.
 var ErrConsumed = errors.New("rdb: the value was read already")
 
+// ErrNoValue is the error of taking a value from what was read from nothing: an entry of [NewEntry], a zero Dump or ModuleAux.
+var ErrNoValue = errors.New("rdb: it was not read from anything, so there is no value")
+
+// atHand is the error of a value that cannot be taken; of a nil Reader there is none.
+func (r *Reader) atHand() error {
+	switch {
+	case r == nil:
+		return ErrNoValue
+	case r.state != atValue:
+		return ErrConsumed
+	}
+	return nil
+}
+
 // walk runs a walk over what the current record has behind its head. The error is one that ends the reading.
 func (r *Reader) walk(m mode, report func(*FormatError)) (err error) {
 	d := &r.dec
@@ -310,8 +324,8 @@ func (r *Reader) noteFault(e *FormatError) {
 }
 
 func (r *Reader) checkValue() error {
-	if r.state != atValue {
-		return ErrConsumed
+	if err := r.atHand(); err != nil {
+		return err
 	}
 	r.soft = nil
 	err := r.walk(modeCheck, r.reports.value)
@@ -322,8 +336,8 @@ func (r *Reader) checkValue() error {
 }
 
 func (r *Reader) rawValue() ([]byte, error) {
-	if r.state != atValue {
-		return nil, ErrConsumed
+	if err := r.atHand(); err != nil {
+		return nil, err
 	}
 	var raw []byte
 	r.src.fold()
@@ -350,8 +364,8 @@ func (r *Reader) elements() iter.Seq2[*Element, error] {
 
 // visit shows the elements of the current value. The error is that of a fault, or what ends the reading.
 func (r *Reader) visit(yield func(*Element) bool) error {
-	if r.state != atValue {
-		return ErrConsumed
+	if err := r.atHand(); err != nil {
+		return err
 	}
 	r.dec.yield, r.soft = yield, nil
 	err := r.walk(modeEmit, r.reports.element)

@@ -164,7 +164,7 @@ func (e *Entry) Visit(visit func(*Element) bool) error {
 
 // Check walks the value and applies every rule to it without producing it.
 func (e *Entry) Check() error {
-	if e.r.quickCheck() {
+	if e.r != nil && e.r.quickCheck() {
 		return nil
 	}
 	return e.r.checkValue()

@@ -134,18 +134,19 @@ func (s *source) fill(n int) bool {
 
 // read appends to the window what one Read gives.
 func (s *source) read() {
+	var n int
+	n, s.rerr = readSome(s.r, s.buf[s.end:])
+	s.end += n
+}
+
+// readSome is Read, but that it is an error if that gives neither bytes nor an error, again and again.
+func readSome(r io.Reader, p []byte) (n int, err error) {
 	for range 100 {
-		n, err := s.r.Read(s.buf[s.end:])
-		s.end += n
-		if err != nil {
-			s.rerr = err
-			return
-		}
-		if n > 0 {
-			return
+		if n, err = r.Read(p); n > 0 || err != nil {
+			return n, err
 		}
 	}
-	s.rerr = io.ErrNoProgress
+	return 0, io.ErrNoProgress
 }
 
 // take returns the next n bytes.

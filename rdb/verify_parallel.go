@@ -74,7 +74,7 @@ func (v *verifier) parallel(src io.Reader, m *filemap.Map, workers int) error {
 	if from := v.opt.From; from != nil {
 		p.at, p.proven = *from, *from
 		if p.whole == nil {
-			if err := skipTo(src, from.Offset); err != nil {
+			if err := skipTo(v.ctx, src, from.Offset); err != nil {
 				return err
 			}
 		}
@@ -228,7 +228,7 @@ func (p *pipeline) restart(gone bool) {
 	}
 }
 
-// contextReader ends the input when the context ends.
+// contextReader ends the input when the context ends, or when it gives nothing any more and does not end.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader
@@ -238,7 +238,7 @@ func (c contextReader) Read(p []byte) (int, error) {
 	if err := c.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return c.r.Read(p)
+	return readSome(c.r, p)
 }
 
 func (p *pipeline) recorder() *recorder {

@@ -81,7 +81,7 @@ func (v *verifier) sequential(src io.Reader) error {
 	defer w.r.Close()
 	if from := v.opt.From; from == nil {
 		w.r.start(src)
-	} else if err := skipTo(src, from.Offset); err != nil {
+	} else if err := skipTo(v.ctx, src, from.Offset); err != nil {
 		return err
 	} else {
 		w.r.Resume(src, *from)
@@ -99,13 +99,13 @@ func (v *verifier) sequential(src io.Reader) error {
 }
 
 // skipTo passes what stands before an offset, as far as there is so much.
-func skipTo(src io.Reader, offset int64) error {
+func skipTo(ctx context.Context, src io.Reader, offset int64) error {
 	if s, ok := src.(io.Seeker); ok {
 		if _, err := s.Seek(offset, io.SeekCurrent); err == nil {
 			return nil
 		} // a pipe, perhaps, which is a file too
 	}
-	_, err := io.CopyN(io.Discard, src, offset)
+	_, err := io.CopyN(io.Discard, contextReader{ctx, src}, offset)
 	if err == io.EOF {
 		err = nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -33,8 +34,15 @@ func NewWriter(dst io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(ds
 const NoDB = -1
 
 // Command writes a command that is to be executed in a database, with a SELECT before it if that is not the current one or if
-// nothing has been selected yet.
+// nothing has been selected yet. A command of no arguments, or a database that no server has, is an error, of which nothing is written.
 func (w *Writer) Command(db int, args ...string) error {
+	at := db
+	if db == NoDB {
+		at = 0
+	}
+	if err := writable(at, len(args)); err != nil {
+		return err
+	}
 	if db != NoDB && (db != w.db || !w.started) {
 		w.selectDB(db)
 	}
@@ -47,6 +55,17 @@ func (w *Writer) Command(db int, args ...string) error {
 	return w.err
 }
 
+// writable is the error of what no server loads.
+func writable(db, argc int) error {
+	switch {
+	case argc == 0:
+		return errors.New("aof: a command of no arguments cannot be written")
+	case db < 0 || int64(db) > math.MaxInt32:
+		return fmt.Errorf("aof: there is no database %d", db)
+	}
+	return nil
+}
+
 // Record writes what a [Reader] that does not skim has read, so that it has the same effect: with a SELECT before it if the database
 // is not the current one. A file read and written that way comes out as it was if a server wrote it. Preambles are not written.
 func (w *Writer) Record(rec Record) error {
@@ -55,14 +74,15 @@ func (w *Writer) Record(rec Record) error {
 		if int64(len(rec.Args)) != rec.Argc {
 			return errors.New("aof: a command without all of its arguments cannot be written")
 		}
+		if err := writable(rec.DB, len(rec.Args)); err != nil {
+			return err
+		}
 		if rec.DB != w.db && rec.Special != Select {
 			w.selectDB(rec.DB)
 		}
 		w.raw(rec.Args)
-		if rec.Special == Select && len(rec.Args) == 2 {
-			if db, ok := selected(rec.Args[1]); ok {
-				w.db, w.started = db, true
-			}
+		if db, ok := rec.Selected(); ok {
+			w.db, w.started = db, true
 		}
 	case *Annotation:
 		return w.Annotation(rec.Line)

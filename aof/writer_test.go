@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -141,3 +142,29 @@ func TestWriterError(t *testing.T) {
 type errorWriter struct{ err error }
 
 func (w errorWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// TestWriterRefuses writes nothing of what no server loads.
+func TestWriterRefuses(t *testing.T) {
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	for _, db := range []int{-7, -2, math.MinInt} {
+		if w.Command(db, "SET", "k", "v") == nil {
+			t.Errorf("database %d", db)
+		}
+	}
+	if w.Command(0) == nil || w.Command(NoDB) == nil || w.Command(3) == nil {
+		t.Error("no arguments")
+	}
+	if w.Record(&Command{}) == nil || w.Record(&Command{DB: -1, Args: [][]byte{[]byte("PING")}, Argc: 1}) == nil {
+		t.Error("records of no arguments, and of no database")
+	}
+	if w.Offset() != 0 {
+		t.Errorf("%d bytes were written", w.Offset())
+	}
+	if err := w.Command(NoDB, "FUNCTION", "FLUSH"); err != nil {
+		t.Error(err)
+	}
+	if err := w.Command(0, "SET", "a", "v"); err != nil || w.Flush() != nil || !strings.HasSuffix(out.String(), pSel+pSet("a")) {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}

@@ -62,8 +62,11 @@ const (
 )
 
 // MutateSet damages one file of a log: the manifest, an RDB, or a file of commands, each in its own ways, or takes one away. The files given are
-// not changed.
+// not changed. Of no files nothing is made.
 func MutateSet(seed uint64, files Files) (Files, Mutation) {
+	if len(files) == 0 {
+		return nil, Mutation{}
+	}
 	d := dice.New(seed, drawMutation<<8)
 	i := d.N(len(files))
 	if d.Coin() {

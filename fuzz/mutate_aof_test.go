@@ -30,3 +30,12 @@ func TestMutateSet(t *testing.T) {
 }
 
 func sameFile(a, b File) bool { return a.Name == b.Name && bytes.Equal(a.Data, b.Data) }
+
+// TestMutateNothing makes nothing of no files.
+func TestMutateNothing(t *testing.T) {
+	for seed := range uint64(50) {
+		files, m := MutateSet(seed, nil)
+		require.Empty(t, files)
+		require.Empty(t, m)
+	}
+}

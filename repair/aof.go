@@ -23,10 +23,12 @@ package repair
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/kvfsck/kvfsck/aof"
 )
@@ -176,7 +178,7 @@ func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 // salvageAOF is SalvageAOF, but that it keeps what is not known to be early enough where nothing later follows.
 func salvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*SalvagedAOF, error) {
 	out := &SalvagedAOF{Size: size, Cut: -1, untimed: -1}
-	if err := misSized(src, size); err != nil {
+	if err := cmp.Or(misSized(src, size), opt.lostDB()); err != nil {
 		return out, err
 	}
 	if opt.Until == 0 {
@@ -206,6 +208,18 @@ func salvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 type insaneError string
 
 func (e insaneError) Error() string { return string(e) }
+
+// lostDB is the error of a database to which nothing can be moved.
+func (o *AOFOptions) lostDB() error {
+	switch {
+	case !o.MoveLostDB:
+	case o.LostDB < 0 || int64(o.LostDB) > math.MaxInt32:
+		return fmt.Errorf("repair: there is no database %d for what is uncertain", o.LostDB)
+	case o.Databases > 0 && uint64(o.LostDB) >= o.Databases:
+		return fmt.Errorf("repair: what is uncertain is to go into database %d, and the server has %d: say how many it has", o.LostDB, o.Databases)
+	}
+	return nil
+}
 
 // errCanonical ends the reading of a file for which one strictness speaks for both.
 var errCanonical = errors.New("canonical")

@@ -80,6 +80,9 @@ var ErrNothingBefore = errors.New("repair: the set has nothing before that time"
 // Until, it is that of the time: files that begin later are left out. The error is one of reading or of the context, or
 // ErrNothingBefore; a set that is past help, or undecided, is told by Blocked.
 func SalvageSet(ctx context.Context, fsys fs.FS, opt AOFSetOptions) (*SalvagedSet, error) {
+	if opt.Choice < 0 {
+		return nil, fmt.Errorf("repair: there is no answer %d", opt.Choice)
+	}
 	set, err := aof.Discover(fsys, opt.Discover)
 	if err != nil && !errors.Is(err, aof.ErrNoLog) {
 		return nil, err

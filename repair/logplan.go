@@ -56,8 +56,11 @@ func (o *LogOffer) Partial() bool { return o.Lost > 0 || o.LostKeys > 0 || o.Byt
 // all of the damage; [StrategySalvage] does so and leaves out what cannot be corrected; [StrategyTruncate] does what
 // redis-check-aof --fix does.
 func NewLogPlan(ctx context.Context, fsys fs.FS, name string, opt LogPlanOptions) (*LogPlan, error) {
+	err := knownStrategies(opt.Strategies)
+	if err != nil {
+		return nil, err
+	}
 	p := &LogPlan{opt: opt}
-	var err error
 	if name == "" {
 		p.Salvaged, err = SalvageSet(ctx, fsys, opt.AOFSetOptions)
 	} else {

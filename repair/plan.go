@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ type PlanOptions struct {
 	Heal      HealOptions
 	Salvage   SalvageOptions
 	// Candidate is the number, from 1 on, of the one of Healing.Candidates to take though none is proven; 0 takes none. It must pass
-	// the verifier.
+	// the verifier. That there is no such one is an error.
 	Candidate int
 }
 
@@ -83,7 +84,7 @@ func (o *Offer) Partial() bool { return o.Lost > 0 || o.Salvaged != nil && o.Sal
 // NewPlan looks at an RDB of size bytes and finds out what each strategy would keep and lose. It reads the file several times and
 // writes nothing. An error is one of the input.
 func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) (*Plan, error) {
-	if err := misSized(src, size); err != nil {
+	if err := cmp.Or(misSized(src, size), knownStrategies(opt.Strategies), opt.candidate()); err != nil {
 		return nil, err
 	}
 	p := &Plan{Size: size, src: src, state: statOf(src), opt: opt}
@@ -101,6 +102,27 @@ func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) 
 	}
 	p.choose()
 	return p, nil
+}
+
+// knownStrategies is the error of a strategy that there is not.
+func knownStrategies(strategies []Strategy) error {
+	for _, s := range strategies {
+		if !slices.Contains(Strategies, s) {
+			return fmt.Errorf("repair: no strategy %q: there are %q", s, Strategies)
+		}
+	}
+	return nil
+}
+
+// candidate is the error of one that cannot be taken whatever the file.
+func (o *PlanOptions) candidate() error {
+	switch {
+	case o.Candidate < 0:
+		return fmt.Errorf("repair: there is no candidate %d", o.Candidate)
+	case o.Candidate > 0 && o.Strategies != nil && !slices.Contains(o.Strategies, StrategyHeal):
+		return fmt.Errorf("repair: candidate %d is of a strategy that is not asked for", o.Candidate)
+	}
+	return nil
 }
 
 // offers asks all strategies. Healing has all processors to itself; the others read the file in one go each, side by side.
@@ -185,6 +207,9 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 	}
 	o.Healing = h
 	best := h.Best()
+	if n := p.opt.Candidate; best == nil && n > h.Verified() {
+		return o, fmt.Errorf("repair: there is no candidate %d: there are %d", n, h.Verified())
+	}
 	reason := "proven by the checksum"
 	if n := p.opt.Candidate; best == nil && n > 0 && n <= h.Verified() {
 		best, reason = &h.Candidates[n-1], fmt.Sprintf("candidate %d, as was asked for", n)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -211,13 +212,41 @@ func TestPlanOfCandidates(t *testing.T) {
 	assert.Nil(t, p.Chosen)
 	require.Equal(t, repair.HealUnproven, p.Offers[0].Healing.Outcome)
 	require.Equal(t, 1, p.Offers[0].Healing.Verified())
-	assert.Nil(t, plan(t, b, repair.PlanOptions{Strategies: []repair.Strategy{repair.StrategyHeal}, Candidate: 2}).Chosen)
+	_, err := repair.NewPlan(t.Context(), bytes.NewReader(b), int64(len(b)), repair.PlanOptions{Strategies: []repair.Strategy{repair.StrategyHeal}, Candidate: 2})
+	assert.ErrorContains(t, err, "there is no candidate 2: there are 1")
 	p = plan(t, b, repair.PlanOptions{Candidate: 1})
 	require.NotNil(t, p.Chosen)
 	dst := filepath.Join(t.TempDir(), "repaired.rdb")
-	_, err := p.Apply(context.Background(), dst, nil)
+	_, err = p.Apply(context.Background(), dst, nil)
 	require.NoError(t, err)
 	got, err := os.ReadFile(dst)
 	require.NoError(t, err)
 	assert.Equal(t, whole, got)
+}
+
+// TestWhatThereIsNot is an error, and not passed over.
+func TestWhatThereIsNot(t *testing.T) {
+	b := sample(t, "redis-8.6-sample.rdb")
+	two := bytes.Clone(b)
+	copy(two[500:520], make([]byte, 20))
+	copy(two[1500:1540], make([]byte, 40))
+	for name, opt := range map[string]repair.PlanOptions{
+		"a strategy":           {Strategies: []repair.Strategy{"Heal"}},
+		"one of two":           {Strategies: []repair.Strategy{repair.StrategySalvage, ""}},
+		"candidate 99":         {Candidate: 99},
+		"candidate -1":         {Candidate: -1},
+		"candidate of another": {Candidate: 1, Strategies: []repair.Strategy{repair.StrategySalvage}},
+	} {
+		_, err := repair.NewPlan(t.Context(), bytes.NewReader(two), int64(len(two)), opt)
+		assert.Error(t, err, name)
+	}
+	log := fstest.MapFS{"a.aof": {Data: []byte("*1\r\n$4\r\nPING\r\n*1\r\n")}}
+	_, err := repair.NewLogPlan(t.Context(), log, "a.aof", repair.LogPlanOptions{Strategies: []repair.Strategy{"Heal"}})
+	assert.Error(t, err)
+	for _, opt := range []repair.AOFOptions{{MoveLostDB: true, LostDB: -1}, {MoveLostDB: true, LostDB: 16, Databases: 16}} {
+		_, err = repair.NewLogPlan(t.Context(), log, "a.aof", repair.LogPlanOptions{AOFSetOptions: repair.AOFSetOptions{AOFOptions: opt}})
+		assert.Error(t, err)
+	}
+	_, err = repair.SalvageSet(t.Context(), log, repair.AOFSetOptions{Choice: -1})
+	assert.Error(t, err)
 }

@@ -58,6 +58,8 @@ func TestFindings(t *testing.T) {
 		{"a rewrite had begun", set(incrAt(2), ""), "file-unlisted appendonly.aof.2.incr.aof"},
 		{"a rewrite had ended", set(dirManifest, oneOfEach+"file appendonly.aof.2.incr.aof seq 2 type i\n", incrAt(2), incr, "appendonlydir/appendonly.aof.2.base.rdb", rdb11),
 			"file-unlisted appendonly.aof.2.base.rdb"},
+		{"the log was turned on, and its rewrite had ended", set("appendonlydir/appendonly.aof.2.base.rdb", rdb11, incrAt(2), incr),
+			"file-unlisted appendonly.aof.2.base.rdb, file-unlisted appendonly.aof.2.incr.aof"},
 		{"a copy over an older one", mapFS(dirManifest, "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n", dirBase, rdb11, dirIncr, incr,
 			"appendonlydir/appendonly.aof.2.base.rdb", rdb11, incrAt(2), incr), "file-unlisted appendonly.aof.1.base.rdb, file-unlisted appendonly.aof.1.incr.aof"},
 		{"temporary", set("appendonlydir/temp-appendonly.aof.manifest", "", "temp-rewriteaof-12.aof", "x", "temp-rewriteaof-bg-12.aof", "x"),

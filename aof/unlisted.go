@@ -16,12 +16,13 @@ import (
 //
 //	an empty incr of the next number     a rewrite had opened it, and the manifest was not written yet
 //	a base of a higher number            a rewrite had ended, and the manifest was not written yet
+//	that and an incr of the next number  the same of the first rewrite after the log was turned on: it was a temporary incr until then
 //	bases and incrs of lower numbers     of a copy that was put over another one
 //	incrs of higher numbers, old ones    a server had started without a manifest, and counts from 1 again
 //
-// No server has ever written a byte to an incr that its manifest did not list: the manifest is written before. So an incr with bytes in it whose
-// number continues those that are listed is one whose line was lost, unless it is older than the base. So is a base where none is listed,
-// as servers always make one.
+// But for that no server has ever written a byte to an incr that its manifest did not list: the manifest is written before. So an incr with bytes
+// in it whose number continues those that are listed is one whose line was lost, unless it is older than the base. So is a base where none is
+// listed, as servers always make one.
 
 // lostLines returns the names of the files whose lines the manifest seems to have lost.
 func (s *Set) lostLines(ents []fs.DirEntry) map[string]bool {
@@ -37,7 +38,7 @@ func (s *Set) lostLines(ents []fs.DirEntry) map[string]bool {
 		}
 		last = e.Seq
 	}
-	incrs, older := map[int64]fs.DirEntry{}, false
+	incrs, older, newer := map[int64]fs.DirEntry{}, false, false
 	for _, e := range ents {
 		n, ok := s.parseName(e.Name())
 		switch {
@@ -47,7 +48,7 @@ func (s *Set) lostLines(ents []fs.DirEntry) map[string]bool {
 		case base == nil:
 			lost[e.Name()] = true
 		default:
-			older = older || n.seq < base.Seq
+			older, newer = older || n.seq < base.Seq, newer || n.seq > base.Seq
 		}
 	}
 	made, hasMade := s.baseMade()
@@ -56,14 +57,14 @@ func (s *Set) lostLines(ents []fs.DirEntry) map[string]bool {
 		return err == nil && hasMade && !info.ModTime().IsZero() && info.ModTime().Unix() < made
 	}
 	for seq, e := range incrs {
-		if first == 0 && !inBase(e) || seq > first && seq < last {
+		if first == 0 && !inBase(e) && !newer || seq > first && seq < last {
 			lost[e.Name()] = true
 		}
 	}
 	if first == 0 {
 		return lost
 	}
-	for seq := last + 1; incrs[seq] != nil && !inBase(incrs[seq]); seq++ {
+	for seq := last + 1; incrs[seq] != nil && !inBase(incrs[seq]) && !newer; seq++ {
 		lost[incrs[seq].Name()] = true
 	}
 	for seq := first - 1; incrs[seq] != nil && !inBase(incrs[seq]) && !older; seq-- {

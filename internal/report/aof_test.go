@@ -46,8 +46,10 @@ func TestVerdictsOfLogs(t *testing.T) {
 		{"cut short behind a snapshot", "REDIS0011" + end + torn, report.Damaged, "drops", "redis-server", "refuses", "Redis", "it cuts the file at 0, before"},
 		{"cut short in a transaction", ping + "*1\r\n$5\r\nMULTI\r\n" + ping + torn, report.Damaged, "drops", "redis-server", "refuses", "", "it leaves the unfinished transaction that begins at 14"},
 		{"garbage", ping + "garbage", report.Damaged, "refuses", "redis-server", "refuses", "", ""},
+		{"an argument too many", ping + "*3\r\n$3\r\nGET\r\n$1\r\na\r\n$1\r\nb\r\n", report.Damaged, "accepts", "redis-server", "accepts", "", ""},
+		{"a SELECT of no database", ping + "*2\r\n$6\r\nSELECT\r\n$1\r\nq\r\n", report.Damaged, "accepts", "redis-server", "accepts", "", ""},
 		{"a snapshot that drops a key", "REDIS0011\x01\x01k\x00" + end, report.Damaged, "accepts", "redis-server", "refuses", "Redis", ""},
-		{"a command of Redis only", "*1\r\n$7\r\nXCFGSET\r\n", report.Clean, "accepts", "redis-server", "accepts", "", ""},
+		{"a command of Redis only", "*4\r\n$7\r\nXCFGSET\r\n$1\r\nk\r\n$13\r\nIDMP-DURATION\r\n$1\r\n5\r\n", report.Clean, "accepts", "redis-server", "accepts", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := checkLog(t, c.file)

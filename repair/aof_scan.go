@@ -122,13 +122,14 @@ type aofFault struct {
 // keptHeaders is how many of the last arguments' headers are kept as suspects.
 const keptHeaders = 64
 
-// command reads a command at off. ok is false if there is none; fault, if not nil, is told where it stopped.
+// command reads a command at off. ok is false if there is none; fault, if not nil, is told where it stopped. That is no fault of the count if the file has no room for so many
+// arguments: it may be torn.
 func (s *aofScan) command(off int64, fault *aofFault, limit int64) (c aofCommand, ok bool) {
 	argc, next := s.header(off, '*')
 	if fault != nil {
 		fault.arg = -1
 	}
-	if next == 0 || argc < 1 || argc > (s.size-next)/aofMinimum || argc > limit {
+	if next == 0 || argc < 1 || argc > limit || fault == nil && argc > (s.size-next)/aofMinimum {
 		return c, false
 	}
 	c = aofCommand{aofSpan: aofSpan{off, next}, argc: argc}

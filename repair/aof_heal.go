@@ -25,11 +25,15 @@ import (
 //
 // The last column is about the other explanation. A length that disagrees by a few with its argument is a wrong digit, or an argument
 // that has lost or gained a few bytes; and damage to a byte beside the argument may go on in it. Such commands are doubtful.
+//
+// Or the one half is of another command than the other, as the edges of a hole in the file seldom show: then as much may be lost between
+// them as between two records. Only where all that is stated is there, and no byte is missing, nothing is.
 
 // aofFix is a way to read a command.
 type aofFix struct {
 	cmd    aofCommand
 	proven bool
+	exact  bool // what it states is what is there, and no byte is missing or too much: nothing is lost in the command
 	vague  bool // not even where the correction belongs is known
 	why    string
 }
@@ -40,7 +44,7 @@ func (s *aofSalvage) heal(off int64, fault *aofFault) (best *aofFix, clear bool)
 	add := func(f aofFix) {
 		for i := range found {
 			if found[i].cmd.end == f.cmd.end && sameEdit(found[i].cmd.edits, f.cmd.edits) {
-				found[i].proven = found[i].proven || f.proven
+				found[i].proven, found[i].exact = found[i].proven || f.proven, found[i].exact || f.exact
 				return
 			}
 		}
@@ -63,10 +67,11 @@ func (s *aofSalvage) heal(off int64, fault *aofFault) (best *aofFix, clear bool)
 // end of the command open.
 func chooseFix(found []aofFix) (best *aofFix, clear bool) {
 	proven := 0
+	exact := true
 	clear = true
 	for i := range found {
 		f := &found[i]
-		clear = clear && f.cmd.end == found[0].cmd.end
+		clear, exact = clear && f.cmd.end == found[0].cmd.end, exact && f.exact
 		if f.proven {
 			proven++
 		}
@@ -76,6 +81,9 @@ func chooseFix(found []aofFix) (best *aofFix, clear bool) {
 	}
 	if proven > 1 {
 		best.proven = false
+	}
+	if best != nil {
+		best.exact = exact
 	}
 	return best, clear || proven == 1
 }
@@ -100,14 +108,14 @@ func (s *aofSalvage) follows(off int64) bool {
 }
 
 // confirm judges a command that was read to its end with one assumption, and adds it if a record follows.
-func (s *aofSalvage) confirm(c aofCommand, e Edit, proven bool, why string, add func(aofFix)) {
+func (s *aofSalvage) confirm(c aofCommand, e Edit, f aofFix, add func(aofFix)) {
 	if !s.follows(c.end) {
 		return
 	}
 	c.edits = []Edit{e}
 	s.judge(&c)
-	if s.trusted(&c) {
-		add(aofFix{cmd: c, proven: proven, why: why})
+	if f.cmd = c; s.trusted(&c) {
+		add(f)
 	}
 }
 
@@ -127,9 +135,21 @@ func (s *aofSalvage) healCount(off int64, add func(aofFix)) {
 		if d > 2 || bytes.HasSuffix(line[:n], want) { // what is right needs no correction, whatever stands before it
 			continue
 		}
-		s.confirm(c, Edit{off, int64(n), want}, d == 1 && n == len(want), "a command's first line", add)
+		s.confirm(c, Edit{off, int64(n), want}, aofFix{
+			proven: d == 1 && n == len(want), exact: n == len(want) && bytes.Equal(digitsOf(line[:n]), digitsOf(want)), why: "a command's first line",
+		}, add)
 		return
 	}
+}
+
+// digitsOf returns the digits of a line.
+func digitsOf(line []byte) (digits []byte) {
+	for _, b := range line {
+		if b-'0' <= 9 {
+			digits = append(digits, b)
+		}
+	}
+	return digits
 }
 
 // countArguments reads arguments from c.end on for as long as there are any.
@@ -160,7 +180,7 @@ func (s *aofSalvage) healGrownCount(off int64, fault *aofFault, add func(aofFix)
 		return
 	}
 	want := countLine(c.argc)
-	s.confirm(c, Edit{off, next - off, want}, s.fixedArity(c, stated), "a count of arguments", add)
+	s.confirm(c, Edit{off, next - off, want}, aofFix{proven: s.fixedArity(c, stated), why: "a count of arguments"}, add)
 }
 
 // fixedArity reports whether c's name takes as many arguments as it has, and neither one more nor as many as stated.
@@ -206,7 +226,7 @@ func (s *aofSalvage) healLength(off, k, at int64, add func(aofFix)) {
 			proven = named.plausible && (stated != g.size+1 || !s.lostLetter(&named))
 		}
 		want := []byte("$" + strconv.FormatInt(g.size, 10) + "\r\n")
-		s.confirm(c, Edit{at, int64(g.used), want}, proven, whyLength, add)
+		s.confirm(c, Edit{at, int64(g.used), want}, aofFix{proven: proven, exact: g.exact && g.used == len(want), why: whyLength}, add)
 	}
 }
 
@@ -298,7 +318,7 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 		}
 		c.end = end + int64(used)
 		if s.arguments(&c, k+1, nil) && !s.swallowing(start, end) {
-			s.confirm(c, Edit{end, int64(used), []byte("\r\n")}, proven, "the end of an argument", add)
+			s.confirm(c, Edit{end, int64(used), []byte("\r\n")}, aofFix{proven: proven, exact: used == 2, why: "the end of an argument"}, add)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package repair
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 // TestTornCommand tears commands that take several numbers of arguments at every byte: what is left of one is no shorter command.
 func TestTornCommand(t *testing.T) {
@@ -16,6 +20,67 @@ func TestTornCommand(t *testing.T) {
 				if string(got) != log || s.Healed+s.Doubtful > 0 && n < len(whole)-1 {
 					t.Errorf("%q behind %d bytes: got %q, %d healed, %d doubtful, map %v", whole[:n], len(log), got, s.Healed, s.Doubtful, s.Regions)
 				}
+			}
+		}
+	}
+}
+
+// TestSeam takes a block with a SELECT out of a log, whose edges are all pairs of places in two commands. What is behind it is in a database that is not known, also where
+// the edges make what looks like one command with a small fault in its framing, which that may have been.
+func TestSeam(t *testing.T) {
+	a, z := commands("SELECT 0", "SET a 1"), commands("HSET hash:8 f1 v1", "HSET hash:9 f2 v2")
+	inPlace := func(r AOFRegion) bool { return len(r.Edits) == 1 && r.Edits[0].Remove == int64(len(r.Edits[0].Insert)) } // as if a byte was replaced
+	name := func(command string) string { return strings.Split(command, "\r\n")[2] }
+	silent := func(left, right string) (*SalvagedAOF, bool) {
+		s, out := salvageBytes(t, []byte(a+left+right+z), AOFOptions{})
+		acceptAOF(t, s, out)
+		return s, !s.Sound && strings.HasSuffix(string(out), z) && s.Uncertain < 2
+	}
+	step := 1
+	if testing.Short() {
+		step = 4
+	}
+	for _, pair := range [][2]string{
+		{commands("RPUSH list:3 el74 el363"), commands("HSET hash:2 f87 v659 f44 v872")},
+		{commands("RPUSH list:3 el74 el363 el1 el2"), commands("HSET hash:2 f7 v659")},
+		{resp("SET", "k", "two\r\nlines\r\n"), commands("DEL one two three")},
+	} {
+		seen := 0
+		for i := 1; i < len(pair[0]); i++ {
+			for j := 1; j < len(pair[1]); j += step {
+				left, right := pair[0][:i], pair[1][j:]
+				switch s, silent := silent(left, right); {
+				case !silent:
+					seen++
+				case s.Healed > 0: // proven
+				case slices.ContainsFunc(s.Regions, inPlace):
+				case s.Regions[1].Why == "no server knows the command" && len(digitsOf([]byte(name(left+right)))) < 2: // it is a word but for a letter
+				default:
+					t.Errorf("%q and %q: the database is certain, map %v", left, right, s.Regions)
+				}
+			}
+		}
+		if seen < len(pair[0])*len(pair[1])/step/2 {
+			t.Errorf("%q: %d were seen", pair, seen)
+		}
+	}
+	for _, c := range []struct {
+		in      string
+		certain bool
+	}{
+		{strings.Replace(commands("RPUSH l one"), "l\r\n", "l\rX", 1), true},       // one byte in its place
+		{strings.Replace(commands("SET k value"), "e\r\n", "e\x00\n", 1), true},    // the same
+		{strings.Replace(commands("SET k value"), "$5", "$4", 1), false},           // the length is another
+		{strings.Replace(commands("DEL one two three"), "*4", "*6", 1), false},     // the count is
+		{strings.Replace(commands("DEL one two three"), "*4", "*3", 1), false},     // the same, with more behind
+		{strings.Replace(commands("RPUSH l one"), "one\r\n", "", 1), false},        // an argument is missing
+		{strings.Replace(commands("RPUSH l one two"), "one\r\n", "one", 1), false}, // an end of line is
+	} {
+		for _, opt := range []AOFOptions{{}, {Doubtful: true}} {
+			s, out := salvageBytes(t, []byte(a+c.in+z), opt)
+			acceptAOF(t, s, out)
+			if (s.Uncertain == 0) != c.certain || !strings.HasSuffix(string(out), z) {
+				t.Errorf("%q: %d are in an uncertain database, map %v", c.in, s.Uncertain, s.Regions)
 			}
 		}
 	}

@@ -70,10 +70,14 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 			return fix.cmd.end
 		}
 		if s.spliced(&c) && !s.heals(c.end) {
+			whole := s.emptyLine(c.end) && !s.framed(c.last.start, c.last.end)
 			if s.emptyLine(c.end) { // it is the end of the argument, and not of one that began earlier
 				c.end += 2
 			}
-			s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: "its last argument goes on behind it"}, true)
+			if !whole {
+				s.untimed(c.start)
+			}
+			s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: "its last argument goes on behind it"}, whole)
 			s.out.Lost++
 			return c.end
 		}
@@ -85,9 +89,16 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 	}
 	s.judge(&c)
 	if !s.trusted(&c) {
-		s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: c.odd}, c.first[0].end-c.first[0].start != 6)
+		named := s.named(&c)
+		if !named {
+			s.untimed(c.start)
+		}
+		s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: c.odd}, named && c.first[0].end-c.first[0].start != 6)
 		s.out.Lost++
 		return c.end
+	}
+	if s.laterInside(&c) {
+		s.untimed(c.start)
 	}
 	if !s.strays(&c) {
 		s.keep(&c)
@@ -107,6 +118,30 @@ func (s *aofSalvage) heals(pos int64) bool {
 	}
 	s.judge(&fix.cmd)
 	return fix.cmd.plausible
+}
+
+// named reports whether the name of a command that no server knows is a word, or that of one with a letter damaged. Otherwise it is an argument, or parts of two, that a gap
+// has brought there.
+func (s *aofSalvage) named(c *aofCommand) bool {
+	name := bytes.Clone(s.at(c.first[0].start, int(min(c.first[0].end-c.first[0].start, 32))))
+	wrong := -1
+	for i, b := range name {
+		if letter := b | 0x20; b >= 0x80 || (letter < 'a' || letter > 'z') && b != '-' && b != '_' {
+			if wrong >= 0 {
+				return false
+			}
+			wrong = i
+		}
+	}
+	if wrong < 0 {
+		return len(name) > 0
+	}
+	for letter := byte('a'); letter <= 'z'; letter++ {
+		if name[wrong] = letter; plausible(&aof.Command{Args: [][]byte{name}, Argc: c.argc}) {
+			return true
+		}
+	}
+	return false
 }
 
 // trusted reports whether a command of the log may have that name.
@@ -191,6 +226,7 @@ func (s *aofSalvage) shrunk(c *aofCommand) (next int64, done bool) {
 		return 0, false
 	}
 	if !s.follows(orphan.end) || !whole.plausible && (c.plausible || !s.trusted(&whole)) {
+		s.untimed(c.start)
 		s.leaveOut(AOFRegion{Kind: AOFLost, Start: c.start, End: orphan.end, Commands: 1, Why: "more arguments than stated"}, false)
 		s.out.Lost++
 		return orphan.end, true

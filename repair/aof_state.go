@@ -204,6 +204,8 @@ func (s *aofSalvage) unclosed() {
 	to, why := st.multi+1, "MULTI without EXEC; the log goes on"
 	if st.mark >= 0 {
 		to, why = st.mark, "MULTI without EXEC before a start"
+	} else if s.until.at <= st.multiStart { // a time may be lost with the EXEC
+		s.untimed(st.multiStart)
 	}
 	rs := s.out.Regions
 	if sel := rs[st.multi].Select; sel >= 0 && to < len(rs) && rs[to].Select < 0 {
@@ -249,13 +251,16 @@ func (s *aofSalvage) healed(f *aofFix) {
 	if !f.proven {
 		s.out.Doubtful++
 	}
+	if !f.proven && !f.exact || s.laterInside(&f.cmd) {
+		s.untimed(f.cmd.start)
+	}
 	if !f.proven && (f.vague || !s.opt.Doubtful) {
 		s.out.Lost++
-		special := f.cmd.special != aof.Ordinary
 		s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: f.cmd.start, End: f.cmd.end, Commands: 1, Edits: f.cmd.edits,
-			Why: "damaged: " + f.why + ", or what stands beside it"}, !special)
+			Why: "damaged: " + f.why + ", or what stands beside it"}, f.exact && f.cmd.special == aof.Ordinary)
 		return
 	}
+	s.state.uncertain = s.state.uncertain || !f.proven && !f.exact
 	if s.strays(&f.cmd) {
 		return
 	}

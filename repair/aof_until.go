@@ -17,7 +17,8 @@ import (
 //
 // What is left out begins with the first annotation that is later than the time asked for. If that is damaged, nothing says so of the commands behind it; so what
 // stands behind damage, or behind an annotation that says nothing or a time before the last one, is early enough only if the next sound
-// annotation is, in this file or in those behind it. Otherwise the log ends there.
+// annotation is, in this file or in those behind it. Otherwise the log ends there. The same holds of a command with a later time in its arguments: it has swallowed that, or
+// holds a log that is later itself.
 
 // ErrNoTimes is the error of asking for a point in time of a log without timestamps.
 var ErrNoTimes = errors.New("repair: the log has no timestamps to go by: servers write them with aof-timestamp-enabled yes")
@@ -27,6 +28,7 @@ const whyUntimed = "nothing shows that it is from before the time asked for: dam
 // aofUntil is what is known of the time.
 type aofUntil struct {
 	last  int64 // that of the last sound annotation; 0: there was none
+	at    int64 // offset of that
 	doubt int64 // from this offset on it is not known; -1: it is
 }
 
@@ -40,7 +42,7 @@ func (s *aofSalvage) later(note *aofCommand) bool {
 	case note.timestamp > s.opt.Until:
 		return true
 	default:
-		u.last, u.doubt = note.timestamp, -1
+		u.last, u.at, u.doubt = note.timestamp, note.start, -1
 	}
 	return false
 }
@@ -50,6 +52,22 @@ func (s *aofSalvage) untimed(off int64) {
 	if s.until.doubt < 0 {
 		s.until.doubt = off
 	}
+}
+
+// laterInside reports whether a line of c is a timestamp that is later than the time asked for.
+func (s *aofSalvage) laterInside(c *aofCommand) bool {
+	if s.opt.Until == 0 || s.until.doubt >= 0 {
+		return false
+	}
+	for p := s.find(c.start, c.end, "#"); p >= 0; p = s.find(p+1, c.end, "#") {
+		if string(s.at(p-1, 5)) != "\n#TS:" {
+			continue
+		}
+		if note, ok := s.annotation(p); ok && note.hasTime && note.timestamp > s.opt.Until {
+			return true
+		}
+	}
+	return false
 }
 
 // settleTime ends what was salvaged of a file where it is not known to be early enough, unless that is known of what follows it.

@@ -1,15 +1,20 @@
 package repair
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/aof"
 )
 
 // TestUntilDamagedTime: what stands behind a damaged timestamp is kept if the next one is early enough, and left out if that is later or there is none.
@@ -83,4 +88,97 @@ func TestUntilWithoutTimes(t *testing.T) {
 	opt.Until = 1700000150
 	_, err := NewLogPlan(context.Background(), os.DirFS(dir), "one.aof", opt)
 	require.ErrorIs(t, err, ErrNoTimes)
+}
+
+// TestUntilNothingLater damages a log everywhere. Every key has its time for a value, and none of a later one may come out.
+func TestUntilNothingLater(t *testing.T) {
+	var log strings.Builder
+	log.WriteString(commands("SELECT 0"))
+	for at := 1001; at <= 1040; at += 3 {
+		fmt.Fprintf(&log, "#TS:%d\r\n", at)
+		lines := []string{fmt.Sprint("SET k", at, " ", at), fmt.Sprint("RPUSH l", at%2, " x ", at)}
+		switch at % 4 {
+		case 0:
+			lines = append([]string{"MULTI"}, append(lines, "EXEC")...)
+		case 1:
+			lines = append(lines, fmt.Sprint("SELECT ", at%3))
+		}
+		log.WriteString(commands(lines...))
+	}
+	sound := []byte(log.String())
+	step := 3
+	if testing.Short() {
+		step = 7
+	}
+	for _, damage := range []struct {
+		name string
+		do   func(b []byte, at, n int) []byte
+	}{
+		{"zeros", func(b []byte, at, n int) []byte { clear(b[at : at+n]); return b }},
+		{"noise", func(b []byte, at, n int) []byte { copy(b[at:at+n], "\xa5X7$*\xff\r\x00#T9?\nq!~"[:n]); return b }},
+		{"a bit", func(b []byte, at, n int) []byte { b[at] ^= 1 << (n % 8); return b }},
+	} {
+		for at := 0; at < len(sound)-16; at += step {
+			for _, n := range []int{1, 4, 10, 14} {
+				in := damage.do(bytes.Clone(sound), at, n)
+				if s, err := SalvageAOF(t.Context(), bytes.NewReader(in), int64(len(in)), AOFOptions{}); err != nil || s.Sound {
+					continue // a digit by another, which nobody can tell
+				}
+				for _, until := range []int{1002, 1015, 1016, 1030} {
+					s, out := salvageBytes(t, in, AOFOptions{Until: int64(until)})
+					acceptAOF(t, s, out)
+					if last := lastValue(t, out); last > until {
+						t.Errorf("%s, %d at %d, until %d: %d is left, map %v", damage.name, n, at, until, last, s.Regions)
+					}
+				}
+			}
+		}
+	}
+}
+
+// lastValue is the greatest number that is the last argument of a command and may be a time.
+func lastValue(t *testing.T, log []byte) (last int) {
+	t.Helper()
+	r := aof.NewReader(bytes.NewReader(log))
+	for r.Next() {
+		if c, ok := r.Record().(*aof.Command); ok && len(c.Args) > 2 {
+			n, _ := strconv.Atoi(string(c.Args[len(c.Args)-1]))
+			last = max(last, n)
+		}
+	}
+	require.NoError(t, r.Err())
+	return last
+}
+
+// TestUntilUnseen has commands that may have taken a timestamp with them, though hardly a byte of it is left, or none.
+func TestUntilUnseen(t *testing.T) {
+	stamped := func(at int, lines ...string) string { return fmt.Sprintf("#TS:%d\r\n", at) + commands(lines...) }
+	a, late, later := stamped(100, "SELECT 0", "SET a 1"), commands("SET late 1"), stamped(300, "SET c 1")
+	open, nested := commands("MULTI", "SET b 1"), resp("SET", "k", "v\r\n#TS:90\r\n"+commands("SET x 1"))
+	started := commands("MULTI", "SET b 1", "SELECT 0", "SET c 1")
+	swallowed := resp("SET", "k", "v\r\n#TS:300\r\n"+commands("SET x 1")+"*3")
+	for _, c := range []struct{ name, in, want string }{
+		{"the end of a transaction is lost", a + open + late + commands("MULTI", "SET c 1", "EXEC") + later, a},
+		{"the same, and an early time behind it", a + open + stamped(150, "SET d 1") + later, a},
+		{"the same, and another transaction", a + open + stamped(150, "SET d 1", "MULTI", "SET e 1", "EXEC") + later,
+			a + commands("SET b 1") + stamped(150, "SET d 1", "MULTI", "SET e 1", "EXEC")},
+		{"the server has started anew", a + started + commands("MULTI", "SET d 1", "EXEC") + later, a + commands("SELECT 0", "SET c 1") + commands("MULTI", "SET d 1", "EXEC")},
+		{"a value has swallowed a time", a + swallowed + late, a},
+		{"the same, and an early time behind it", a + swallowed + stamped(150, "SET d 1") + later, a + swallowed + stamped(150, "SET d 1")},
+		{"a log in a value", a + nested + late, a + nested + late},
+		{"a length that is another", a + strings.Replace(commands("SET k value"), "$5", "$4", 1) + late + later, a},
+		{"a byte in its place", a + strings.Replace(commands("SET k value"), "e\r\n", "e\x00\n", 1) + late + later, a + late},
+		{"a count that is another", a + strings.Replace(commands("DEL one two"), "*3", "*4", 1) + late + later, a},
+		{"arguments behind a command", a + commands("DEL one two") + "$2\r\nxx\r\n" + late + later, a},
+		{"a letter of a name", a + commands("SDT b 1", "SET b 2") + later, a + commands("SET b 2")},
+		{"what is no name", a + commands("17:b 1", "SET b 2") + later, a},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, out := salvageBytes(t, []byte(c.in), AOFOptions{Until: 200})
+			acceptAOF(t, s, out)
+			if string(out) != c.want {
+				t.Errorf("got  %q\nwant %q\nmap %v", out, c.want, s.Regions)
+			}
+		})
+	}
 }

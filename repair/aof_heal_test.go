@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +83,23 @@ func TestSeam(t *testing.T) {
 			if (s.Uncertain == 0) != c.certain || !strings.HasSuffix(string(out), z) {
 				t.Errorf("%q: %d are in an uncertain database, map %v", c.in, s.Uncertain, s.Regions)
 			}
+		}
+	}
+}
+
+// TestSplitLength loses a few bytes of an argument behind one that is a number: its length and that number may make the length of all up to the end of some later line.
+func TestSplitLength(t *testing.T) {
+	var behind strings.Builder
+	for i := range 60 {
+		fmt.Fprint(&behind, commands(fmt.Sprint("SET user:", i, " ", strings.Repeat("x", 1+i%12))))
+	}
+	a := commands("SELECT 1", "SET a 1")
+	for n := range 90 {
+		c := strings.Replace(commands(fmt.Sprint("ZADD z:34 ", n+10, " zz41 395.08622806496123 z28")), "96123\r\n", "96\r\n", 1)
+		s, got := salvageBytes(t, []byte(a+c+behind.String()), AOFOptions{})
+		acceptAOF(t, s, got)
+		if string(got) != a+behind.String() {
+			t.Errorf("%d: %d commands of 62, map %v", n+10, s.Kept, s.Regions)
 		}
 	}
 }

@@ -93,6 +93,9 @@ func (x *lineSearch) argument(pos, k int64, left int) bool {
 	if start == 0 {
 		return false
 	}
+	if _, whole := x.aofSalvage.argument(pos); whole > 0 && x.framed(start, start+size) { // it is one as it stands, and would swallow others
+		return false
+	}
 	was := x.proven
 	x.proven = x.proven && (i > 0 || k == 0)
 	x.edits = append(x.edits, Edit{Offset: pos + i, Remove: 2})

@@ -7,7 +7,7 @@ type aofGuess struct {
 	size   int64
 	used   int
 	proven bool
-	exact  bool // the digits are those that stand there
+	exact  bool // the digits are those that stand there, next to each other
 }
 
 // guessLengths lists the lengths that a line, with more behind it, may have stated before one byte of it was damaged.
@@ -19,8 +19,8 @@ func guessLengths(b []byte) (all []aofGuess) {
 	for i := 0; i < min(len(b), 14); i++ { // or with a byte that is too much
 		rest := append(bytes.Clone(b[:i]), b[i+1:]...)
 		if size, n := strictLine(rest, '$'); n > 0 && i < n {
-			digit := b[i]-'0' <= 9 && i > 0 && i < n-1
-			all = append(all, aofGuess{size: size, used: n + 1, exact: !digit})
+			exact := i == 0 || i == n-2 && b[i]-'0' > 9 || i > n-2
+			all = append(all, aofGuess{size: size, used: n + 1, exact: exact})
 		}
 	}
 	return all

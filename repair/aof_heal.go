@@ -33,7 +33,7 @@ import (
 type aofFix struct {
 	cmd    aofCommand
 	proven bool
-	exact  bool // what it states is what is there, and no byte is missing or too much: nothing is lost in the command
+	exact  bool // what stands in front of the damage states what is behind it: nothing is lost between them
 	vague  bool // not even where the correction belongs is known
 	why    string
 }
@@ -136,7 +136,7 @@ func (s *aofSalvage) healCount(off int64, add func(aofFix)) {
 			continue
 		}
 		s.confirm(c, Edit{off, int64(n), want}, aofFix{
-			proven: d == 1 && n == len(want), exact: n == len(want) && bytes.Equal(digitsOf(line[:n]), digitsOf(want)), why: "a command's first line",
+			proven: d == 1 && n == len(want), exact: line[0] == '*' && bytes.Equal(digitsOf(line[:n]), digitsOf(want)), why: "a command's first line",
 		}, add)
 		return
 	}
@@ -226,7 +226,7 @@ func (s *aofSalvage) healLength(off, k, at int64, add func(aofFix)) {
 			proven = named.plausible && (stated != g.size+1 || !s.lostLetter(&named))
 		}
 		want := []byte("$" + strconv.FormatInt(g.size, 10) + "\r\n")
-		s.confirm(c, Edit{at, int64(g.used), want}, aofFix{proven: proven, exact: g.exact && g.used == len(want), why: whyLength}, add)
+		s.confirm(c, Edit{at, int64(g.used), want}, aofFix{proven: proven, exact: line[0] == '$' && g.exact, why: whyLength}, add)
 	}
 }
 

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,7 +31,15 @@ func TestTornCommand(t *testing.T) {
 // the edges make what looks like one command with a small fault in its framing, which that may have been.
 func TestSeam(t *testing.T) {
 	a, z := commands("SELECT 0", "SET a 1"), commands("HSET hash:8 f1 v1", "HSET hash:9 f2 v2")
-	inPlace := func(r AOFRegion) bool { return len(r.Edits) == 1 && r.Edits[0].Remove == int64(len(r.Edits[0].Insert)) } // as if a byte was replaced
+	// stated reports whether a correction is of what is behind a length or a count that is there, or of bytes that are changed.
+	stated := func(in string, r AOFRegion) bool {
+		if len(r.Edits) != 1 {
+			return false
+		}
+		e := r.Edits[0]
+		was := in[e.Offset : e.Offset+e.Remove]
+		return was != "" && e.Remove >= 2 && (was[0] == e.Insert[0] || len(was) == len(e.Insert)) && bytes.Equal(digitsOf([]byte(was[:len(e.Insert)-2])), digitsOf(e.Insert))
+	}
 	name := func(command string) string { return strings.Split(command, "\r\n")[2] }
 	silent := func(left, right string) (*SalvagedAOF, bool) {
 		s, out := salvageBytes(t, []byte(a+left+right+z), AOFOptions{})
@@ -54,7 +63,7 @@ func TestSeam(t *testing.T) {
 				case !silent:
 					seen++
 				case s.Healed > 0: // proven
-				case slices.ContainsFunc(s.Regions, inPlace):
+				case slices.ContainsFunc(s.Regions, func(r AOFRegion) bool { return stated(a+left+right+z, r) }):
 				case s.Regions[1].Why == "no server knows the command" && len(digitsOf([]byte(name(left+right)))) < 2: // it is a word but for a letter
 				default:
 					t.Errorf("%q and %q: the database is certain, map %v", left, right, s.Regions)
@@ -71,6 +80,9 @@ func TestSeam(t *testing.T) {
 	}{
 		{strings.Replace(commands("RPUSH l one"), "l\r\n", "l\rX", 1), true},       // one byte in its place
 		{strings.Replace(commands("SET k value"), "e\r\n", "e\x00\n", 1), true},    // the same
+		{strings.Replace(commands("SET k value"), "$5\r\n", "$5\r", 1), true},      // the length is stated
+		{strings.Replace(commands("SET k value"), "$5\r\n", "$5\r\r\n", 1), true},  // the same
+		{strings.Replace(commands("SET k value"), "$5", "5", 1), false},            // nothing in front of the damage states what is behind it
 		{strings.Replace(commands("SET k value"), "$5", "$4", 1), false},           // the length is another
 		{strings.Replace(commands("DEL one two three"), "*4", "*6", 1), false},     // the count is
 		{strings.Replace(commands("DEL one two three"), "*4", "*3", 1), false},     // the same, with more behind

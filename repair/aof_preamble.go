@@ -18,7 +18,8 @@ import (
 //	... | 0xFF | checksum | *2 SELECT 0 | ...
 //
 // If that is damaged as well, the commands are those that reach the end of the file, or that follow the last record which the RDB's own
-// salvage finds.
+// salvage finds, if there are others in front of those. Then as many may be lost with the mark, and the database that the first of them is
+// in.
 
 // preamble deals with an RDB part.
 func (s *aofSalvage) preamble() error {
@@ -39,7 +40,7 @@ func (s *aofSalvage) preamble() error {
 		return err
 	}
 	s.out.Preamble = min(end, s.size)
-	s.out.Regions = append(s.out.Regions, AOFRegion{Kind: AOFPreambleBad, End: s.out.Preamble, Select: -1, Why: s.out.PreambleFault.Error()})
+	s.out.Regions = append(s.out.Regions, AOFRegion{Kind: AOFPreambleBad, End: s.out.Preamble, Commands: s.out.Lost, Select: -1, Why: s.out.PreambleFault.Error()})
 	s.state.sinceGap = len(s.out.Regions)
 	return s.err
 }
@@ -92,20 +93,31 @@ func (s *aofSalvage) salvageRDB(fault error) (end int64, err error) {
 			return end, err
 		}
 	}
-	end, proven := s.commandsStart()
-	if s.opt.Preamble != nil || s.err != nil {
+	end, marked := s.commandsStart()
+	part := io.NewSectionReader(s.src, 0, end)
+	if s.opt.Preamble == nil && s.err == nil {
+		if healed, err := s.healRDB(part, end); healed || err != nil {
+			return end, err
+		}
+		if s.out.RDB, err = Salvage(s.ctx, part, end, s.opt.RDB); err != nil {
+			return end, err
+		}
+	}
+	if marked || s.err != nil {
 		return end, s.err
 	}
-	part := io.NewSectionReader(s.src, 0, end)
-	if healed, err := s.healRDB(part, end); healed || err != nil {
-		return end, err
+	if s.out.RDB != nil {
+		last := s.out.RDB.lastRecord()
+		if first := s.firstCommand(last, end); first < end {
+			end = first
+			s.out.RDB, err = Salvage(s.ctx, io.NewSectionReader(s.src, 0, end), end, s.opt.RDB)
+		}
+		for _, r := range s.classify(min(last, end), end, "") { // what is left of commands
+			s.out.Lost += r.Commands
+		}
 	}
-	if s.out.RDB, err = Salvage(s.ctx, part, end, s.opt.RDB); err != nil || proven {
-		return end, err
-	}
-	if end = s.resume(s.out.RDB.lastRecord()); end < s.size {
-		s.out.RDB, err = Salvage(s.ctx, io.NewSectionReader(s.src, 0, end), end, s.opt.RDB)
-	}
+	s.state.uncertain = end < s.size
+	s.untimed(end)
 	return end, err
 }
 
@@ -137,46 +149,67 @@ func (o *Salvaged) lastRecord() int64 {
 // rdbEnd is the mark at the end of an RDB with the checksum behind it.
 const rdbEnd = 9
 
-// commandsStart returns where the commands behind a damaged RDB begin, the end of the file if there are none. proven is false if
-// nothing at all was found.
-func (s *aofSalvage) commandsStart() (p int64, proven bool) {
+// commandsStart returns where the commands behind a damaged RDB begin, the end of the file if there are none. marked is false if the end of
+// the RDB was not found.
+func (s *aofSalvage) commandsStart() (p int64, marked bool) {
 	if p := s.markedStart(); p >= 0 {
 		return p, true
 	}
 	passed := int64(0) // what was followed already
 	for p := s.recordStart(rdbEnd); p >= 0; p = s.recordStart(max(p+1, passed)) {
-		if !s.begins(p) {
+		if end := s.begins(p); end == 0 || !s.follows(end) {
 			continue
 		}
 		if passed = s.chainEnd(p, s.size); passed == s.size {
-			return p, true
+			return p, false
 		}
 	}
 	return s.size, s.endsAsRDB()
 }
 
-// markedStart returns where the first command behind the mark at the end of an RDB is, -1 if there is none.
+// markedStart returns where the first command behind the mark at the end of an RDB is, -1 if there is none. What follows that may be damaged.
 func (s *aofSalvage) markedStart() int64 {
 	for p := s.recordStart(rdbEnd); p >= 0; p = s.recordStart(p + 1) {
-		if mark := s.at(p-rdbEnd, 1); len(mark) == 1 && mark[0] == opEOF && s.begins(p) {
+		if mark := s.at(p-rdbEnd, 1); len(mark) == 1 && mark[0] == opEOF && s.begins(p) > 0 {
 			return p
 		}
 	}
 	return -1
 }
 
-// begins reports whether the first command of a log may be at p. Every writer selects a database first, perhaps inside a transaction,
-// and perhaps behind the time.
-func (s *aofSalvage) begins(p int64) bool {
-	if note, ok := s.annotation(p); ok {
-		return note.hasTime && s.follows(note.end)
+// firstCommand returns where in front of end, behind the last record of an RDB whose end was not found, the commands begin, end if nowhere. What seems to be of that record may
+// be commands that its value goes over into: those that follow each other up to the first one behind it.
+func (s *aofSalvage) firstCommand(last, end int64) int64 {
+	end = min(end, s.resume(last))
+	for p := s.recordStart(last); p >= 0 && p < end; p = s.recordStart(p + 1) {
+		if s.begins(p) > 0 {
+			end = p
+		}
+	}
+	for p := s.recordStart(max(0, end-suspectLine)); p >= 0 && p < end && !s.tired(); p = s.recordStart(p + 1) {
+		if c, ok := s.command(p, nil, s.limit()); ok && s.chainEnd(c.end, end) == end {
+			if s.judge(&c); c.plausible {
+				return p
+			}
+		}
+	}
+	return end
+}
+
+// begins returns the end of the command, or the annotation, at p if it may be the first of a log, and else 0. Every writer selects a
+// database first, perhaps inside a transaction, and perhaps behind the time.
+func (s *aofSalvage) begins(p int64) (end int64) {
+	if note, ok := s.annotation(p); ok && note.hasTime {
+		return note.end
 	}
 	c, ok := s.command(p, nil, s.limit())
-	if !ok || !s.follows(c.end) {
-		return false
+	if !ok {
+		return 0
 	}
-	s.judge(&c)
-	return c.special != aof.Ordinary && c.plausible
+	if s.judge(&c); c.special == aof.Ordinary || !c.plausible {
+		return 0
+	}
+	return c.end
 }
 
 // endsAsRDB reports whether the file ends as an RDB does.

@@ -3,7 +3,9 @@ package repair
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -84,6 +86,48 @@ func TestDamagedPreamble(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSeamOfPreamble damages what stands at the end of the RDB, or behind it: a database that was selected there is told to be lost, and one that is there counts.
+func TestSeamOfPreamble(t *testing.T) {
+	sound, end := withPreamble(t, 2, true)
+	clear(sound[end/2 : end/2+16])
+	selected, list := commands("SELECT 5"), commands("RPUSH list a b")
+	broken := strings.Replace(list, "$4\r\n", "$4\r", 1) // without a byte, but with all that it states
+	var many string
+	for i := range 10 {
+		many += commands(fmt.Sprint("SET k", i, " v"))
+	}
+	zeros := func(n int) string { return strings.Repeat("\x00", n) }
+	for _, c := range []struct {
+		name, in  string
+		preamble  int
+		want      string
+		uncertain int64
+	}{
+		{"the end, and what is selected behind it", string(sound[:end-100]) + zeros(100+len(selected)) + many, end + len(selected), many, 10},
+		{"what is selected", string(sound[:end]) + zeros(len(selected)) + many, end + len(selected), many, 10},
+		{"the end", string(sound[:end-9]) + zeros(9) + selected + many, end, selected + many, 0},
+		{"the end, and a command behind what is selected", string(sound[:end-9]) + zeros(9) + selected + broken + many, end, selected + many, 0},
+		{"the same far behind", string(sound[:end-9]) + zeros(9) + selected + many + broken + commands("SELECT 6") + many, end, selected + many + commands("SELECT 6") + many, 0},
+		{"a command behind what is selected", string(sound[:end]) + selected + broken + many, end, selected + many, 0},
+		{"the end is missing, with what is selected", string(sound[:end-60]) + list + many, end - 60, list + many, 11},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, out := salvageBytes(t, []byte(c.in), AOFOptions{})
+			acceptAOF(t, s, out)
+			if s.Preamble != int64(c.preamble) || !strings.HasSuffix(string(out), c.want) || s.Uncertain != c.uncertain || s.Kept != int64(strings.Count(c.want, "*")) {
+				t.Errorf("RDB of %d bytes for %d, %d commands, %d of them uncertain, map %v", s.Preamble, c.preamble, s.Kept, s.Uncertain, s.Regions)
+			}
+			if lost := int64(strings.Count(c.in, broken)); s.Lost != lost {
+				t.Errorf("%d are lost, and not %d, map %v", s.Lost, lost, s.Regions)
+			}
+		})
+	}
+	torn := string(sound[:end-20]) + "\r\n" + list[:9] + "\x00\n" + list[:12] + many // what is left of two commands, one of which the RDB's last value takes
+	if s, _ := salvageBytes(t, []byte(torn), AOFOptions{}); s.Lost == 0 || s.Uncertain != 10 || s.Regions[0].Commands != s.Lost {
+		t.Errorf("%d are lost, %d of an uncertain database, map %v", s.Lost, s.Uncertain, s.Regions)
 	}
 }
 

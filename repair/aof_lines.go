@@ -93,8 +93,10 @@ func (x *lineSearch) argument(pos, k int64, left int) bool {
 	if start == 0 {
 		return false
 	}
-	if _, whole := x.aofSalvage.argument(pos); whole > 0 && x.framed(start, start+size) { // it is one as it stands, and would swallow others
-		return false
+	if size <= x.size-start-2 && x.crlf(start+size) {
+		if _, whole := x.aofSalvage.argument(pos); whole > 0 && x.framed(start, start+size) { // it is one as it stands, and would swallow others
+			return false
+		}
 	}
 	was := x.proven
 	x.proven = x.proven && (i > 0 || k == 0)

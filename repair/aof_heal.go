@@ -180,7 +180,11 @@ func (s *aofSalvage) healGrownCount(off int64, fault *aofFault, add func(aofFix)
 		return
 	}
 	want := countLine(c.argc)
-	s.confirm(c, Edit{off, next - off, want}, aofFix{proven: s.fixedArity(c, stated), why: "a count of arguments"}, add)
+	proven := s.fixedArity(c, stated)
+	if !proven && s.swallowed(&c) {
+		return
+	}
+	s.confirm(c, Edit{off, next - off, want}, aofFix{proven: proven, why: "a count of arguments"}, add)
 }
 
 // fixedArity reports whether c's name takes as many arguments as it has, and neither one more nor as many as stated.
@@ -268,6 +272,22 @@ func (s *aofSalvage) swallowing(start, end int64) bool {
 	return next == 0 && s.framed(start, end)
 }
 
+// swallowed reports whether one of the arguments that c has in the file has lines of the framing in it.
+func (s *aofSalvage) swallowed(c *aofCommand) bool {
+	_, at := s.header(c.start, '*')
+	for range c.argc {
+		payload, next := s.argument(at)
+		if next == 0 || s.tired() {
+			return false
+		}
+		if s.framed(payload.start, payload.end) {
+			return true
+		}
+		at = next
+	}
+	return false
+}
+
 // upTo reads the command at off up to argument k, not included.
 func (s *aofSalvage) upTo(off, k int64) (c aofCommand, ok bool) {
 	argc, next := s.header(off, '*')
@@ -317,7 +337,7 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 			c.first[k] = aofSpan{start, end}
 		}
 		c.end = end + int64(used)
-		if s.arguments(&c, k+1, nil) && !s.swallowing(start, end) {
+		if s.arguments(&c, k+1, nil) && (proven && !s.swallowing(start, end) || !proven && !s.framed(start, end)) {
 			s.confirm(c, Edit{end, int64(used), []byte("\r\n")}, aofFix{proven: proven, exact: used == 2, why: "the end of an argument"}, add)
 		}
 	}

@@ -250,12 +250,12 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 		return next
 	}
 	s.untimed(pos)
-	arg := s.damagedArgument(fault)
 	from := pos + 1
 	if b := s.at(pos, 8); aof.IsRDB(b, aof.AsChecker) {
 		from = max(from, s.foreignEnd(pos))
 	}
 	p, settled := s.resume(from), false
+	arg := s.damagedArgument(fault, p)
 	if arg.start > 0 {
 		p, settled = s.logEnd(arg, p)
 	}
@@ -268,7 +268,7 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	if s.tail(pos, p) {
 		return p
 	}
-	closed := s.closed(pos, fault, p)
+	closed := s.closed(pos, arg, p)
 	s.gap(pos, p, "")
 	switch {
 	case s.timeOnly(pos, p):

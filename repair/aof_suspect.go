@@ -46,12 +46,19 @@ const (
 const suspectNear = 1 << 10
 
 // aofArgument is a damaged argument. start is 0 if its length is not known.
-type aofArgument struct{ start, size int64 }
+type aofArgument struct{ index, start, size int64 }
 
-// damagedArgument returns the argument at which a command failed.
-func (s *aofSalvage) damagedArgument(fault *aofFault) (a aofArgument) {
-	if fault.arg >= 0 {
-		a.size, a.start = s.header(fault.offs[len(fault.offs)-1], '$')
+// damagedArgument returns the argument at which a command failed, or an earlier one in which a record begins at p: a length that is wrong may end at the end of a line by chance,
+// and then it is what follows that fails.
+func (s *aofSalvage) damagedArgument(fault *aofFault, p int64) (a aofArgument) {
+	for i := len(fault.offs) - 1; i >= 0; i-- {
+		size, start := s.header(fault.offs[i], '$')
+		if last := i == len(fault.offs)-1; last || start <= p && p < start+size {
+			a = aofArgument{fault.from + int64(i), start, size}
+		}
+		if fault.offs[i] <= p {
+			break
+		}
 	}
 	return a
 }
@@ -166,14 +173,13 @@ func (s *aofSalvage) timeOnly(pos, p int64) bool {
 	return true
 }
 
-// closed reports whether the rest of the command at pos, which failed with fault, reaches up to p.
-func (s *aofSalvage) closed(pos int64, fault *aofFault, p int64) bool {
+// closed reports whether the rest of the command at pos, which is damaged in a, reaches up to p.
+func (s *aofSalvage) closed(pos int64, a aofArgument, p int64) bool {
 	argc, _ := s.header(pos, '*')
-	a := s.damagedArgument(fault)
 	if a.start == 0 || p > pos+suspectLine || !s.crlf(p-2) {
 		return false
 	}
-	left := argc - fault.arg - 1
+	left := argc - a.index - 1
 	if left == 0 {
 		return !s.framed(a.start, p) && p-2-a.start < a.size+suspectText && p-2-a.start > a.size-suspectText
 	}

@@ -218,7 +218,8 @@ func (s *aofSalvage) logEnd(a aofArgument, p int64) (next int64, settled bool) {
 		if end <= high && (end >= low || (stated-end)%diskBlock == 0) && s.emptyLine(end) {
 			return s.resume(end + 2), true
 		}
-		if next := s.lineless(p, stated); next > 0 && log > 0 {
+		// Nothing is damaged in what goes on from its first byte to its end and beyond, so that it is no log in a value that is.
+		if next := s.lineless(p, stated); next > 0 && log > 0 && p > a.start {
 			return next, true
 		}
 		if end > high {

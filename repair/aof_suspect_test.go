@@ -273,3 +273,19 @@ func TestAcrossArguments(t *testing.T) {
 		})
 	}
 }
+
+// TestNumberInLength loses the end of line between the length of a number and that, so that they are one long length: its end is inside of a later command, or by chance in front
+// of one. What is between is of the log, as nothing in it is damaged.
+func TestNumberInLength(t *testing.T) {
+	front, behind := commands("SELECT 0", "SET a 1"), ""
+	for i := range 120 {
+		behind += commands(fmt.Sprint("SET user:", i, " name-", strings.Repeat("x", i*7%30)))
+	}
+	for n := 100; n < 1000; n++ {
+		s, got := salvageBytes(t, []byte(front+strings.Replace(commands(fmt.Sprint("INCRBY counter ", n)), "$3\r\n", "$3", 1)+behind), AOFOptions{})
+		acceptAOF(t, s, got)
+		if string(got) != front+behind && !s.Sound {
+			t.Errorf("%d: %d commands of 122, map %v", n, s.Kept, s.Regions)
+		}
+	}
+}

@@ -78,7 +78,7 @@ var (
 )
 
 func TestLogPlanOffers(t *testing.T) {
-	wrongCount := strings.Replace(planTwo, "*3\r\n$3\r\nSET", "*4\r\n$3\r\nSET", 1)
+	wrongCount := strings.Replace(planTwo, "*3\r\n$3\r\nSET", "*;\r\n$3\r\nSET", 1)
 	for _, c := range []struct {
 		name    string
 		last    string

@@ -124,7 +124,7 @@ func (s *salvager) incredible(f *record) bool {
 	case isSelect:
 		return f.numbers[0] > maxPlausibleDB
 	case isSlot:
-		return s.census.table[opSlotInfo] == unknown || !s.truncate && !plainLengths(s.probe.view.at(f.start+1, 27), 3) && !s.census.writesLong()
+		return s.census.table[opSlotInfo] == unknown || !s.x.slots && !s.truncate && !plainLengths(s.probe.view.at(f.start+1, 27), 3) && !s.census.writesLong()
 	case isFunction:
 		return s.census.table[opFunction] == unknown || !s.truncate && s.headsInside(f)
 	case isModuleAux:

@@ -22,9 +22,7 @@ type placer struct {
 	now    uint64   // of the segment before
 	proved bool     // that is certain
 	run    int      // the first segment since the last one that is selected
-
-	held, bytes, gaps int64 // keys known of since that, the bytes of all records, and those in gaps
-	end               int64 // of the segment before
+	since  region   // that, up to the segment before
 }
 
 // dbRoom is what is known of the room in a database.
@@ -32,6 +30,35 @@ type dbRoom struct {
 	hinted bool
 	hint   uint64 // keys that it has, as the file says
 	keys   int64  // that there are
+	region region // from where it is selected up to where the next one is
+}
+
+// region is what is known of a part of the file.
+type region struct {
+	keys, bytes int64 // records of keys that are kept or lost, and the bytes of all that are kept
+	gaps        int64 // bytes of no known record
+	end         int64 // of what is kept
+}
+
+// add takes note of a segment.
+func (r *region) add(g *segment) {
+	r.keys += g.keys + g.lost
+	r.end = g.start
+	for _, piece := range g.pieces {
+		r.bytes += piece.end - piece.start
+		r.end = piece.end
+	}
+}
+
+// canHold reports whether so many keys can have been lost in the gaps.
+func (r *region) canHold(missing int64) bool {
+	const few = 4 // times shorter than those that are kept
+	return missing <= r.gaps/max(leastRecord, r.bytes/max(1, r.keys)/few)
+}
+
+// short reports whether keys of the database must stand elsewhere: more are missing than can have been lost.
+func (r *dbRoom) short() bool {
+	return r.hinted && !r.region.canHold(int64(min(r.hint, 1<<62))-r.region.keys)
 }
 
 // full reports whether there is no room for most of some more keys; a few too many may stand there twice.
@@ -53,18 +80,18 @@ func (s *salvager) placeDBs() (moved bool) {
 		g := &s.segs[i]
 		if !g.gap || g.selected || i == 0 {
 			p.now, p.proved, p.run = g.db, g.selected || !g.gap, i+1
-			p.held, p.bytes, p.gaps = 0, 0, 0
-			p.passed(g)
+			p.since = region{}
+			p.since.add(g)
 			continue
 		}
-		p.gaps += g.start - p.end
+		p.since.gaps += g.start - p.since.end
 		before := g.db
 		g.db, g.certain = p.place(i)
 		p.room(g.db).keys += g.keys
 		if g.db != p.now {
-			p.held, p.bytes, p.gaps = 0, 0, 0
+			p.since = region{}
 		}
-		p.passed(g)
+		p.since.add(g)
 		p.now, p.proved = g.db, g.certain
 		if !g.certain && s.opt.LostDB != nil {
 			g.db = *s.opt.LostDB
@@ -79,24 +106,21 @@ func (s *salvager) placeDBs() (moved bool) {
 	return moved
 }
 
-// passed takes note of a segment that is placed.
-func (p *placer) passed(g *segment) {
-	p.held += g.keys + g.lost
-	p.end = g.start
-	for _, piece := range g.pieces {
-		p.bytes += piece.end - piece.start
-		p.end = piece.end
-	}
-}
-
 func (s *salvager) newPlacer() *placer {
 	if g := &s.segs[0]; s.out.HeaderDamaged && !g.selected { // what selects the database may have stood before it
 		g.gap = true
 	}
 	p := &placer{s: s, next: s.nextSelected(), rooms: map[uint64]*dbRoom{}, proved: true}
-	last, any := uint64(0), false
+	last, any, of := uint64(0), false, &region{}
 	for i := range s.segs {
 		g := &s.segs[i]
+		if i > 0 {
+			of.gaps += g.start - of.end
+		}
+		if g.selected {
+			of = &p.room(g.db).region
+		}
+		of.add(g)
 		if i > 0 && !g.selected {
 			continue
 		}
@@ -169,7 +193,7 @@ func (p *placer) place(i int) (db uint64, certain bool) {
 		return top, sure && p.countPossible(g)
 	}
 	p.doubtRun(i)
-	if db, ok := p.roomy(g.keys); ok {
+	if db, ok := p.roomy(g.keys); ok && (p.mixed || p.next[i] == 0 || top == p.now || p.rooms[db].short()) { // else there must be one between
 		p.mixed = p.mixed || top == p.now
 		return db, false
 	}
@@ -179,13 +203,9 @@ func (p *placer) place(i int) (db uint64, certain bool) {
 // countPossible reports whether the keys that are missing in the database of the segment before, as the file says, can have been lost in the gaps up to another segment. If not the count is
 // another file's, or bytes are missing.
 func (p *placer) countPossible(g *segment) bool {
-	const few = 4 // times shorter than those that are kept
-	keys, bytes := p.held+g.keys, p.bytes
-	for _, piece := range g.pieces {
-		bytes += piece.end - piece.start
-	}
-	missing := int64(min(p.rooms[p.now].hint, 1<<62)) - p.held
-	return missing <= p.gaps/max(leastRecord, bytes/max(1, keys)/few)
+	missing, r := int64(min(p.rooms[p.now].hint, 1<<62))-p.since.keys, p.since
+	r.add(g)
+	return r.canHold(missing)
 }
 
 // doubtRun makes uncertain what was placed since the last SELECTDB: another one has been lost there, and it is not known where.

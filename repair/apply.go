@@ -172,11 +172,14 @@ func (p *Plan) proveBeside(ctx context.Context, path string, size int64, written
 	}
 	defer f.Close()
 	rep, err := p.prove(ctx, io.NewSectionReader(&filemap.Growing{File: f, Size: size, Await: written.Await}, 0, size))
-	if err != nil {
-		return rep, err
-	}
-	if n, err := written.Size(); err != nil || n != size {
-		return rep, cmp.Or(err, fmt.Errorf("%w: %d bytes, %d were to be written", ErrUnproven, n, size))
+	n, writeErr := written.Size()
+	switch {
+	case writeErr != nil:
+		return rep, writeErr
+	case n != size:
+		return rep, fmt.Errorf("%w: %d bytes, %d were to be written", ErrUnproven, n, size)
+	case err != nil: // not every file system shows at once what was written
+		return p.Prove(ctx, path)
 	}
 	return rep, nil
 }

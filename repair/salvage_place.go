@@ -75,6 +75,7 @@ const roomsMost = 64
 
 // placeDBs decides the databases of the keys behind gaps. It reports whether any key was moved.
 func (s *salvager) placeDBs() (moved bool) {
+	moved = s.doubtSelected()
 	p := s.newPlacer()
 	for i := range s.segs {
 		g := &s.segs[i]
@@ -104,6 +105,43 @@ func (s *salvager) placeDBs() (moved bool) {
 		}
 	}
 	return moved
+}
+
+// doubtSelected corrects a selected database that the server does not have, where the next one is lower: no save writes them so. If one bit of another number makes it that and there is only
+// one such between its neighbours, it was that; else the selection counts as lost. It reports whether there was any.
+func (s *salvager) doubtSelected() (any bool) {
+	if s.opt.databases == 0 {
+		return false
+	}
+	next := s.nextSelected()
+	low := uint64(0) // what the next one selected is at least
+	for i := range s.segs {
+		g := &s.segs[i]
+		if !g.selected {
+			continue
+		}
+		if g.db < s.opt.databases || next[i] == 0 || s.segs[next[i]].db >= g.db {
+			low = g.db + 1
+			continue
+		}
+		any = true
+		var fitting []uint64
+		for bit := range 6 { // of a length of one byte
+			if db := g.db ^ 1<<bit; db >= low && db < s.segs[next[i]].db && db < s.opt.databases {
+				fitting = append(fitting, db)
+			}
+		}
+		if len(fitting) == 1 {
+			g.db = fitting[0]
+			low = g.db + 1
+			continue
+		}
+		g.selected, g.gap = false, true
+		if i == 0 {
+			g.db = 0
+		}
+	}
+	return any
 }
 
 func (s *salvager) newPlacer() *placer {

@@ -95,3 +95,40 @@ func TestSalvageCountOfAnotherFile(t *testing.T) {
 		assert.LessOrEqual(t, wrong[a.DB], a.Guessed, "database %d", a.DB)
 	}
 }
+
+// TestSalvageSelectedBeyond damages the number of a database that is selected to one that the server does not have, in front of a lower one. It is not asked for more databases: with
+// one wrong bit the number is known, with more the database is not certain. The last one may be right.
+func TestSalvageSelectedBeyond(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 30, 2: 30, 9: 30}, 0, 2, 9)
+	for _, c := range []struct {
+		of, to   byte
+		possible bool
+		guessed  int64 // at most
+	}{{2, 34, true, 0}, {2, 0x3D, true, 30}, {0, 0x20, true, 30}, {9, 41, false, 0}} {
+		in := bytes.Clone(o.bytes)
+		at := bytes.LastIndex(in, []byte{opSelectDB, c.of, opResizeDB})
+		require.Positive(t, at)
+		in[at+1] = c.to
+		in[len(in)-10] ^= 1 // so that it is not healed
+		offer := salvageOffer(t, in, PlanOptions{Databases: 16, Strategies: []Strategy{StrategySalvage}})
+		require.Equal(t, c.possible, offer.Possible, "%d: %s", c.to, offer.Reason)
+		if !c.possible {
+			require.EqualValues(t, c.to+1, offer.Databases)
+			continue
+		}
+		var out bytes.Buffer
+		_, err := offer.Salvaged.WriteTo(&out)
+		require.NoError(t, err)
+		wrong, guessed, all := int64(0), int64(0), int64(0)
+		for _, n := range placedWrong(t, o, out.Bytes()) {
+			wrong += n
+		}
+		for _, d := range offer.Salvaged.DBs {
+			guessed, all = guessed+d.Guessed, all+d.Kept
+			require.Less(t, d.DB, uint64(16), "%d", c.to)
+		}
+		require.EqualValues(t, 90, all, "%d", c.to)
+		require.LessOrEqual(t, wrong, guessed, "%d", c.to)
+		require.LessOrEqual(t, guessed, c.guessed, "%d", c.to)
+	}
+}

@@ -219,3 +219,46 @@ func TestSalvageFieldNoKey(t *testing.T) {
 	}
 	require.Equal(t, 6, tried)
 }
+
+// TestSalvageLastNodeNoKey: the last node of a list, which is a compressed string, with bytes before it that read as the head of a string, is no key, though some keys of the file
+// are no text either.
+func TestSalvageLastNodeNoKey(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 40 {
+		key := fmt.Appendf(nil, "list:%d", i)
+		if i%5 == 0 {
+			r.Read(key)
+		}
+		var l rdb.List
+		for k := range 300 {
+			l = append(l, fmt.Appendf(nil, "an element of a list, the %dth of them, and some text that is the same in all of them", i*k))
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, key), l))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "lists", b.Bytes())
+	tried := 0
+	for i := 3; i < len(o.keys)-3; i++ {
+		k, bad := o.keys[i], bytes.Clone(o.bytes)
+		node := k.end - 1
+		for node > k.start && (bad[node] != 0xC3 || int64(stringSize(bad[node:])) != k.end-node) {
+			node--
+		}
+		if node < k.start+200 {
+			continue
+		}
+		r.Read(bad[k.start : node-1])
+		copy(bad[node-40:], "nothing before") // that noise made it seem to have
+		name := bad[node-26 : node] // 0, its size, and it; at the end what kind of node follows
+		name[0], name[1] = byte(rdb.TypeString), 24
+		_, out := salvage(t, bad, SalvageOptions{})
+		for _, got := range newOriginal(t, "out", out).keys {
+			require.True(t, o.names[got.key], "%d: %q", i, got.key)
+		}
+		tried++
+	}
+	require.Greater(t, tried, 20)
+}

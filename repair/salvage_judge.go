@@ -263,12 +263,16 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 }
 
 // ownBits is what sum is worth, the evidence for a row so far of which f is the last. That a string's type stands there says less if nothing else stands before it: the same
-// byte is an empty string, and two more strings behind it are elements of a collection.
+// byte is an empty string, and two more strings behind it are elements of a collection. Where there are lists of several nodes, a compressed string that ends where a record begins is as
+// well the last of these.
 func (s *salvager) ownBits(f *record, sum float64) float64 {
-	if f.likeField() && sum == max(0, float64(f.score)) {
-		return sum - emptyElement
+	if !f.likeField() || sum != max(0, float64(f.score)) {
+		return sum
 	}
-	return sum
+	if c := s.census; f.verified && c.types[rdb.TypeListQuicklist]+c.types[rdb.TypeListQuicklist2] > 0 {
+		sum -= lzfBits
+	}
+	return sum - emptyElement
 }
 
 // plainText reports whether a record is a string of text. No value of another type would read as one.

@@ -118,7 +118,9 @@ func (p *LogPlan) setInPlace(ctx context.Context, res *LogResult) (*LogResult, e
 	} else if err != nil {
 		return res, err // nothing is removed that may be needed after a power failure
 	}
-	res.Unremoved = removeAll(res.Path, next.superseded)
+	if res.Unremoved = removeAll(res.Path, next.superseded); res.Unremoved == nil {
+		res.Unremoved = p.forgetSuperseded(res, next)
+	}
 	return res, nil
 }
 
@@ -281,9 +283,42 @@ func (s *SalvagedSet) numberedName(f *SalvagedFile, seq int64) string {
 	return fmt.Sprintf("%s.%d.%s", s.prefix(), seq, suffix)
 }
 
+// withHistory is the manifest that has what the set does not need any more for history, as those of servers have until it is deleted: otherwise these files would look like some whose lines
+// it has lost.
+func (r *renumberedSet) withHistory() *aof.Manifest {
+	m := *r.manifest
+	m.Entries = slices.Clone(m.Entries)
+	for _, name := range r.superseded {
+		seq := int64(1)
+		if n, ok := parseSetName(name); ok {
+			seq = n.seq
+		}
+		m.Entries = append(m.Entries, aof.ManifestEntry{Name: name, Seq: seq, Type: aof.History, StartOffset: aof.NoOffset, EndOffset: aof.NoOffset})
+	}
+	return &m
+}
+
+// forgetSuperseded makes the manifest one without history, when that is gone.
+func (p *LogPlan) forgetSuperseded(res *LogResult, next *renumberedSet) error {
+	if len(next.superseded) == 0 {
+		return nil
+	}
+	text, err := next.manifest.AppendText(nil)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(res.Path, p.result().ManifestName), p.likeManifest(), func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	}, func(temp string) error {
+		_, err := aof.OpenSet(os.DirFS(res.Path), filepath.Base(temp))
+		return err
+	})
+}
+
 // replaceManifest makes the change: it proves the set that the new manifest lists, and gives it the name.
 func (p *LogPlan) replaceManifest(ctx context.Context, res *LogResult, next *renumberedSet) error {
-	text, err := next.manifest.AppendText(nil)
+	text, err := next.withHistory().AppendText(nil)
 	if err != nil {
 		return err
 	}

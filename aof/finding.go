@@ -91,7 +91,7 @@ var findings = map[FindingCode]struct {
 	FindUnknownCommand:  {rdb.Warning, "a command that the server does not know", "it ends at it when it loads, unless a module provides it"},
 	FindArity:           {rdb.Error, "a command with a number of arguments that no server takes", "no server writes that, so bytes were changed; Valkey refuses the file, and Redis can crash on it"},
 	FindSelect:          {rdb.Error, "a SELECT of what is no database", "no server writes that, so bytes were changed; servers log an error, go on, and put all that follows into the database before"},
-	FindSelectRange:     {rdb.Error, "a SELECT of a database that the server does not have", "start the server with as many databases as the file uses (setting: databases), or it logs an error, goes on, and puts all that follows into the database before; if it never had so many, bytes were changed"},
+	FindSelectRange:     {rdb.Error, "a SELECT of a database that the server does not have", "start the server with as many databases as the file uses (setting: databases), or it logs an error, goes on, and puts all that follows into the database before; tell the check if it has more (--databases); if it never had so many, bytes were changed"},
 	FindAllEmpty:        {rdb.Note, "no file has a byte", "servers start empty"},
 	FindRedisCutsTooFar: {rdb.Error, "Redis would cut the file at the wrong place when it starts", "run redis-check-aof --fix before any start"},
 }

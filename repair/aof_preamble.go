@@ -99,7 +99,7 @@ func (s *aofSalvage) salvageRDB(fault error) (end int64, err error) {
 		if healed, err := s.healRDB(part, end); healed || err != nil {
 			return end, err
 		}
-		if s.out.RDB, err = Salvage(s.ctx, part, end, s.opt.RDB); err != nil {
+		if s.out.RDB, err = Salvage(s.ctx, part, end, s.rdbOptions()); err != nil {
 			return end, err
 		}
 	}
@@ -110,7 +110,7 @@ func (s *aofSalvage) salvageRDB(fault error) (end int64, err error) {
 		last := s.out.RDB.lastRecord()
 		if first := s.firstCommand(last, end); first < end {
 			end = first
-			s.out.RDB, err = Salvage(s.ctx, io.NewSectionReader(s.src, 0, end), end, s.opt.RDB)
+			s.out.RDB, err = Salvage(s.ctx, io.NewSectionReader(s.src, 0, end), end, s.rdbOptions())
 		}
 		for _, r := range s.classify(min(last, end), end, "") { // what is left of commands
 			s.out.Lost += r.Commands
@@ -133,6 +133,13 @@ func (s *aofSalvage) healRDB(part io.ReaderAt, end int64) (bool, error) {
 	}
 	s.out.RDBHealed = best
 	return true, nil
+}
+
+// rdbOptions are those of salvaging an RDB part.
+func (s *aofSalvage) rdbOptions() SalvageOptions {
+	opt := s.opt.RDB
+	opt.databases = s.opt.Databases
+	return opt
 }
 
 // lastRecord returns the end of the last record that is one of the RDB.

@@ -63,7 +63,9 @@ func (s *aofSalvage) strays(c *aofCommand) bool {
 	if why == "" {
 		return false
 	}
-	s.out.Databases = max(s.out.Databases, uint64(c.db+1))
+	if c.db >= 0 {
+		s.out.Databases = max(s.out.Databases, uint64(c.db)+1)
+	}
 	s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: c.start, End: c.end, Commands: 1, Why: why}, false)
 	s.out.Lost++
 	return true

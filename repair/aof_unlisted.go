@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -79,9 +80,9 @@ func (s *SalvagedSet) unlisted(ctx context.Context, fsys fs.FS) (bases, incrs []
 		n, _ := parseSetName(name)
 		u := setFile{name: name, path: f.File}
 		u.Type = n.typ
-		if err := u.look(ctx, fsys); err != nil {
-			return nil, nil, err
-		}
+		if err := u.look(ctx, fsys); ctx.Err() != nil || u.info == nil {
+			return nil, nil, cmp.Or(ctx.Err(), err)
+		} // one that cannot be read is not known to be older
 		if listed := s.Manifest.Base(); listed != nil && base == nil {
 			base = &setFile{name: listed.Name, path: path.Join(s.Dir, listed.Name)}
 			base.Type = aof.Base

@@ -208,10 +208,28 @@ func (c contextWriter) Write(b []byte) (int, error) {
 	return c.w.Write(b)
 }
 
-// ReadFrom leaves it to the writer how it copies.
-func (c contextWriter) ReadFrom(r io.Reader) (int64, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
+// ReadFrom leaves it to the writer how it copies parts of files, a stretch at a time, so that the context is asked, and whoever reads what is written gets it, now and then.
+func (c contextWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	part, ok := r.(*io.SectionReader)
+	if !ok {
+		return io.Copy(onlyWriter{c}, r)
 	}
-	return io.Copy(c.w, r)
+	src, base, size := part.Outer()
+	at, err := part.Seek(0, io.SeekCurrent)
+	for err == nil && at < size {
+		if err = c.ctx.Err(); err != nil {
+			break
+		}
+		var done int64
+		done, err = io.Copy(c.w, io.NewSectionReader(src, base+at, min(copyMost, size-at)))
+		at, n = at+done, n+done
+		if done == 0 {
+			break
+		}
+	}
+	_, seekErr := part.Seek(at, io.SeekStart)
+	return n, cmp.Or(err, seekErr)
 }
+
+// onlyWriter hides all else that a writer can do.
+type onlyWriter struct{ io.Writer }

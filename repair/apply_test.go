@@ -2,6 +2,7 @@ package repair
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -62,3 +63,36 @@ func TestApplyUnproven(t *testing.T) {
 }
 
 func second(_ int, err error) error { return err }
+
+// TestCopyIsCancelled: a copy of a large part of a file asks the context now and then.
+func TestCopyIsCancelled(t *testing.T) {
+	src := bytesFile(t, make([]byte, 5*copyMost))
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &cancelling{cancel: cancel}
+	for _, r := range []io.Reader{io.NewSectionReader(src, 7, 5*copyMost), io.MultiReader(bytes.NewReader([]byte("more")), io.NewSectionReader(src, 0, 5*copyMost))} {
+		w.n = 0
+		_, err := io.Copy(contextWriter{ctx, w}, r)
+		require.ErrorIs(t, err, context.Canceled)
+		require.LessOrEqual(t, w.n, copyMost)
+	}
+	var b bytes.Buffer
+	part := io.NewSectionReader(src, 7, 5*copyMost)
+	_, err := part.Seek(9, io.SeekStart)
+	require.NoError(t, err)
+	n, err := io.Copy(contextWriter{t.Context(), &b}, part)
+	require.NoError(t, err)
+	require.EqualValues(t, 5*copyMost-16, n) // to the end of the file
+	require.EqualValues(t, n, b.Len())
+}
+
+// cancelling cancels a context with the first bytes that it gets.
+type cancelling struct {
+	cancel func()
+	n      int
+}
+
+func (c *cancelling) Write(p []byte) (int, error) {
+	c.n += len(p)
+	c.cancel()
+	return len(p), nil
+}

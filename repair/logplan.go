@@ -91,7 +91,7 @@ func NewLogPlan(ctx context.Context, fsys fs.FS, name string, opt LogPlanOptions
 
 // checkOptions are how logs are judged before and after.
 func (p *LogPlan) checkOptions() aof.CheckOptions {
-	return aof.CheckOptions{AssumeModules: p.opt.KeepUnknown, Databases: p.opt.Databases}
+	return aof.CheckOptions{AssumeModules: p.opt.KeepUnknown, Databases: p.opt.Databases, RDB: rdb.VerifyOptions{Databases: p.opt.Databases}}
 }
 
 // salvageAlone makes a set of a file on its own.
@@ -107,7 +107,7 @@ func salvageAlone(ctx context.Context, fsys fs.FS, name string, opt AOFOptions) 
 // Sound reports whether there is nothing to repair: no finding on the set is an error, and nothing is left out of it.
 func (p *LogPlan) Sound() bool {
 	s := p.Salvaged
-	if s.Rebuilt || s.Blocked != "" || slices.ContainsFunc(p.Found.Findings, graveFinding) {
+	if s.Rebuilt || s.Blocked != "" || slices.ContainsFunc(p.Found.Findings, graveFinding) || p.KeysNeed() > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(s.Files, func(f SalvagedFile) bool { return !f.whole() })
@@ -135,6 +135,11 @@ func (p *LogPlan) offer(ctx context.Context, s Strategy) (LogOffer, error) {
 	o := LogOffer{Strategy: s}
 	if p.Salvaged.Blocked != "" {
 		o.Reason = p.Salvaged.Blocked
+		return o, nil
+	}
+	if n := p.KeysNeed(); n > 0 {
+		o.Databases = n
+		o.Reason = fmt.Sprintf("keys of database %d are in an RDB part, and the server is configured for %d: if it has more databases, say how many", n-1, p.opt.Databases)
 		return o, nil
 	}
 	if n := p.needed(); p.opt.AskDatabases && n > 0 {
@@ -172,6 +177,35 @@ func (p *LogPlan) offer(ctx context.Context, s Strategy) (LogOffer, error) {
 func (p *LogPlan) needed() (n uint64) {
 	for i := range p.Salvaged.Files {
 		n = max(n, p.Salvaged.Files[i].Databases)
+	}
+	return n
+}
+
+// KeysNeed returns how many databases a server needs for the keys of RDB parts, if it is configured for fewer; else 0.
+func (p *LogPlan) KeysNeed() (n uint64) {
+	if p.opt.Databases == 0 {
+		return 0
+	}
+	need := func(db uint64, keys int64) {
+		if keys > 0 && db >= p.opt.Databases {
+			n = max(n, db+1)
+		}
+	}
+	for i := range p.Salvaged.Files {
+		f := &p.Salvaged.Files[i]
+		if f.RDB != nil {
+			for _, d := range f.RDB.DBs {
+				need(d.DB, d.Kept)
+			}
+			continue
+		}
+		for k := range p.Found.Files {
+			if r := &p.Found.Files[k]; r.RDB != nil && r.File.Path == f.Path {
+				for db, c := range r.RDB.DBs {
+					need(db, c.Keys)
+				}
+			}
+		}
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/kvfsck/kvfsck/aof"
 	"github.com/kvfsck/kvfsck/internal/atomicfile"
+	"github.com/kvfsck/kvfsck/rdb"
 )
 
 // onDisk puts files into a new folder and returns it.
@@ -267,6 +269,35 @@ func TestLogPlanInPlaceFails(t *testing.T) {
 					t.Errorf("%v at step %d: neither the damaged set nor the repaired one", fault, step)
 				}
 			}
+		}
+	}
+}
+
+// TestLogPlanKeysBeyond has keys in an RDB part of a database that the server does not have: it would not start, so it is asked how many there are.
+func TestLogPlanKeysBeyond(t *testing.T) {
+	var base bytes.Buffer
+	w := rdb.NewWriter(&base, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(50))
+	require.NoError(t, w.WriteEntry(rdb.NewEntry(50, []byte("k")), rdb.String("v")))
+	require.NoError(t, w.Close())
+	name := "appendonlydir/appendonly.aof.1.base.rdb"
+	manifest := "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
+	for _, incr := range []string{planOne, planOne + "*3\r\n$3\r\nSE"} {
+		dir := onDisk(t, name, base.String(), setB, incr, setM, manifest)
+		opt := LogPlanOptions{}
+		opt.Databases = 16
+		p := logPlan(t, dir, "", opt)
+		require.False(t, p.Sound())
+		require.Nil(t, p.Chosen)
+		for _, o := range p.Offers {
+			require.EqualValues(t, 51, o.Databases, o.Strategy)
+		}
+		opt.Databases = 51
+		p = logPlan(t, dir, "", opt)
+		require.Equal(t, incr == planOne, p.Sound())
+		if p.Chosen != nil {
+			_, err := p.Apply(t.Context(), filepath.Join(t.TempDir(), "new"))
+			require.NoError(t, err)
 		}
 	}
 }

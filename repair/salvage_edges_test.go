@@ -252,7 +252,7 @@ func TestSalvageLastNodeNoKey(t *testing.T) {
 		}
 		r.Read(bad[k.start : node-1])
 		copy(bad[node-40:], "nothing before") // that noise made it seem to have
-		name := bad[node-26 : node] // 0, its size, and it; at the end what kind of node follows
+		name := bad[node-26 : node]           // 0, its size, and it; at the end what kind of node follows
 		name[0], name[1] = byte(rdb.TypeString), 24
 		_, out := salvage(t, bad, SalvageOptions{})
 		for _, got := range newOriginal(t, "out", out).keys {

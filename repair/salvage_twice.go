@@ -98,15 +98,12 @@ func (s *salvager) nameDuplicate(at, kept int64, db uint64, x *recordReader) {
 	}
 }
 
-// dropPart gives up a key that was kept in part, as another one of its name is kept: what is lost of it is all of it then.
+// dropPart gives up a key that was kept in part, as another one of its name is kept: then it is not lost.
 func (s *salvager) dropPart(k int) {
 	p := s.out.partials[k]
 	s.out.partials = slices.Delete(s.out.partials, k, k+1)
 	s.out.PartialKeys--
-	s.out.DamagedKeys++
-	if i := slices.IndexFunc(s.out.Lost, func(l LostKey) bool { return l.Offset == p.start && l.Kept > 0 }); i >= 0 {
-		s.out.Lost[i].Kept = 0
-	}
+	s.out.Lost = slices.DeleteFunc(s.out.Lost, func(l LostKey) bool { return l.Offset == p.start && l.Kept > 0 })
 	g := &s.segs[p.segment]
 	g.keys--
 	if p.expires {

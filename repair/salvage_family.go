@@ -20,6 +20,7 @@ const (
 	sampleParts = 16       // of a large file that are read
 	samplePart  = 64 << 10 // bytes of each
 	sampleReach = 1 << 20  // bytes behind a part in which the last row of it may end
+	sampleSpend = 16 << 20 // bytes of a part's rows that are read; of a sound part it is little more than that
 )
 
 // familySample is what parts of a file are, read as a family's.
@@ -27,8 +28,9 @@ type familySample struct {
 	p       prober
 	types   [256]int // of the keys that stand in rows
 	keys    int
-	own     int // records in rows that the other family does not know
-	written int // the version that the writer of the file uses, as a field in a row says
+	own     int   // records in rows that the other family does not know
+	written int   // the version that the writer of the file uses, as a field in a row says
+	spent   int64 // bytes of rows that were read
 }
 
 // likeliest finds out whose file it is where neither the header nor the first fields tell; where nothing does, it is one of Redis. The version is the newest, which has all kinds of records,
@@ -128,8 +130,9 @@ func (s *salvager) sampleAs(f rdb.Family, version int) *familySample {
 // read reads the rows that begin between two offsets.
 func (t *familySample) read(x *recordReader, from, to int64) {
 	var c chain
+	t.spent = 0
 	never := func(int64) bool { return false }
-	for at := from; at < to; at++ {
+	for at := from; at < to && t.spent < sampleSpend; at++ {
 		b := t.p.view.at(at, 64)
 		if len(b) == 0 {
 			return
@@ -159,6 +162,7 @@ func (t *familySample) read(x *recordReader, from, to int64) {
 // row reads a row of records, the last of which begins before an offset. It returns where the sound ones end.
 func (t *familySample) row(x *recordReader, at, to int64) (end int64) {
 	x.r.Resume(io.NewSectionReader(t.p.view.src, at, t.p.end-at), t.p.position(at))
+	defer func() { t.spent += x.r.Offset() - at }()
 	var f, before record
 	own, written := false, 0 // of the record before
 	for n := 0; x.head(&f); n++ {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,11 +19,7 @@ const vectorID = 0xbde72da2bb1eb400
 
 // vectorKey is the key of a vector set with these items behind its id. They begin at offset 21 of a redisFile.
 func vectorKey(items ...string) string {
-	all := key(7, "k") + ln(vectorID)
-	for _, it := range items {
-		all += it
-	}
-	return all + ln(0)
+	return key(7, "k") + ln(vectorID) + strings.Join(items, "") + ln(0)
 }
 
 // nums are items that are numbers.

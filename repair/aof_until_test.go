@@ -106,9 +106,9 @@ func TestUntilNothingLater(t *testing.T) {
 		log.WriteString(commands(lines...))
 	}
 	sound := []byte(log.String())
-	step := 3
+	step := 5
 	if testing.Short() {
-		step = 7
+		step = 17
 	}
 	for _, damage := range []struct {
 		name string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -43,13 +44,21 @@ func (s *SalvagedSet) lostLines(ctx context.Context, fsys fs.FS, files []aof.Fil
 		return int(min(max(a.Seq-b.Seq, -1), 1))
 	})
 	const lost, over = "the manifest has lost a line", "what the manifest lists; what it does not is left over"
+	left := 0 // the answer that leaves them out
+	if len(bases) == 0 && startLikeListed(fsys, incrs, files) {
+		add(files, over+": it begins as what is listed does, as a repair in place leaves it that was interrupted")
+		left = 1
+	}
 	for i := len(bases) - 1; i >= 0; i-- {
 		add(slices.Concat(bases[i:i+1], all), lost)
 	}
 	if len(bases) == 0 {
 		add(all, lost)
 	}
-	add(files, over)
+	if left == 0 {
+		add(files, over)
+		left = len(sets)
+	}
 	var found []string
 	for _, f := range slices.Concat(bases, incrs) {
 		found = append(found, f.Name)
@@ -58,7 +67,7 @@ func (s *SalvagedSet) lostLines(ctx context.Context, fsys fs.FS, files []aof.Fil
 	switch n := len(sets); {
 	case asked > n:
 		s.Blocked = fmt.Sprintf("there is no answer %d: there are %d", asked, n)
-	case asked == n:
+	case asked == left:
 		s.leftOver += len(found)
 	case asked > 0:
 		files = sets[asked-1]
@@ -67,6 +76,46 @@ func (s *SalvagedSet) lostLines(ctx context.Context, fsys fs.FS, files []aof.Fil
 		s.Blocked = fmt.Sprintf("the manifest does not list %s: it may have lost the line, or the file is left over: choose one of %d sets", names, n)
 	}
 	return files, nil
+}
+
+// startLikeListed reports whether each of some incrs begins as one of those listed does, that behind the last one.
+func startLikeListed(fsys fs.FS, incrs, listed []aof.File) bool {
+	at := 0
+	for i := range incrs {
+		b := startOf(fsys, incrs[i].Path)
+		for ; at < len(listed); at++ {
+			if listed[at].Type == aof.Incr && startAlike(b, startOf(fsys, listed[at].Path)) {
+				break
+			}
+		}
+		if at++; at > len(listed) {
+			return false
+		}
+	}
+	return len(incrs) > 0
+}
+
+// startAlike reports whether one of two beginnings of files is all of the other, or they go apart where logs of two times would have done so before.
+func startAlike(a, b []byte) bool {
+	const much = 256
+	least, n := min(len(a), len(b)), 0
+	for n < least && a[n] == b[n] {
+		n++
+	}
+	return least > 0 && n >= min(least, much)
+}
+
+// startOf returns the beginning of a file, nothing if it cannot be read.
+func startOf(fsys fs.FS, name string) []byte {
+	const size = 4 << 10
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	b := make([]byte, size)
+	n, _ := io.ReadFull(f, b) // a file may be shorter
+	return b[:n]
 }
 
 // unlisted looks at the files whose lines the manifest seems to have lost, and returns those that are not older than the base, by their numbers.
@@ -100,7 +149,9 @@ func (s *SalvagedSet) unlisted(ctx context.Context, fsys fs.FS) (bases, incrs []
 			s.leftOver++
 		}
 	}
-	slices.SortFunc(bases, func(a, b aof.File) int { return int(min(max(a.Seq-b.Seq, -1), 1)) })
+	bySeq := func(a, b aof.File) int { return cmp.Compare(a.Seq, b.Seq) }
+	slices.SortFunc(bases, bySeq)
+	slices.SortFunc(incrs, bySeq)
 	return bases, incrs, nil
 }
 

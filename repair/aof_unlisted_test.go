@@ -106,3 +106,37 @@ func TestOlderThanTheBase(t *testing.T) {
 	assert.Equal(t, []string{"appendonly.aof.1.incr.aof"}, p.Chosen.Result.Aside)
 	assert.Equal(t, "nothing is left out of what the manifest lists", p.Chosen.Reason)
 }
+
+// TestLeftByRepair has the files that a repair in place had written when it was killed: the first answer is to leave them out, as they would be executed once more. Where a line is lost it
+// is to take them.
+func TestLeftByRepair(t *testing.T) {
+	torn := commands("SELECT 0", "INCR a") + "*3\r\n$3\r\nSE"
+	two := commands("SELECT 0", "INCR b")
+	three, four := "appendonlydir/appendonly.aof.3.incr.aof", "appendonlydir/appendonly.aof.4.incr.aof"
+	for name, c := range map[string]struct {
+		files []string // behind those listed
+		out   bool
+	}{
+		"both":        {[]string{three, commands("SELECT 0", "INCR a"), four, two}, true},
+		"the first":   {[]string{three, commands("SELECT 0", "INCR a")}, true},
+		"a lost line": {[]string{three, commands("SELECT 0", "INCR c")}, false},
+		"one of each": {[]string{three, two, four, commands("SELECT 0", "INCR d")}, false},
+	} {
+		files := append([]string{setA, commands("SELECT 0", "SET a 1"), setB, torn, setC, two, setM, setManifest}, c.files...)
+		dir := onDisk(t, files...)
+		for choice := 1; choice <= 2; choice++ {
+			opt := LogPlanOptions{}
+			p := logPlan(t, dir, "", opt)
+			require.Len(t, p.Salvaged.Choices, 2, name)
+			require.Nil(t, p.Chosen, name)
+			opt.Choice = choice
+			p = logPlan(t, dir, "", opt)
+			require.NotNil(t, p.Chosen, name)
+			with := 3
+			if (choice == 1) != c.out {
+				with += len(c.files) / 2
+			}
+			require.Len(t, p.Chosen.Result.Files, with, "%s, %d", name, choice)
+		}
+	}
+}

@@ -212,7 +212,7 @@ func (c contextWriter) Write(b []byte) (int, error) {
 func (c contextWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	part, ok := r.(*io.SectionReader)
 	if !ok {
-		return io.Copy(onlyWriter{c}, r)
+		return io.Copy(struct{ io.Writer }{c}, r) // hides ReadFrom
 	}
 	src, base, size := part.Outer()
 	at, err := part.Seek(0, io.SeekCurrent)
@@ -230,6 +230,3 @@ func (c contextWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	_, seekErr := part.Seek(at, io.SeekStart)
 	return n, cmp.Or(err, seekErr)
 }
-
-// onlyWriter hides all else that a writer can do.
-type onlyWriter struct{ io.Writer }

@@ -65,13 +65,12 @@ func (k *keySet) many() {
 	k.keys = nil
 }
 
-// addRun adds keys by the hashes of their names in their database.
-func (k *keySet) addRun(hashes []uint64) {
+// addRun adds keys by the hashes of their names in their database. The hashes are the set's from then on; what it returns has room for others, and is the caller's.
+func (k *keySet) addRun(hashes []uint64) (room []uint64) {
 	if k.filter == nil {
 		k.many()
 	}
-	k.hashes = append(k.hashes, hashes...)
-	k.handOver()
+	return k.give(hashes)
 }
 
 // addExact adds a key to an exact set, if it is a suspect.
@@ -86,17 +85,21 @@ func (k *keySet) addExact(key []byte, db uint64, at int64) error {
 }
 
 // handOver has the keys so far dealt out beside the walk.
-func (k *keySet) handOver() {
+func (k *keySet) handOver() { k.hashes = k.give(k.hashes) }
+
+// give has hashes dealt out beside the walk, and returns room for others.
+func (k *keySet) give(hashes []uint64) (room []uint64) {
 	if k.work == nil {
 		const waiting = 4
 		k.work, k.free, k.ended = make(chan []uint64, waiting), make(chan []uint64, waiting), make(chan struct{})
 		go k.deal()
 	}
-	k.work <- k.hashes
+	k.work <- hashes
 	select {
-	case k.hashes = <-k.free:
+	case room = <-k.free:
+		return room
 	default:
-		k.hashes = make([]uint64, 0, keysAtOnce)
+		return make([]uint64, 0, keysAtOnce)
 	}
 }
 

@@ -32,6 +32,7 @@ type soundRuns struct {
 	last        keyRun       // that was told
 	row         int          // how many there were that follow each other, up to that
 	waiting     []waitingRun // the last of these
+	rooms       [][]uint64   // for the hashes of others
 }
 
 // keyRun is a stretch of the file with nothing but sound keys of one database.
@@ -89,7 +90,10 @@ func (r *soundRuns) add(k *rdb.KeyRun) {
 			w.types = append(w.types, typeCount{t, n})
 		}
 	}
-	w.hashes = slices.Clone(k.Hashes)
+	if n := len(r.rooms); n > 0 {
+		w.hashes, r.rooms = r.rooms[n-1], r.rooms[:n-1]
+	}
+	w.hashes = append(w.hashes[:0], k.Hashes...)
 	r.waiting = append(r.waiting, w)
 	if r.row-r.kept < r.least+r.kept {
 		return
@@ -106,7 +110,7 @@ func (k *keyRun) leadsTo(next *keyRun) bool { return k.end == next.start && k.db
 
 // enter makes a run one that a salvage passes.
 func (r *soundRuns) enter(w *waitingRun) {
-	r.keys.addRun(w.hashes)
+	r.rooms = append(r.rooms, r.keys.addRun(w.hashes))
 	n := len(r.all)
 	sum := spanSum{w.span, w.sum}
 	if n == 0 || !r.all[n-1].leadsTo(&w.keyRun) {

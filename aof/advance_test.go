@@ -130,7 +130,11 @@ func TestAdvanceOnTheCorpus(t *testing.T) {
 // TestAdvanceMapped reads a file that is large enough for a map, sound and damaged, and one that becomes shorter meanwhile.
 func TestAdvanceMapped(t *testing.T) {
 	var b bytes.Buffer
-	for i := range 200_000 {
+	commands := 200_000
+	if testing.Short() {
+		commands = 80_000
+	}
+	for i := range commands {
 		switch b.WriteString(command("SET", fmt.Sprint("key:", i), strings.Repeat("v", i%50))); i % 1000 {
 		case 0:
 			b.WriteString(command("MULTI") + command("INCR", "n") + command("EXEC"))

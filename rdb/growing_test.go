@@ -44,7 +44,11 @@ func verifyGrowing(t *testing.T, b []byte, until int, stop error) (rep *rdb.Repo
 
 // TestVerifyGrowing: a file that is still being written is verified as it will be.
 func TestVerifyGrowing(t *testing.T) {
-	small, _ := fuzz.RDB(1, fuzz.RDBOptions{Bytes: 8 << 20, StringSize: 100, Edge: fuzz.Never})
+	size := int64(8 << 20)
+	if testing.Short() {
+		size = 4 << 20
+	}
+	small, _ := fuzz.RDB(1, fuzz.RDBOptions{Bytes: size, StringSize: 100, Edge: fuzz.Never})
 	large, _ := fuzz.RDB(2, fuzz.RDBOptions{Bytes: 12 << 20, StringSize: 3 << 20, Edge: fuzz.Never})
 	damaged, _ := fuzz.Mutate(3, small)
 	again := append(append([]byte{}, small[:len(small)-9]...), small[len(small)/2:]...)

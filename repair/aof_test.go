@@ -193,7 +193,10 @@ func TestSalvageAOFIdentity(t *testing.T) {
 
 // TestHostileAOF salvages files that are made to be searched over and over.
 func TestHostileAOF(t *testing.T) {
-	const n = 20000
+	n := 20000
+	if testing.Short() {
+		n = 5000
+	}
 	for name, text := range map[string]string{
 		"lengths that reach far":       strings.Repeat("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$400000\r\n", n),
 		"logs in what reaches far":     strings.Repeat("*2\r\n$3\r\nGET\r\n$400000\r\n*1\r\n$4\r\nPING\r\nx", n),

@@ -23,7 +23,7 @@ func TestTruncateIsNoSalvage(t *testing.T) {
 	sound, err := os.ReadFile(filepath.Join("..", "testdata", "redis-8.6-sample.rdb"))
 	require.NoError(t, err)
 	more := 0
-	for at := 40; at < len(sound)-40; at += 31 {
+	for at := 40; at < len(sound)-40 && (more == 0 || !testing.Short()); at += 31 {
 		for _, n := range []int{3, 8, 12} {
 			b := bytes.Clone(sound)
 			clear(b[at : at+n])

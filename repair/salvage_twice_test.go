@@ -107,12 +107,12 @@ func TestSalvageMapsEveryByte(t *testing.T) {
 			d.splice(int(at), int(at), d.original.bytes[k.start:k.end])
 		}
 	}
-	targets := []rdb.Target{rdb.Version8, rdb.Version10, rdb.Version13, rdb.Version80}
+	targets, keys := []rdb.Target{rdb.Version8, rdb.Version10, rdb.Version13, rdb.Version80}, 120
 	if testing.Short() {
-		targets = targets[2:3]
+		targets, keys = targets[2:3], 60
 	}
 	for i, target := range targets {
-		o := generated(t, target, 120, uint64(i))
+		o := generated(t, target, keys, uint64(i))
 		for k, m := range mutators {
 			r := rand.New(rand.NewSource(int64(i*100 + k)))
 			d := newDamaged(o, m.name)

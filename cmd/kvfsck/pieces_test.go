@@ -54,14 +54,14 @@ func TestPiecesAreTheWhole(t *testing.T) {
 		require.NoError(t, to.Close())
 		return fmt.Sprintf("%s%s%v %d", stdout.String(), stderr.String(), err, w.taken)
 	}
-	files, damages := uint64(2), uint64(4)
+	files, damages, keys := uint64(2), uint64(4), 10_000
 	if testing.Short() {
-		files, damages = 1, 1
+		files, damages, keys = 1, 1, 4000
 	}
 	for seed := range files {
-		many, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3000, StringSize: 60})
+		many, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3 * keys / 10, StringSize: 60})
 		large, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3, StringSize: 200 << 10})
-		interleaved, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 10_000, Databases: 5, Interleave: true, StringSize: 60})
+		interleaved, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: keys, Databases: 5, Interleave: true, StringSize: 60})
 		for _, b := range [][]byte{many, large, interleaved, misleading()} {
 			for damage := range damages + 1 {
 				bad := b

@@ -132,7 +132,7 @@ func (c *cutter) endAfter(b *block, n int, db uint64) {
 
 // Guessing looks at so many bytes at the end of a block, at the least and at the most, for chains of so many records, and gives up after so many tries.
 const (
-	guessLeast = 16 << 10
+	guessLeast = 4 << 10
 	guessMost  = 64 << 10
 	guessChain = 6
 	guessTries = 2 << 10

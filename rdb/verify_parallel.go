@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -18,6 +19,9 @@ const blockSize = 256 << 10
 
 // mappedSize is that of blocks that need no memory of their own: large enough that handing them around costs little, small enough for a cache.
 const mappedSize = 1 << 20
+
+// spareBlocks is how many more blocks than workers are in work, so that none waits while blocks are merged.
+const spareBlocks = 4
 
 // firstSize is that of the first block, whose end is never guessed: the others wait for it.
 const firstSize = 64 << 10
@@ -66,7 +70,7 @@ const denseSize = 8 << 10
 
 func (v *verifier) parallel(src io.Reader, m *filemap.Map, workers int) error {
 	defer m.Close()
-	p := &pipeline{v: v, most: workers + 2, probe: newReader(ReaderOptions{OnFault: passFaults}), work: make(chan *block, workers+2), wary: minWary}
+	p := &pipeline{v: v, most: workers + spareBlocks, probe: newReader(ReaderOptions{OnFault: passFaults}), work: make(chan *block, workers+spareBlocks), wary: minWary}
 	p.cutter.start(contextReader{v.ctx, src}, v.opt.window)
 	if p.whole = v.opt.whole; p.whole == nil && m != nil && (v.opt.From == nil || v.opt.From.Offset <= int64(len(m.Bytes()))) {
 		p.file, p.whole, p.size = m, m.Bytes(), max(p.size, mappedSize)
@@ -269,6 +273,7 @@ func (p *pipeline) worker() {
 			}
 		}) != nil
 		close(b.done)
+		runtime.Gosched() // whoever waits for it is the next to run, and gives out blocks
 	}
 }
 

@@ -75,7 +75,7 @@ func fuzzValues(f *testing.F, demand func(t *testing.T, b []byte, what any)) {
 	f.Fuzz(func(t *testing.T, b []byte) { demand(t, b, "") })
 }
 
-func TestQuickIsSlow(t *testing.T) { ofManyValues(t, 40, 30, 60, demandSlowAndQuick) }
+func TestQuickIsSlow(t *testing.T) { ofManyValues(t, 30, 20, 60, demandSlowAndQuick) }
 
 // TestQuickTable has pairs of names in all forms, in collections that are not packed, so that each stands twice in some of them.
 func TestQuickTable(t *testing.T) {

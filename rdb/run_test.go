@@ -182,3 +182,22 @@ func TestVerifyFromBeyond(t *testing.T) {
 	_, err = rdb.Verify(context.Background(), f, rdb.VerifyOptions{From: &rdb.Position{Offset: -1}})
 	require.ErrorContains(t, err, "offset -1")
 }
+
+// TestDuplicatesOfWhole: of a file that cannot be followed to its end, keys that stand twice need not be looked for; of others they are.
+func TestDuplicatesOfWhole(t *testing.T) {
+	b, _ := fuzz.RDB(1, fuzz.RDBOptions{Keys: 3000, Databases: 1, Edge: fuzz.Never})
+	body := b[:len(b)-9]
+	twice := append(bytes.Clone(body), "\x00\x01k\x01v\x00\x01k\x01w"...)
+	twice = append(append(twice, body[bytes.IndexByte(body, 0xFE):]...), 0xFF, 0, 0, 0, 0, 0, 0, 0, 0)
+	broken := append(bytes.Clone(twice[:len(twice)-9]), 0xF2, 0xF2)
+	for _, c := range []struct {
+		b     []byte
+		whole bool
+		want  bool
+	}{{twice, false, true}, {twice, true, true}, {broken, false, true}, {broken, true, false}} {
+		opt := rdb.VerifyOptions{Workers: 2, KeepGoing: true, DuplicateKeys: true, DuplicatesOfWhole: c.whole}
+		rep, err := rdb.Verify(context.Background(), bytes.NewReader(c.b), opt.Whole(c.b))
+		require.Error(t, err)
+		require.Equal(t, c.want, rep.Duplicates > 0, "%d bytes, %v: %d", len(c.b), c.whole, rep.Duplicates)
+	}
+}

@@ -19,6 +19,9 @@ type VerifyOptions struct {
 	// DuplicateKeys looks for keys that stand twice in their database, on which servers abort. It needs memory as
 	// DuplicateMemory says.
 	DuplicateKeys bool
+	// DuplicatesOfWhole spares the search that DuplicateKeys asks for where the file cannot be followed to its end mark, unless it is small: for who goes on behind such
+	// a fault, and looks for them among all keys that there are.
+	DuplicatesOfWhole bool
 	// Databases is how many databases the server is configured for; keys beyond are faults. 0 means no limit.
 	Databases uint64
 	// Hints compares RESIZEDB records with the keys present.

@@ -352,6 +352,7 @@ func (v *verifier) duplicate(record int64, db uint64, entry *Entry) *FormatError
 // lateDuplicates reports the duplicate keys that were found only when all had been seen.
 func (v *verifier) lateDuplicates() error {
 	switch {
+	case v.opt.DuplicatesOfWhole && !v.rep.Complete:
 	case v.filter != nil:
 		suspects, err := v.filter.Finish(v.workers)
 		switch {

@@ -88,7 +88,9 @@ func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) 
 		return nil, err
 	}
 	p := &Plan{Size: size, src: src, state: statOf(src), opt: opt}
-	rep, known, err := checkFirst(ctx, src, size, p.verifyOptions(), opt.Salvage)
+	verify := p.verifyOptions()
+	verify.DuplicatesOfWhole = true
+	rep, known, err := checkFirst(ctx, src, size, verify, opt.Salvage)
 	defer known.close()
 	p.Report, p.checked = rep, known
 	if err == nil {
@@ -99,6 +101,11 @@ func NewPlan(ctx context.Context, src io.ReaderAt, size int64, opt PlanOptions) 
 	}
 	if err := p.offers(ctx); err != nil {
 		return nil, err
+	}
+	if !rep.Complete && !p.noneTwice() {
+		if p.Report, err = rdb.Verify(ctx, io.NewSectionReader(src, 0, size), p.verifyOptions()); !errors.As(err, &p.Fault) {
+			return nil, cmp.Or(err, ErrChanged)
+		}
 	}
 	p.choose()
 	return p, nil
@@ -152,6 +159,11 @@ func (p *Plan) offers(ctx context.Context) error {
 	}
 	asked.Wait()
 	return context.Cause(ctx)
+}
+
+// noneTwice reports whether a salvage saw that no key stands twice, among those before the first fault either.
+func (p *Plan) noneTwice() bool {
+	return slices.ContainsFunc(p.Offers, func(o Offer) bool { return o.Salvaged != nil && o.Salvaged.DuplicateKeys == 0 })
 }
 
 // verifyOptions are how files are judged before and after.

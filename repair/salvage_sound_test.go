@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -125,4 +126,32 @@ func bytesFile(t *testing.T, b []byte) *os.File {
 	_, err = f.WriteAt(b, 0)
 	require.NoError(t, err)
 	return f
+}
+
+// TestPlanTellsOfDuplicates: what a plan says of the damaged file is what a check of it says, of keys that stand twice too.
+func TestPlanTellsOfDuplicates(t *testing.T) {
+	b, _ := fuzz.RDB(5, fuzz.RDBOptions{Bytes: 3 << 20, Databases: 1, StringSize: 200, Edge: fuzz.Never, Target: rdb.Version11})
+	noise := func(b []byte) []byte {
+		bad := bytes.Clone(b)
+		rand.New(rand.NewSource(1)).Read(bad[len(b)*3/4:][:3000])
+		return bad
+	}
+	half := len(recordsTo(t, b, len(b)/2))
+	again := append(append(bytes.Clone(b[:half]), recordAt(t, b, len(b)/3)...), b[half:]...)
+	for name, b := range map[string][]byte{"none twice": noise(b), "one twice": noise(again)} {
+		f := bytesFile(t, b)
+		want, wantErr := rdb.Verify(context.Background(), io.NewSectionReader(f, 0, int64(len(b))), rdb.VerifyOptions{KeepGoing: true, DuplicateKeys: true})
+		require.Error(t, wantErr)
+		require.False(t, want.Complete)
+		require.Equal(t, name == "one twice", want.Duplicates == 1, name)
+		p, err := NewPlan(context.Background(), f, int64(len(b)), PlanOptions{Strategies: []Strategy{StrategySalvage}})
+		require.NoError(t, err)
+		require.Equal(t, want, p.Report, name)
+		require.Equal(t, wantErr, error(p.Fault), name)
+	}
+}
+
+// recordsTo is what stands before the first record of a key at or behind an offset.
+func recordsTo(t *testing.T, b []byte, at int) []byte {
+	return b[:bytes.Index(b[at-1:], recordAt(t, b, at))+at-1]
 }

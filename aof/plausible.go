@@ -49,7 +49,8 @@ func (p Plausibility) String() string {
 	return [...]string{"plausible", "unknown-command", "wrong-arity"}[p]
 }
 
-// Plausibility looks the command up among those of the server, in its default configuration and without modules.
+// Plausibility looks the command up among those of the server, in its default configuration and without modules. It needs the first two arguments; a subcommand that is
+// not among Args is unknown.
 func (c *Command) Plausibility(s Server) Plausibility { return c.plausibility()[s] }
 
 // shortCommand is a command that has a name of at most sixteen bytes and no subcommands.
@@ -128,7 +129,7 @@ func (c *Command) plausibility() (all [len(Servers)]Plausibility) {
 	if len(c.Args) > 0 {
 		if name, ok := lower(buf[:0], c.Args[0]); ok {
 			found = commands.Lookup(name)
-			if c.Argc > 1 && found.Subcommands != [3]bool{} {
+			if len(c.Args) > 1 && found.Subcommands != [3]bool{} {
 				if name, ok = lower(append(name, '|'), c.Args[1]); ok {
 					sub = commands.Lookup(name)
 				}

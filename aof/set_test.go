@@ -185,6 +185,9 @@ func TestPlausibility(t *testing.T) {
 			}
 		}
 	}
+	if got := (&Command{Args: [][]byte{[]byte("XGROUP")}, Argc: 5}).Plausibility(Redis86); got != UnknownCommand {
+		t.Errorf("without its subcommand: %s", got)
+	}
 }
 
 // TestFindingCodes: the list has every row of the table.

@@ -115,3 +115,17 @@ func TestSplitLength(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedNameWithSubcommands: a command whose name has a letter damaged, and subcommands, is a command all the same, which no server knows.
+func TestDamagedNameWithSubcommands(t *testing.T) {
+	for _, odd := range []string{
+		resp("XGR\x0fUP", "CREATE", "k", "g", "$", "MKSTREAM"), resp("FUNCTI0N", "LOAD", "code"), resp("XGR0UP"), resp("XGR0UP", "B0GUS"), resp("XGROUP\x01", ""),
+	} {
+		before, behind := resp("SELECT", "0")+resp("SET", "a", "b"), resp("SET", "z", "1")
+		s, out := salvageBytes(t, []byte(before+odd+behind), AOFOptions{})
+		acceptAOF(t, s, out)
+		if string(out) != before+behind {
+			t.Errorf("%q: %q", odd, out)
+		}
+	}
+}

@@ -124,6 +124,10 @@ func (s *aofSalvage) heals(pos int64) bool {
 // has brought there.
 func (s *aofSalvage) named(c *aofCommand) bool {
 	name := bytes.Clone(s.at(c.first[0].start, int(min(c.first[0].end-c.first[0].start, 32))))
+	args := [][]byte{name}
+	if c.argc > 1 { // perhaps a subcommand
+		args = append(args, bytes.Clone(s.at(c.first[1].start, int(min(c.first[1].end-c.first[1].start, 32)))))
+	}
 	wrong := -1
 	for i, b := range name {
 		if letter := b | 0x20; b >= 0x80 || (letter < 'a' || letter > 'z') && b != '-' && b != '_' {
@@ -137,7 +141,7 @@ func (s *aofSalvage) named(c *aofCommand) bool {
 		return len(name) > 0
 	}
 	for letter := byte('a'); letter <= 'z'; letter++ {
-		if name[wrong] = letter; plausible(&aof.Command{Args: [][]byte{name}, Argc: c.argc}) {
+		if name[wrong] = letter; plausible(&aof.Command{Args: args, Argc: c.argc}) {
 			return true
 		}
 	}

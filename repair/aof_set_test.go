@@ -258,7 +258,7 @@ func FuzzSalvageAOF(f *testing.F) {
 		"REDIS0009\xff\x00\x00\x00\x00\x00\x00\x00\x00" + good, "REDIS0009\xfe" + good, good + strings.Repeat("\x00", 64) + good,
 		resp("SET", "k", good) + "*" + good, "\x00" + resp("SET", "k", good)[1:] + good, resp("SET", "k", good)[:30] + "?" + good + "\r\n" + good,
 		strings.Replace(good, "SET", "S\r\nET", 1) + good, resp("SET", "k", "a log:\r\n"+good) + "\r\n$3\r\nabc\r\n" + good, "\x00REDIS" + good,
-		"*2\r\n$5\r\nMULTI\x00\r\n$1\r\nx\r\n",
+		"*2\r\n$5\r\nMULTI\x00\r\n$1\r\nx\r\n", good + resp("XGR\x0fUP", "CREATE", "k", "g", "$") + resp("FUNCTION", "LOAD", "code") + resp("XGROUP") + good,
 	} {
 		f.Add([]byte(seed), false, uint16(0))
 	}

@@ -1,14 +1,40 @@
 package repair
 
-import "github.com/kvfsck/kvfsck/rdb"
+import (
+	"math"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
 
 // In files with hashes whose fields expire (Redis 7.4 and later) a run of fields that never do looks just like a run of strings:
 //
 //	00 str name  str value       a field that never expires
 //	00 str key   str value       a string
 //
-// If the beginning of such a hash is lost its fields would become keys. What gives them away is the fields between them that do
-// expire: a time is a length of 4 or 8 bytes, with which no record begins.
+// If the beginning of such a hash is lost its fields would become keys. What gives them away is the fields between them that do expire. The time of one is a length, of
+// how many milliseconds it is behind the earliest of its hash, and one more:
+//
+//	01 to 3F     within 63 ms, as are all that one command sets
+//	40 to 7F     within 16 s
+//	80, 81       later
+//
+// With those of 40 and more no record begins. The others could be types, and one of them that is none could be a string's, damaged; but not two in a row of fields. Letters
+// are from 40 to 7F, too, and two of them must be there as well.
+
+// timeTells is how much a byte with which a field may begin tells that it is one, and fieldsTold what is enough; -1 if none begins so.
+func timeTells(b byte) int {
+	switch {
+	case b == 0:
+		return 0
+	case b < 0x80:
+		return 1
+	case b <= 0x81:
+		return fieldsTold
+	}
+	return -1
+}
+
+const fieldsTold = 2
 
 // fieldsPossible reports whether the file can have such hashes.
 func (s *salvager) fieldsPossible() bool {
@@ -18,29 +44,39 @@ func (s *salvager) fieldsPossible() bool {
 // likeField reports whether a record could be a field too.
 func (f *record) likeField() bool { return f.what == isKey && f.typ == rdb.TypeString && !f.modified }
 
-// fieldAt reports whether fields begin at an offset, among the first of which is one that expires.
+// fieldAt reports whether fields begin at an offset, among the first of which are such as tell that they are.
 func (p *prober) fieldAt(at int64) bool {
-	const most = 8
-	long := false
-	for range most {
+	const few, most = 8, 32
+	told := 0
+	for n := 0; n < few || told > 0 && n < most; n++ {
 		b := p.view.at(at, 2<<10)
 		if len(b) < 4 {
 			return false
 		}
-		if b[0] > 1 && b[0] < 0x40 || b[0] > 0x81 { // a type or an opcode
-			return long && p.likelyHead(at) >= tailMin
+		tells, end := p.timeAt(at, b[0]), int64(0)
+		if tells >= 0 {
+			end = p.fields(at, b, 1)
 		}
-		end := p.fields(at, b, 1)
 		if end == 0 {
-			return long && p.likelyHead(at) >= tailMin
+			return told >= fieldsTold && p.likelyHead(at) >= tailMin
 		}
-		if long {
+		if told >= fieldsTold {
 			return true
 		}
-		long = b[0] == 0x80 || b[0] == 0x81
+		told += tells
 		at = end
 	}
 	return false
+}
+
+// timeAt is timeTells of the byte at an offset, if no record is there, or the head of one, of a type that is written.
+func (p *prober) timeAt(at int64, b byte) int {
+	if b > 0 && b < 0x40 && p.census.table[b] == current {
+		if f := p.probe(at); f != nil && !f.damaged || p.soundHead(at, p.view.at(at, 1<<10)) >= tailMin {
+			return -1
+		}
+	}
+	return timeTells(b)
 }
 
 // fields returns where so many fields end that begin b, 0 if they do not.
@@ -56,8 +92,74 @@ func (p *prober) fields(at int64, b []byte, n int) int64 {
 	return at + f.end - int64(len(head))
 }
 
-// fieldBefore reports whether fields end at an offset, of which the last but one or the last expires.
-func (p *prober) fieldBefore(at int64) bool {
+// fieldBefore reports whether fields end at an offset that tell that they are, of which the last but one or the last expires.
+func (p *prober) fieldBefore(at int64) bool { return p.fieldsLead(at) || p.lateBefore(at) }
+
+// fieldRow is a row of fields that ends somewhere, begun by one that never expires.
+type fieldRow struct {
+	any   bool
+	told  int8 // that they are
+	since int8 // how many there are behind the last one that expires
+}
+
+// better reports whether a row tells more than another that ends where it does.
+func (r fieldRow) better(than fieldRow) bool {
+	return r.any && (!than.any || r.told > than.told || r.told == than.told && r.since < than.since)
+}
+
+// fieldsLead is fieldBefore by a row of fields that begins somewhere before and leads to the offset.
+func (p *prober) fieldsLead(at int64) bool {
+	const most = 4 << 10
+	from := max(0, at-most)
+	b := p.view.at(from, most)
+	if int64(len(b)) < at-from {
+		return false
+	}
+	b = b[:at-from]
+	p.rows = append(p.rows[:0], make([]fieldRow, len(b)+1)...) // that end there
+	for i := range b {
+		r := p.rows[i]
+		if !r.any && b[i] == 0 && i+1 < len(b) && b[i+1] != 0 {
+			r = fieldRow{any: true, since: math.MaxInt8}
+		}
+		if !r.any {
+			continue
+		}
+		size := timedSize(b[i:])
+		if size == 0 || i+size > len(b) {
+			continue
+		}
+		switch tells := p.timeAt(from+int64(i), b[i]); {
+		case tells < 0:
+			continue
+		case tells > 0:
+			r.told, r.since = min(r.told+int8(tells), fieldsTold), 0
+		case r.since < math.MaxInt8:
+			r.since++
+		}
+		if r.better(p.rows[i+size]) {
+			p.rows[i+size] = r
+		}
+	}
+	r := p.rows[len(b)]
+	return r.told >= fieldsTold && r.since <= 1
+}
+
+// timedSize returns how many bytes of b a field takes that begins it, as Redis writes it: its time, itself and its value; 0 if none does.
+func timedSize(b []byte) int {
+	_, n, enc, shortest := lengthForm(b)
+	if n == 0 || enc || !shortest || n >= len(b) {
+		return 0
+	}
+	m := twoSizes(b[n:], stringSize)
+	if m == 0 {
+		return 0
+	}
+	return n + m
+}
+
+// lateBefore is fieldBefore by a field that expires late.
+func (p *prober) lateBefore(at int64) bool {
 	const most = 384
 	from := max(0, at-most)
 	b := p.view.at(from, most)

@@ -1,0 +1,72 @@
+package repair
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
+
+// withFields is strings and hashes, of which every third field expires, at most so many milliseconds behind the first of its hash.
+func withFields(t *testing.T, keys, hashes, fields int, within int64) *original {
+	t.Helper()
+	r := rand.New(rand.NewSource(within))
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version12, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	require.NoError(t, w.ResizeDB(uint64(keys+hashes), 0))
+	for i := range keys {
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "user:%d", i)), rdb.String(fmt.Sprintf("value of user number %d, whatever it be", i))))
+		if hashes == 0 || i%(keys/hashes) != keys/hashes-1 {
+			continue
+		}
+		h := rdb.Hash{}
+		for k := range fields {
+			f := rdb.HashField{Name: fmt.Appendf(nil, "token-%d", k), Value: fmt.Appendf(nil, "session data of token %d, abcdefghij klmnop qrstuv %x", k, r.Int63()), ExpireAt: rdb.NoExpire}
+			if r.Intn(3) == 0 {
+				f.ExpireAt = 4_000_000_000_000
+				if within > 0 {
+					f.ExpireAt += r.Int63n(within)
+				}
+			}
+			h = append(h, f)
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "hash:%d", i)), h))
+	}
+	require.NoError(t, w.Close())
+	return newOriginal(t, "fields", b.Bytes())
+}
+
+// TestSalvageFieldsThatExpireTogether: fields of a hash whose beginning is lost are no keys, however near to each other they expire.
+func TestSalvageFieldsThatExpireTogether(t *testing.T) {
+	step := int64(140) // for each hash
+	if testing.Short() {
+		step = 600
+	}
+	for _, c := range []struct {
+		keys, hashes int
+		within       int64
+	}{{200, 1, 0}, {200, 1, 40}, {200, 1, 9000}, {200, 1, 86_400_000}, {150, 20, 0}, {150, 20, 40}, {150, 20, 9000}, {150, 20, 86_400_000}} {
+		o := withFields(t, c.keys, c.hashes, 150, c.within)
+		var all score
+		for _, k := range o.keys {
+			if !bytes.HasPrefix([]byte(k.key), []byte("hash")) {
+				continue
+			}
+			for at := k.start + 600; at < k.end; at += step * int64(4+c.hashes) {
+				d := newDamaged(o, fmt.Sprintf("zeros at %d", at))
+				d.splice(int(at), min(int(at+512), len(o.bytes)-9), make([]byte, min(512, len(o.bytes)-9-int(at))))
+				sc, _ := rate(t, d)
+				all.add(&sc)
+				all.lost, all.bad = append(all.lost, sc.lost...), append(all.bad, sc.bad...)
+			}
+		}
+		t.Logf("%+v: %s", c, all.String())
+		require.Empty(t, all.bad, "%+v", c)
+		require.GreaterOrEqual(t, float64(all.found), 0.985*float64(all.untouched), "%+v: %v", c, all.lost)
+	}
+}

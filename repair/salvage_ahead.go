@@ -81,7 +81,6 @@ type readRecord struct {
 	first             byte  // of the key
 	lone              uint8 // bytes of an idle time or counter that is all there is before the type of a calm one
 	calm              bool  // see passCalm
-	number            bool  // a key that a server writes as an integer
 }
 
 // otherRecord is any other record that was read ahead.

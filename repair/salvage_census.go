@@ -44,14 +44,13 @@ func (c *census) count(f *record, e *rdb.Entry) (learn bool) {
 	if len(e.Key) > 0 {
 		c.first[e.Key[0]]++
 	}
-	return c.countKey(f.typ, intWidth(e.Key) > 0, f.expires, e.Idle >= 0, e.Freq >= 0)
+	return c.countKey(f.typ, f.expires, e.Idle >= 0, e.Freq >= 0)
 }
 
-// countKey is count for all but the first byte. number says that the key is written as an integer.
-func (c *census) countKey(t rdb.Type, number, expires, idle, freq bool) (learn bool) {
+// countKey is count for all but the first byte.
+func (c *census) countKey(t rdb.Type, expires, idle, freq bool) (learn bool) {
 	c.keys++
 	c.types[t]++
-	c.ints += one(number)
 	c.expires += one(expires)
 	c.idle += one(idle)
 	c.freqs += one(freq)
@@ -98,6 +97,7 @@ func (c *census) learnKey(key []byte) (like float64) {
 			break
 		}
 	}
+	c.ints += one(intWidth(key) > 0)
 	c.long += one(len(key) > longKey)
 	c.parted += one(parted(key))
 	c.keyText.learn(key, true)

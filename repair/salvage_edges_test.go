@@ -265,3 +265,25 @@ func TestSalvageLastNodeNoKey(t *testing.T) {
 	}
 	require.Greater(t, tried, 20/step)
 }
+
+// TestSalvageIntegerKeys damages the first of many keys that are integers. What is learnt from those behind the damage says that others before these are keys too.
+func TestSalvageIntegerKeys(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	require.NoError(t, w.ResizeDB(100, 0))
+	for i := range 100 {
+		key := fmt.Append(nil, i-50)
+		if i%8 == 7 {
+			key = fmt.Append(nil, (i+10)*3_000_000_000) // no integer as servers write them
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, key), rdb.String("ab"[:i%3])))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "integers", b.Bytes())
+	d := newDamaged(o, "a byte put into the first key")
+	d.splice(int(o.keys[0].start)+1, int(o.keys[0].start)+1, []byte{0})
+	sc, _ := rate(t, d)
+	assert.Empty(t, sc.bad)
+	assert.LessOrEqual(t, len(sc.lost), 1, "%v", sc.lost)
+}

@@ -202,7 +202,7 @@ func (s *salvager) idleFirst() (idle, freqs bool) {
 	c := census{}
 	for x.head(&r) && r.start < viewSize && r.what != isEnd && c.keys < most {
 		if r.what == isKey {
-			c.countKey(r.typ, false, r.expires, x.entry.Idle >= 0, x.entry.Freq >= 0)
+			c.countKey(r.typ, r.expires, x.entry.Idle >= 0, x.entry.Freq >= 0)
 		}
 	}
 	return c.usually(c.idle), c.usually(c.freqs)

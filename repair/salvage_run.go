@@ -26,7 +26,7 @@ func (k *readRecord) look(e *rdb.Entry, p *rdb.Piece) {
 		return
 	}
 	i := int(e.Offset - at)
-	k.first, k.number = e.Key[0], intWidth(e.Key) > 0
+	k.first = e.Key[0]
 	typ := afterModifiers(b[i:])
 	if k.calm = typ >= 0 && calm(e, b, i, i+typ); !k.calm {
 		return
@@ -153,7 +153,7 @@ func (s *salvager) calmNow() bool {
 func (s *salvager) countCalm(k *readRecord) {
 	c := s.census
 	c.first[k.first]++
-	if !c.countKey(k.typ, k.number, k.expires(), k.idle >= 0, k.freq >= 0) {
+	if !c.countKey(k.typ, k.expires(), k.idle >= 0, k.freq >= 0) {
 		return
 	}
 	key := s.x.ahead.now.keys[k.key:k.keyEnd]

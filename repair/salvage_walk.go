@@ -351,7 +351,7 @@ func (s *salvager) learnFrom(at int64) {
 	}()
 	for n := 0; n < 4*learnFirst && x.head(&f) && f.what != isEnd; n++ {
 		if f.what == isKey {
-			c.countKey(f.typ, false, f.expires, x.entry.Idle >= 0, x.entry.Freq >= 0)
+			c.countKey(f.typ, f.expires, x.entry.Idle >= 0, x.entry.Freq >= 0)
 			s.census.learnKey(x.key)
 			s.census.learnShape(x.key, f.expires)
 			s.census.willExpire = s.census.willExpire || f.expires

@@ -301,10 +301,11 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 		f.verified = f.typ != rdb.TypeListQuicklist2 || lastTells(b)
 		return packedBits
 	case e.Kind() == rdb.KindStream:
-		if n > 0 && v > 0 {
-			return packedBits // what follows the nodes does not tell its end
+		var told float64
+		if told, f.told = streamTells(f.typ, b, f.end-e.ValueOffset); n > 0 && v > 0 {
+			return packedBits // what follows the nodes hardly tells its end
 		}
-		return emptyBits
+		return emptyBits + told
 	case e.Kind() == rdb.KindModule:
 		if c.modules[rdb.ModuleID(v)] {
 			return moduleBits
@@ -319,6 +320,10 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 	switch {
 	case n == 0 || !shortest || enc && f.typ != rdb.TypeString:
 		return neverWritten
+	case f.typ == rdb.TypeZset2, f.typ == rdb.TypeHash2:
+		var told float64
+		told, f.told = elementsTell(f.typ, b, f.end-e.ValueOffset)
+		return min(max(elementBits*float64(v), told), elementsMost)
 	case f.typ != rdb.TypeString:
 		return min(elementBits*float64(v), elementsMost)
 	case enc && v == 3:

@@ -25,7 +25,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	case f.verified && f.typ == rdb.TypeString:
 		b := v.at(f.end, 1)
 		return len(b) == 0 || b[0] >= opMeta || s.probe.headBehind(f.end) == 0 && !g.tooSmall(f.end)
-	case f.verified:
+	case f.verified, f.told:
 		return true
 	case s.oddStream(f) || s.holdsStream(f) || s.isStream(f) || g.encoded(f):
 		return false

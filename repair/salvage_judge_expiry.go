@@ -131,7 +131,7 @@ func (s *salvager) likeExpiry(b []byte, n int64, modified bool) bool {
 
 // endsStream reports whether b ends as a stream does whose last group has no consumers and has read an unknown number of entries, which servers write as -1.
 func endsStream(b []byte) bool {
-	return bytes.HasSuffix(b, []byte("\x81\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x00\x00"))
+	return bytes.HasSuffix(b, []byte(groupUnknown))
 }
 
 // zerosThen reports whether b ends with a block of zero bytes and less than an expiry behind it: the gap is as good as those few bytes.

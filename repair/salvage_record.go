@@ -34,6 +34,7 @@ type record struct {
 	code       rdb.Code
 	doubt      Doubt  // of one that is damaged in our opinion only
 	verified   bool   // its value tells its end in two ways that agree
+	told       bool   // its elements tell that its value ends where it seems to; only of records that were probed
 	nameless   bool   // an empty key
 	rote       bool   // it only counts on from the one before; see byRote
 	extra      uint8  // bytes before the type that are not its own

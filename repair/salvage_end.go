@@ -10,18 +10,18 @@ import (
 )
 
 // atEnd decides what an end mark means that the reading came to. Mostly it is the end. But its byte may also be a damaged type, or the end
-// of a dump inside a value whose beginning is lost.
-func (s *salvager) atEnd(f *record) error {
+// of a dump inside a value whose beginning is lost: then reading goes on behind it, and atEnd returns false.
+func (s *salvager) atEnd(f *record) (ends bool) {
 	e := s.x.other.(*rdb.EOF)
 	summed := !e.Partial && e.HasChecksum && e.Stored != 0
 	s.out.ChecksumRight, s.sumWrong = summed && e.Valid(), summed && !e.Valid()
 	if f.end < s.probe.end && !s.out.ChecksumRight && !s.truncate {
 		switch {
 		case s.endsForeign(f):
-			return nil
+			return false
 		case magicAt(s.probe.view.at(f.end, headerSize)):
 		case s.goesOnWithin(f), (!s.allKeysSeen() || s.otherDB(f) || s.oddEnd(f, e)) && s.goesOn(f), s.out.Gaps >= manyGaps && s.recordBehind(f):
-			return nil
+			return true // reading fails here
 		}
 	}
 	s.settle(0)
@@ -34,7 +34,7 @@ func (s *salvager) atEnd(f *record) error {
 		s.mark(s.done, s.size, RegionForeign)
 		s.probe.end = s.done
 	}
-	return nil
+	return true
 }
 
 // begunAnew reports whether the same stands at an offset as at the beginning of the file, where servers write when they saved it.
@@ -141,21 +141,24 @@ func (s *salvager) recordBehind(f *record) bool {
 // endsForeign reports whether everything since the last gap belongs to a dump inside a lost value. It is taken out of the account, and
 // reading goes on behind it.
 func (s *salvager) endsForeign(f *record) bool {
-	if s.out.Gaps == 0 && s.done == s.firstOpen() {
+	from, to := s.lastGap()
+	if from == to { // there is none
 		return false
 	}
-	from, to := s.lastGap()
 	at := int64(-1)
 	for p := from; p < to; p++ {
 		if b := s.probe.view.at(p, headerSize); magicAt(b) && p > 0 {
 			at = p
 		}
 	}
-	if at < 0 {
-		return false
+	end, whole := int64(0), false
+	if at >= 0 {
+		end, whole = s.probe.dumpAt(at)
 	}
-	if end, whole := s.probe.dumpAt(at); !whole || end != f.end { // it may be the file's own header, or the value is a compressed one
-		return false
+	if !whole || end != f.end { // it may be the file's own header, or the value is a compressed one
+		if at = to; !s.endsDumpTail(f, to) {
+			return false
+		}
 	}
 	s.settle(0)
 	s.dropSegments(s.behind)
@@ -171,14 +174,6 @@ func (s *salvager) endsForeign(f *record) bool {
 	s.out.Regions = r
 	s.out.Gaps--
 	return true
-}
-
-// firstOpen is where the records still open begin.
-func (s *salvager) firstOpen() int64 {
-	if len(s.recent) == 0 {
-		return s.pos
-	}
-	return s.recent[0].start
 }
 
 // lastGap returns the last range without records, which may not be settled yet.

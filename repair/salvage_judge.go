@@ -108,6 +108,9 @@ func plausibleTime(b []byte) bool {
 // judgeRow takes records out of a row.
 func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 	if row[0].start != g.w {
+		if g.ofDump(row) {
+			return nil
+		}
 		s.seekThin(row[0].start, g)
 		for sum := 0.0; len(row) > 0; row = row[1:] {
 			if row[0].what == isSelect && len(row) > 1 && row[1].nameless && s.out.Version >= firstHinted { // its counts would stand there

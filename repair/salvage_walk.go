@@ -249,8 +249,11 @@ func (s *salvager) walk() (failed int64, err error) {
 			return s.pos, nil
 		}
 		if f.what == isEnd {
-			err := s.atEnd(&f)
-			return s.pos, err
+			if s.atEnd(&f) {
+				return s.pos, nil
+			}
+			s.resume()
+			continue
 		}
 		key := s.x.key
 		s.census.hinted = s.census.hinted || f.what == isResize

@@ -1,0 +1,39 @@
+package repair
+
+// A value can hold a whole dump. Where the value is torn, nothing says of the dump's records that they are a part of it but what stands around them:
+//
+//	~~~~ gap ~~~~ magic │ record │ record │ ...
+//	~~~~ gap ~~~~ record │ record │ FF checksum │ the next record of the file
+//
+// Records that follow each other are of one file, so all in the row are the dump's. An end mark in the middle of the file could as well be a damaged type, but a record of just nine
+// bytes is rare, and there would be one beside the gap before.
+
+// dumpTailMost is how many records are taken for those of a dump by its end mark alone.
+const dumpTailMost = openRecords
+
+// ofDump reports whether the records of a row behind a gap are rather those of a dump that the value holds which was lost there.
+func (g *gap) ofDump(row []*record) bool {
+	s, first, last := g.s, row[0].start, row[len(row)-1].end
+	if at := first - headerSize; at > g.gapStart && magicAt(s.probe.view.at(at, headerSize)) && !s.begunAnew(at) {
+		return true
+	}
+	b := s.probe.view.at(last, 1)
+	return len(row) <= dumpTailMost && len(b) > 0 && b[0] == opEOF && g.next == last+headerSize
+}
+
+// endsDumpTail reports whether an end mark, and the few records up to it since a gap that ends at an offset, are rather the rest of such a dump: others follow it at once.
+func (s *salvager) endsDumpTail(f *record, gapEnd int64) bool {
+	i := len(s.recent)
+	for i > 0 && s.recent[i-1].start >= gapEnd {
+		i--
+	}
+	row := s.recent[i:]
+	if len(row) == 0 || len(row) > dumpTailMost || row[0].start != gapEnd {
+		return false
+	}
+	p := &s.probe
+	p.forgetAll()
+	var c chain
+	p.follow(f.end, &c, func(int64) bool { return false })
+	return c.trusted(1)
+}

@@ -264,3 +264,71 @@ func salvageOffer(t *testing.T, b []byte, opt PlanOptions) *Offer {
 	}
 	return &p.Offers[0]
 }
+
+// TestSalvageSelectOutOfOrder damages the number of a database that is selected. Where it is then not in order, of keys that can be of another database it is told, and none gives way to
+// one of its name in another database.
+func TestSalvageSelectOutOfOrder(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		order   []uint64
+		which   int    // the database whose selection is damaged
+		number  byte   // and what it is then
+		in      uint64 // where its keys are then
+		guessed []uint64
+	}{
+		{"same as the next one", []uint64{0, 2, 3, 9}, 1, 3, 1, []uint64{1, 3}},
+		{"same as the next one, which leaves but one", []uint64{0, 1, 2, 3}, 1, 2, 1, nil},
+		{"first, same as the next one", []uint64{0, 2, 3, 9}, 0, 2, 0, []uint64{0}},
+		{"same as the last one", []uint64{0, 2, 3, 15}, 2, 15, 3, []uint64{3}},
+		{"higher than the next one", []uint64{0, 2, 3, 9}, 1, 11, 1, []uint64{1}},
+		{"lower than the one before", []uint64{1, 2, 8, 9}, 2, 0, 3, []uint64{3}},
+		{"one of two", []uint64{0, 9, 10, 15}, 1, 13, 13, []uint64{10, 13}},
+	} {
+		dbs := map[uint64]int{}
+		for _, db := range c.order {
+			dbs[db] = 20
+		}
+		o := numbered(t, true, dbs, c.order...)
+		d := newDamaged(o, c.name)
+		sel := bytes.Index(o.bytes, []byte{opSelectDB, byte(c.order[c.which]), opResizeDB})
+		d.splice(sel+1, sel+2, []byte{c.number})
+		s, out := salvage(t, d.bytes, SalvageOptions{})
+		require.Len(t, newOriginal(t, "out", out).keys, 80, c.name)
+		guessed := []uint64(nil)
+		for _, a := range s.DBs {
+			if assert.Contains(t, []int64{0, 20}, a.Kept, "%s: %v", c.name, s.DBs); a.Guessed > 0 {
+				guessed = append(guessed, a.DB)
+				assert.EqualValues(t, 20, a.Guessed, c.name)
+			}
+			if a.DB == c.in {
+				assert.EqualValues(t, 20, a.Kept, "%s: %v", c.name, s.DBs)
+			}
+		}
+		assert.Equal(t, c.guessed, guessed, "%s: %v", c.name, s.DBs)
+	}
+}
+
+// TestSalvageSelectTwice: a database that is selected twice because a part of the file stands twice has no keys that could be of another one.
+func TestSalvageSelectTwice(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 20, 2: 2, 9: 20}, 0, 2, 9)
+	sel := bytes.Index(o.bytes, []byte{opSelectDB, 2, opResizeDB})
+	end := bytes.Index(o.bytes, []byte{opSelectDB, 9, opResizeDB})
+	s, _ := salvage(t, concat(o.bytes[:end], o.bytes[sel:end], o.bytes[end:]), SalvageOptions{})
+	for _, a := range s.DBs {
+		assert.Zero(t, a.Guessed, "%v", s.DBs)
+	}
+	assert.EqualValues(t, 42, s.Keys)
+}
+
+// TestSalvageNumberZeroed: zeros that begin just behind the opcode of a SELECTDB say nothing of the number.
+func TestSalvageNumberZeroed(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{4: 40}, 4)
+	bad := bytes.Clone(o.bytes)
+	sel := bytes.Index(bad, []byte{opSelectDB, 4, opResizeDB})
+	clear(bad[sel+1 : sel+100])
+	s, _ := salvage(t, bad, SalvageOptions{})
+	require.Greater(t, s.Keys, int64(30))
+	for _, a := range s.DBs {
+		assert.Equal(t, a.Kept, a.Guessed, "%v", s.DBs)
+	}
+}

@@ -16,6 +16,7 @@ type segment struct {
 	selected bool // SELECTDB says so; else it is that of the segment before
 	gap      bool // behind a gap, in which SELECTDB may have been lost
 	certain  bool // of those behind a gap: the database is proved all the same
+	doubted  bool // of one that is selected: the number may be wrong
 	pieces   []span
 	keys     int64
 	expires  int64
@@ -33,7 +34,7 @@ type segment struct {
 }
 
 // guessed reports whether the keys may be of another database.
-func (g *segment) guessed() bool { return g.gap && !g.selected && !g.certain }
+func (g *segment) guessed() bool { return g.gap && !g.selected && !g.certain || g.doubted }
 
 // cut is a record that is left out of a segment though it is intact.
 type cut struct {
@@ -220,10 +221,10 @@ func (s *salvager) strayed(f *record, rest []record) bool {
 		g := s.seg()
 		return s.hinted > 0 || g.gap && len(g.pieces) == 0 && s.untimely(f)
 	case len(rest) > 1:
-		return s.untimely(f)
+		return s.untimely(f) || s.numberZeroed(f)
 	}
 	b := s.probe.view.at(f.end, 1)
-	return len(b) > 0 && b[0] != opResizeDB && s.untimely(f)
+	return len(b) > 0 && b[0] != opResizeDB && (s.untimely(f) || s.numberZeroed(f))
 }
 
 // defaultDBs is how many databases servers have that are not configured for more.
@@ -242,6 +243,11 @@ func (s *salvager) untimely(f *record) bool {
 		missing -= 4*int64(s.out.Gaps) + int64(min(t.hints, 1<<62)/8)
 	}
 	return s.hinted > 0 && missing > 0
+}
+
+// numberZeroed reports whether the number of a SELECTDB is rather the first one of a block of zeros.
+func (s *salvager) numberZeroed(f *record) bool {
+	return f.numbers[0] == 0 && s.probe.view.zeros(f.end, zeroEdge) == zeroEdge
 }
 
 // segmentAt returns the index of the segment that a record at an offset is of.

@@ -65,3 +65,32 @@ func (g *gap) named(f *record) bool {
 	key := g.s.keyOf(f)
 	return len(key) >= alikeKey && isText(key)
 }
+
+// namedAsBefore reports whether a string behind a gap that begins at an offset is rather a field of a hash, or a member of a set, behind an empty string: strings stand before it in a row, the
+// last of them has a name of the same form, and no key has one.
+//
+//	... 03 "abc" 04 "f158" | 00 | 04 "f143" 03 "xyz" | record        field, empty value, field, value
+func (g *gap) namedAsBefore(f *record, from int64) bool {
+	const looked, least = 512, 3 // bytes; strings in a row
+	if !f.likeField() {
+		return false
+	}
+	s := g.s
+	key := shape(s.keyOf(f))
+	if s.census.shapes[key].keys > 0 {
+		return false
+	}
+	from = max(from, f.start-looked)
+	b := s.probe.view.at(from, int(f.start-from))
+	if int64(len(b)) < f.start-from {
+		return false
+	}
+	b = b[:f.start-from]
+	row := longestRun(b, len(b), -1)
+	if len(row) < least {
+		return false
+	}
+	last := b[row[len(row)-1]:]
+	_, n, enc, _ := lengthForm(last)
+	return !enc && shape(last[n:]) == key
+}

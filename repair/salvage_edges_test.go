@@ -287,3 +287,37 @@ func TestSalvageIntegerKeys(t *testing.T) {
 	assert.Empty(t, sc.bad)
 	assert.LessOrEqual(t, len(sc.lost), 1, "%v", sc.lost)
 }
+
+// TestSalvageFieldBehindEmptyValue: the last field of a hash, whose beginning is lost, and the empty value before it read as a string, the name of which is like the names of the fields before.
+func TestSalvageFieldBehindEmptyValue(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{Limits: &rdb.Limits{}})
+	require.NoError(t, w.SelectDB(0))
+	require.NoError(t, w.ResizeDB(40, 0))
+	for i := range 40 {
+		var v rdb.Value = rdb.String(fmt.Sprintf("a value of session %d", i))
+		if i == 20 {
+			var h rdb.Hash
+			for k := range 60 {
+				f := rdb.HashField{Name: fmt.Append(nil, "f", k*7), Value: fmt.Append(nil, "value", k), ExpireAt: rdb.NoExpire}
+				if k == 58 {
+					f.Value = nil
+				} else if k == 59 {
+					f.Value = []byte(strings.Repeat("lorem ipsum ", 12))
+				}
+				h = append(h, f)
+			}
+			v = h
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Append(nil, "session:", i)), v))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "hash", b.Bytes())
+	for _, cut := range []int64{30, 200, 600} {
+		d := newDamaged(o, fmt.Sprint(cut))
+		d.splice(int(o.keys[20].start)-9, int(o.keys[20].start+cut), nil)
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.bad, cut)
+		assert.LessOrEqual(t, len(sc.lost), 1, "%v", sc.lost)
+	}
+}

@@ -237,7 +237,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
-	if s.oddName(f, g) || s.fieldsName(f) || s.otherHead(f) || s.probe.inNode(f) || s.probe.endsID(f) || f.likeField() && g.lastStrings(f) {
+	if s.oddName(f, g) || s.fieldsName(f) || s.otherHead(f) || s.probe.inNode(f) || s.probe.endsID(f) || f.likeField() && g.lastStrings(f) || g.namedAsBefore(f, from) {
 		return DoubtBeginning
 	}
 	ok, exact := g.explained(from, f.start)

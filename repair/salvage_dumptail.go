@@ -6,7 +6,7 @@ package repair
 //	~~~~ gap ~~~~ record │ record │ FF checksum │ the next record of the file
 //
 // Records that follow each other are of one file, so all in the row are the dump's. An end mark in the middle of the file could as well be a damaged type, but a record of just nine
-// bytes is rare, and there would be one beside the gap before.
+// bytes is rare, and there would be one beside the gap before. Where the file's own magic is missing, the one that is found can be that.
 
 // dumpTailMost is how many records are taken for those of a dump by its end mark alone.
 const dumpTailMost = openRecords
@@ -14,11 +14,10 @@ const dumpTailMost = openRecords
 // ofDump reports whether the records of a row behind a gap are rather those of a dump that the value holds which was lost there.
 func (g *gap) ofDump(row []*record) bool {
 	s, first, last := g.s, row[0].start, row[len(row)-1].end
-	if at := first - headerSize; at > g.gapStart && magicAt(s.probe.view.at(at, headerSize)) && !s.begunAnew(at) {
+	if at := first - headerSize; at > g.gapStart && !s.probe.headless && magicAt(s.probe.view.at(at, headerSize)) && !s.begunAnew(at) {
 		return true
 	}
-	b := s.probe.view.at(last, 1)
-	return len(row) <= dumpTailMost && len(b) > 0 && b[0] == opEOF && g.next == last+headerSize
+	return len(row) <= dumpTailMost && s.begins(last, opEOF) && g.next == last+headerSize
 }
 
 // endsDumpTail reports whether an end mark, and the few records up to it since a gap that ends at an offset, are rather the rest of such a dump: others follow it at once.
@@ -36,4 +35,10 @@ func (s *salvager) endsDumpTail(f *record, gapEnd int64) bool {
 	var c chain
 	p.follow(f.end, &c, func(int64) bool { return false })
 	return c.trusted(1)
+}
+
+// begins reports whether a byte stands at an offset.
+func (s *salvager) begins(at int64, c byte) bool {
+	b := s.probe.view.at(at, 1)
+	return len(b) > 0 && b[0] == c
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/internal/corpus"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -100,4 +101,19 @@ func TestSalvageLibraries(t *testing.T) {
 	require.Contains(t, string(out), second)
 	require.NotContains(t, string(out), first)
 	require.EqualValues(t, 40, s.Keys)
+}
+
+// TestSalvageOwnHead: where the first block of the file is in another place the magic in there is the file's own, and so is what follows it.
+func TestSalvageOwnHead(t *testing.T) {
+	const size = 512
+	o := numbered(t, true, map[uint64]int{0: 60}, 0)
+	for second := 2 * size; second+size < len(o.bytes); second += size {
+		d := newDamaged(o, fmt.Sprint(second))
+		d.applyEdits([]corpus.Edit{{Op: "swap", N: []int{0, 100, second, 100}}})
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.bad, second)
+		for _, lost := range sc.lost { // at the seams
+			assert.NotContains(t, lost, "db0:key:0", second)
+		}
+	}
 }

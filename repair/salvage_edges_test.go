@@ -275,7 +275,7 @@ func TestSalvageIntegerKeys(t *testing.T) {
 	for i := range 100 {
 		key := fmt.Append(nil, i-50)
 		if i%8 == 7 {
-			key = fmt.Append(nil, (i+10)*3_000_000_000) // no integer as servers write them
+			key = fmt.Append(nil, int64(i+10)*3_000_000_000) // no integer as servers write them
 		}
 		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, key), rdb.String("ab"[:i%3])))
 	}

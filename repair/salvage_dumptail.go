@@ -27,7 +27,7 @@ func (s *salvager) endsDumpTail(f *record, gapEnd int64) bool {
 		i--
 	}
 	row := s.recent[i:]
-	if len(row) == 0 || len(row) > dumpTailMost || row[0].start != gapEnd {
+	if len(row) == 0 || len(row) > dumpTailMost || row[0].start != gapEnd || row[len(row)-1].end != f.start {
 		return false
 	}
 	p := &s.probe

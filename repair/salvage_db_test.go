@@ -277,7 +277,7 @@ func TestSalvageSelectOutOfOrder(t *testing.T) {
 		guessed []uint64
 	}{
 		{"same as the next one", []uint64{0, 2, 3, 9}, 1, 3, 1, []uint64{1, 3}},
-		{"same as the next one, which leaves but one", []uint64{0, 1, 2, 3}, 1, 2, 1, nil},
+		{"same as the next one, which leaves but one", []uint64{0, 1, 2, 3}, 1, 2, 1, []uint64{1}},
 		{"first, same as the next one", []uint64{0, 2, 3, 9}, 0, 2, 0, []uint64{0}},
 		{"same as the last one", []uint64{0, 2, 3, 15}, 2, 15, 3, []uint64{3}},
 		{"higher than the next one", []uint64{0, 2, 3, 9}, 1, 11, 1, []uint64{1}},

@@ -30,38 +30,50 @@ func (s *salvager) doubtOrder() (any bool) {
 			continue
 		}
 		first, second := s.ascends(at, k-1), s.ascends(at, k)
+		same := s.segs[at[k-1]].db == s.segs[at[k]].db // which other files, or parts in other places, hardly make it
 		switch {
-		case !first && !second || !s.complete(at, k-1) || !s.complete(at, k) || s.sameKeys(at[k-1], at[k]):
+		case !first && !second || !s.complete(at, k-1, same) || !s.complete(at, k, same) || s.sameKeys(at[k-1], at[k]):
 			return false
 		case first && second:
 			a, b := &s.segs[at[k-1]], &s.segs[at[k]]
 			a.doubted, b.doubted = true, true
-			if a.db > b.db {
+			if !same {
 				return false // which has the keys of neither in another one's place
 			}
 			if low, high := s.between(at, k-1), s.between(at, k); low > 0 {
-				s.selectionLost(at[k-1])
+				s.selectionLost(at, k-1)
 				b.doubted = high > 0
 			} else if high > 0 {
-				s.selectionLost(at[k])
+				s.selectionLost(at, k)
 				a.doubted = false
 			}
 		case first:
-			s.selectionLost(at[k-1])
+			s.selectionLost(at, k-1)
 		default:
-			s.selectionLost(at[k])
+			s.selectionLost(at, k)
 		}
 		return true
 	}
 	return false
 }
 
-// selectionLost makes a selected segment one of which the selection is lost.
-func (s *salvager) selectionLost(i int) {
-	g := &s.segs[i]
-	if g.selected, g.gap, g.doubted = false, true, false; i == 0 { // nothing before says more
+// selectionLost makes the selected segment k one of which the selection is lost, and doubts all up to the next one.
+func (s *salvager) selectionLost(at []int, k int) {
+	g := &s.segs[at[k]]
+	if g.selected, g.gap = false, true; at[k] == 0 { // nothing before says more
 		g.db = 0
 	}
+	for i := at[k]; i < s.endOf(at, k); i++ {
+		s.segs[i].doubted = true
+	}
+}
+
+// endOf returns the segment behind those of the selected segment k.
+func (s *salvager) endOf(at []int, k int) int {
+	if k+1 < len(at) {
+		return at[k+1]
+	}
+	return len(s.segs)
 }
 
 // ascends reports whether the databases are in order without that of the selected segment k.
@@ -94,21 +106,17 @@ func (s *salvager) between(at []int, k int) uint64 {
 	return high - low
 }
 
-// complete reports whether there are as many keys from a selected segment up to the next one as the file says, beside those that can have been lost.
-func (s *salvager) complete(at []int, k int) bool {
-	g, end := &s.segs[at[k]], len(s.segs)
-	if k+1 < len(at) {
-		end = at[k+1]
-	}
-	r := region{}
-	for i := at[k]; i < end; i++ {
+// complete reports whether there are as many keys from a selected segment up to the next one as the file says, beside those, if lost says so, that can have been lost in gaps.
+func (s *salvager) complete(at []int, k int, lost bool) bool {
+	g, r := &s.segs[at[k]], region{}
+	for i := at[k]; i < s.endOf(at, k); i++ {
 		if i > at[k] {
 			r.gaps += s.segs[i].start - r.end
 		}
 		r.add(&s.segs[i])
 	}
 	missing := int64(min(g.hint[0], 1<<62)) - r.keys
-	return g.hinted && missing >= 0 && r.canHold(missing)
+	return g.hinted && (missing == 0 || lost && missing > 0 && r.canHold(missing))
 }
 
 // sameKeys reports whether two segments begin with the same bytes behind their selections: one is a copy.

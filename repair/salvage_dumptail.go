@@ -17,7 +17,7 @@ func (g *gap) ofDump(row []*record) bool {
 	if at := first - headerSize; at > g.gapStart && !s.probe.headless && magicAt(s.probe.view.at(at, headerSize)) && !s.begunAnew(at) {
 		return true
 	}
-	return len(row) <= dumpTailMost && s.begins(last, opEOF) && g.next == last+headerSize
+	return len(row) <= dumpTailMost && s.endMarkAt(last) && g.next == last+headerSize
 }
 
 // endsDumpTail reports whether an end mark, and the few records up to it since a gap that ends at an offset, are rather the rest of such a dump: others follow it at once.
@@ -27,7 +27,7 @@ func (s *salvager) endsDumpTail(f *record, gapEnd int64) bool {
 		i--
 	}
 	row := s.recent[i:]
-	if len(row) == 0 || len(row) > dumpTailMost || row[0].start != gapEnd || row[len(row)-1].end != f.start {
+	if len(row) == 0 || len(row) > dumpTailMost || row[0].start != gapEnd || row[len(row)-1].end != f.start || !s.endMarkAt(f.start) {
 		return false
 	}
 	p := &s.probe
@@ -37,8 +37,9 @@ func (s *salvager) endsDumpTail(f *record, gapEnd int64) bool {
 	return c.trusted(1)
 }
 
-// begins reports whether a byte stands at an offset.
-func (s *salvager) begins(at int64, c byte) bool {
-	b := s.probe.view.at(at, 1)
-	return len(b) > 0 && b[0] == c
+// endMarkAt reports whether an end mark and a checksum stand at an offset. An expiry is as long, and can have lost its opcode: then the rest of it is a time. So can be a small record that has
+// lost its type.
+func (s *salvager) endMarkAt(at int64) bool {
+	b := s.probe.view.at(at, headerSize)
+	return len(b) >= headerSize && b[0] == opEOF && !plausibleTime(b[1:]) && !(&gap{s: s}).leadsTo(at, at+headerSize)
 }

@@ -117,3 +117,31 @@ func TestSalvageOwnHead(t *testing.T) {
 		}
 	}
 }
+
+// TestSalvageNoEndMark: an expiry whose opcode has become an end mark between two keys, both behind other damage, ends no dump, and neither does a key of as many bytes whose type has.
+func TestSalvageNoEndMark(t *testing.T) {
+	for _, expire := range []bool{false, true} {
+		var b bytes.Buffer
+		w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{})
+		require.NoError(t, w.SelectDB(0))
+		require.NoError(t, w.ResizeDB(60, uint64(60*one(expire))))
+		for i := range 60 {
+			e := rdb.NewEntry(0, fmt.Append(nil, "s:", i+10))
+			if expire {
+				e.ExpireAt = 1_800_000_000_000 + int64(i)
+			}
+			require.NoError(t, w.WriteEntry(e, rdb.String(fmt.Sprintf("v%d", i%10))))
+		}
+		require.NoError(t, w.Close())
+		o := newOriginal(t, "end mark", b.Bytes())
+		require.Equal(t, expire, o.keys[30].end-o.keys[30].start != headerSize)
+		d := newDamaged(o, fmt.Sprint("expiries: ", expire))
+		at := int(o.keys[30].start)
+		d.splice(at, at+1, []byte{opEOF})
+		at = int(o.keys[15].start)
+		d.splice(at, at+4, []byte{0xF2, 0x9B, 0xF2, 0x9B})
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.bad)
+		assert.LessOrEqual(t, len(sc.lost), 2, "%v", sc.lost)
+	}
+}

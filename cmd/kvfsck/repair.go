@@ -63,6 +63,9 @@ The strategies, in the order of preference:
   salvage   every record or command that is certain; what was lost is listed
   truncate  everything before the first damage; of a log what redis-check-aof --fix does
 
+Of a data directory everything is repaired, or nothing is written. Only a snapshot of which nothing is left does not stand in the way of the log beside it,
+which is what a server with appendonly yes loads: DST has the log alone then, in place such a snapshot stays as it is, and the exit status is 4.
+
 Of a set a lost or bad manifest is made anew from the files that are there, if they allow one answer; if they allow several, they are
 listed and --choice takes one. --until restores a log as it was at a point in time, by the timestamps that servers write into it with
 aof-timestamp-enabled yes.
@@ -362,10 +365,10 @@ func (r *repairing) status() error {
 	return code
 }
 
-// hopeless is a part about which nothing can be done, nil if there is none.
+// hopeless is a part about which nothing can be done and without which the others are not written, nil if there is none.
 func (r *repairing) hopeless() *repairPart {
 	for _, p := range r.parts {
-		if !p.sound() && !p.possible() {
+		if !p.sound() && !p.possible() && !p.spent() {
 			return p
 		}
 	}

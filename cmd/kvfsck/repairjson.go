@@ -173,10 +173,16 @@ func (p *repairPart) describeSnapshot(d *repairTarget) {
 		}
 		d.Offers = append(d.Offers, row)
 	}
+	if p.spent() {
+		d.Notes = append(d.Notes, spentReason)
+	}
 	if p.rdb.Chosen != nil && p.rdb.Chosen.Salvaged != nil {
 		d.add("", p.rdb.Chosen.Salvaged)
 	}
 }
+
+// spentReason says of a snapshot why the log is repaired without it.
+const spentReason = "nothing of the snapshot is left; a server with appendonly yes loads the log beside it and does not look at it"
 
 func candidateRows(h *repair.Healing) (rows []candidateRow) {
 	for i := 0; h != nil && i < h.Verified(); i++ {
@@ -229,6 +235,8 @@ func (p *repairPart) describeLog(d *repairTarget) {
 func (p *repairPart) regions() []regionRow {
 	rows := []regionRow{}
 	switch {
+	case p.spent() && p.rdb.Size > 0:
+		rows = append(rows, regionRow{End: report.Int(p.rdb.Size), Kind: repair.RegionLost.String(), Why: spentReason})
 	case !p.possible():
 	case p.log != nil:
 		for i := range p.log.Chosen.Result.Files {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kvfsck/kvfsck/aof"
@@ -23,8 +24,9 @@ type repairPart struct {
 	path string // for people
 	name string // of a snapshot, in its data directory
 
-	src *os.File // of a snapshot
-	rdb *repair.Plan
+	src    *os.File // of a snapshot
+	rdb    *repair.Plan
+	beside bool // of a snapshot: there is a log, which is what a server with appendonly yes loads
 
 	root string // of a log: the folder that its plan is made in
 	file string // of a log on its own: its name there
@@ -38,7 +40,7 @@ type repairPart struct {
 
 // addSnapshot adds a snapshot; one that is compressed or a stream is copied first.
 func (r *repairing) addSnapshot(e *env, path, name string, copied bool) (err error) {
-	p := &repairPart{path: path, name: name}
+	p := &repairPart{path: path, name: name, beside: r.target.set != nil}
 	from := path
 	if copied {
 		if err := r.target.spool(); err != nil && !errors.As(err, &r.corrupt) {
@@ -55,9 +57,7 @@ func (r *repairing) addSnapshot(e *env, path, name string, copied bool) (err err
 	case err != nil:
 	case !info.Mode().IsRegular():
 		err = errors.New("only a regular file can be repaired")
-	case info.Size() == 0 && r.target.set != nil:
-		err = fmt.Errorf("the file is empty; look for another copy. With appendonly yes no server reads it; the log alone:  kvfsck repair %s --out DST", shellQuote(r.logPath()))
-	case info.Size() == 0:
+	case info.Size() == 0 && !p.beside:
 		err = p.src.Close()
 		r.parts = nil
 		e.complain("%s: the file is empty; look for another copy", path)
@@ -67,6 +67,16 @@ func (r *repairing) addSnapshot(e *env, path, name string, copied bool) (err err
 		return operational{fmt.Errorf("%s: %w", path, err)}
 	}
 	return nil
+}
+
+// logOutput is where the repaired log of a data directory is, empty if none was written.
+func (r *repairing) logOutput() string {
+	for _, p := range r.parts {
+		if p.log != nil {
+			return p.output
+		}
+	}
+	return ""
 }
 
 // logPath names the log of a data directory.
@@ -123,6 +133,24 @@ func (p *repairPart) possible() bool {
 		return p.log.Chosen != nil
 	}
 	return p.rdb.Chosen != nil
+}
+
+// spent reports whether the part is a snapshot of which nothing is left, beside a log: that is repaired, or copied, without it.
+func (p *repairPart) spent() bool {
+	if p.log != nil || p.sound() || p.possible() || !p.beside {
+		return false
+	}
+	nothing := p.rdb.Size == 0
+	for i := range p.rdb.Offers {
+		o := &p.rdb.Offers[i]
+		switch {
+		case o.Databases > 0, o.Healing != nil && o.Healing.Verified() > 0:
+			return false
+		case o.Strategy == repair.StrategySalvage:
+			nothing = nothing || o.Salvaged.Libraries == 0
+		}
+	}
+	return nothing
 }
 
 // candidates is how many changes there are to choose from, or any number where nothing is to be chosen.
@@ -210,9 +238,9 @@ func (p *repairPart) written(err error, stands bool, dst string) error {
 	return err
 }
 
-// inPlace repairs the part where it is, if it needs that.
+// inPlace repairs the part where it is, if it needs that. One of which nothing is left stays.
 func (p *repairPart) inPlace(ctx context.Context, stamp string) error {
-	if p.sound() {
+	if p.sound() || p.spent() {
 		return nil
 	}
 	if p.log == nil {
@@ -243,21 +271,22 @@ func (p *repairPart) inPlace(ctx context.Context, stamp string) error {
 	return err
 }
 
-// writeFolder writes a data directory with all of its parts.
+// writeFolder writes a data directory with all of its parts but those of which nothing is left.
 func (r *repairing) writeFolder(ctx context.Context, dst string) error {
 	like, err := os.Stat(r.path)
 	if err != nil {
 		return err
 	}
+	parts := slices.DeleteFunc(slices.Clone(r.parts), (*repairPart).spent)
 	err = atomicfile.WriteDir(dst, like, func(d *atomicfile.Dir) error {
-		for _, p := range r.parts {
+		for _, p := range parts {
 			if err := p.fill(ctx, d); err != nil {
 				return err
 			}
 		}
 		return nil
 	}, func(dir string) error {
-		for _, p := range r.parts {
+		for _, p := range parts {
 			if err := p.prove(ctx, dir); err != nil {
 				return err
 			}
@@ -267,7 +296,7 @@ func (r *repairing) writeFolder(ctx context.Context, dst string) error {
 	if err != nil && !errors.Is(err, atomicfile.ErrUnsynced) {
 		return err
 	}
-	for _, p := range r.parts {
+	for _, p := range parts {
 		p.output = dst
 		if p.src != nil {
 			p.output = joinPath(dst, p.name)

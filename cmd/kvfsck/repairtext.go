@@ -323,6 +323,8 @@ func (t *repairText) preamble(f *repair.SalvagedFile) {
 func (t *repairText) next() {
 	p := t.part
 	switch {
+	case p.spent():
+		t.line("  nothing of it is left, and %s. With appendonly yes a server loads the log and does not look at it; with appendonly no, look for another copy", t.leftBehind())
 	case p.output != "" && p.backup != "":
 		t.line("  repaired in place and verified, %s; what was damaged is %s", p.holds(), p.backup)
 		if p.unremoved != nil {
@@ -349,6 +351,20 @@ func (t *repairText) next() {
 		t.line("  nothing was written, as nothing can be done about %s; this one alone:  kvfsck repair %s --out DST%s", t.run.hopeless().path, shellQuote(alone), t.opt.given())
 	default:
 		t.line("  nothing was written; to go on:  kvfsck repair %s --out %s%s", shellQuote(t.path), shellQuote(t.suggested()), t.opt.given())
+	}
+}
+
+// leftBehind says where a snapshot of which nothing is left stays.
+func (t *repairText) leftBehind() string {
+	switch out := t.run.logOutput(); {
+	case t.opt.inPlace:
+		return "it stays as it is"
+	case t.run.hopeless() != nil:
+		return "nothing was written"
+	case out == "":
+		return fmt.Sprintf("nothing was written; the log alone:  kvfsck repair %s --out %s%s", shellQuote(t.path), shellQuote(t.suggested()), t.opt.given())
+	default:
+		return fmt.Sprintf("%s has the log without it", out)
 	}
 }
 

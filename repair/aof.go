@@ -38,8 +38,9 @@ type AOFOptions struct {
 	// Doubtful keeps commands of which the framing can be corrected in one way only, but so that the damage may as well be in the
 	// argument: "$5 helo" is a wrong digit, or a lost letter. They are dropped otherwise, and reported either way.
 	Doubtful bool
-	// KeepUnknown keeps commands that no server knows, or not with so many arguments; servers end at them when they load. Commands
-	// with a point in their name, as modules have them, are always kept.
+	// KeepUnknown keeps commands that no server knows; servers end at them when they load, unless a module provides them. Commands
+	// with a point in their name, as modules have them, are always kept. A number of arguments that no server takes of a command that it
+	// knows is damage either way.
 	KeepUnknown bool
 	// MoveLostDB puts commands whose database is uncertain, because a SELECT may have been lost before them, into LostDB. Otherwise
 	// they stay in the database that was selected last.
@@ -284,7 +285,7 @@ func (o *AOFOptions) insane(c *aof.Command) string {
 	if o.framing {
 		return ""
 	}
-	if why := oddity(c); why != "" && !o.KeepUnknown {
+	if why := oddity(c); !o.takes(why) {
 		return why
 	}
 	if c.Special != aof.Select {
@@ -296,6 +297,9 @@ func (o *AOFOptions) insane(c *aof.Command) string {
 	}
 	return o.misplaced(c.Special, db)
 }
+
+// takes reports whether a command is kept of which that is odd.
+func (o *AOFOptions) takes(odd string) bool { return odd == "" || odd == oddName && o.KeepUnknown }
 
 // AOFTruncation is what redis-check-aof --fix would do to a file.
 type AOFTruncation struct {

@@ -150,7 +150,7 @@ func (s *aofSalvage) named(c *aofCommand) bool {
 
 // trusted reports whether a command of the log may have that name.
 func (s *aofSalvage) trusted(c *aofCommand) bool {
-	return c.sensible || s.opt.KeepUnknown && !c.twofold
+	return c.sensible || s.opt.takes(c.odd) && !c.twofold
 }
 
 // limit is the most arguments that a guess may have. Guesses are cheap as long as few of them have many arguments, which a file made

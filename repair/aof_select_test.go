@@ -82,7 +82,17 @@ func TestPlanOfADamagedSelect(t *testing.T) {
 		assert.Equal(t, c.why, p.Chosen.Result.Files[0].Regions[1].Why, c.name)
 		assert.Contains(t, p.Offers[2].Reason, c.why, c.name)
 
-		opt.AskDatabases = true
+		opt.KeepUnknown = true // modules have commands that are not known, and none of those that are
+		p, err = NewLogPlan(t.Context(), fsys, "a.aof", opt)
+		require.NoError(t, err)
+		assert.Equal(t, c.find == aof.FindUnknownCommand, p.Sound(), c.name)
+		assert.Equal(t, c.find != aof.FindUnknownCommand, p.Chosen != nil, c.name)
+		if p.Sound() {
+			continue
+		}
+		assert.Equal(t, c.why, p.Chosen.Result.Files[0].Regions[1].Why, c.name)
+
+		opt.KeepUnknown, opt.AskDatabases = false, true
 		p, err = NewLogPlan(t.Context(), fsys, "a.aof", opt)
 		require.NoError(t, err)
 		if c.find != aof.FindSelectRange {

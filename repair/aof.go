@@ -51,7 +51,8 @@ type AOFOptions struct {
 	Databases uint64
 	// Until, if not 0, is a time in seconds since 1970: what follows the first timestamp annotation that is later is left out.
 	// Of a transaction with such an annotation inside, nothing is kept, and what stands behind damage, where an annotation may have stood, only if the
-	// next one is not later.
+	// next one is not later. An annotation whose time cannot be true is damage too: one that is later than src was changed, if it is a file, or than now, by
+	// more than a day, or than the next two.
 	Until int64
 
 	framing bool  // commands are not looked at

@@ -168,8 +168,14 @@ func (s *aofSalvage) tired() bool { return s.work > 2*s.size+1<<20 }
 // keepNote keeps an annotation, or ends the log in front of it.
 func (s *aofSalvage) keepNote(note aofCommand) int64 {
 	if s.later(&note) {
-		s.cutAt(note.start)
-		return s.size
+		why := s.untrue(&note)
+		if why == "" {
+			s.cutAt(note.start)
+			return s.size
+		}
+		s.untimed(note.start)
+		s.leaveOut(AOFRegion{Kind: AOFDamaged, Start: note.start, End: note.end, Notes: 1, Why: why}, true)
+		return note.end
 	}
 	s.keep(&note)
 	if note.hasTime {

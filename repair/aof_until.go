@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/kvfsck/kvfsck/aof"
 )
@@ -19,9 +20,22 @@ import (
 // stands behind damage, or behind an annotation that says nothing or a time before the last one, is early enough only if the next sound
 // annotation is, in this file or in those behind it. Otherwise the log ends there. The same holds of a command with a later time in its arguments: it has swallowed that, or
 // holds a log that is later itself.
+//
+// A later time may be one that is not true. It is not if it is later, by more than clocks differ, than the file was changed last, or than now where that is not known; or if the
+// next two annotations are both earlier, and in order, with nothing but sound records up to them: one of three is wrong then, and not two. Such an annotation says nothing, and
+// is left out. One that contradicts it is not enough, as either may be the wrong one.
 
 // ErrNoTimes is the error of asking for a point in time of a log without timestamps.
 var ErrNoTimes = errors.New("repair: the log has no timestamps to go by: servers write them with aof-timestamp-enabled yes")
+
+// Why a time is not true.
+const (
+	untrueLast  = "a time later than the file was changed"
+	untrueOrder = "a time later than the two behind it"
+)
+
+// clocksDiffer is by how many seconds the clock by which a file was changed may be behind that of the server.
+const clocksDiffer = 24 * 60 * 60
 
 const whyUntimed = "nothing shows that it is from before the time asked for: damage stands where the time may have stood"
 
@@ -45,6 +59,38 @@ func (s *aofSalvage) later(note *aofCommand) bool {
 		u.last, u.at, u.doubt = note.timestamp, note.start, -1
 	}
 	return false
+}
+
+// untrue says why the time of an annotation, which is later than what was asked for, is not true; empty if it may be.
+func (s *aofSalvage) untrue(note *aofCommand) string {
+	changed := time.Now()
+	if info := statOf(s.src); info != nil && !info.ModTime().IsZero() {
+		changed = info.ModTime()
+	}
+	if note.timestamp > changed.Unix()+clocksDiffer {
+		return untrueLast
+	}
+	last := s.until.last
+	for p, n := note.end, 0; !s.tired(); {
+		next, ok := s.annotation(p)
+		if !ok {
+			if p = s.recordEnd(p); p == 0 {
+				return ""
+			}
+			continue
+		}
+		if p = next.end; !next.hasTime {
+			continue
+		}
+		if next.timestamp < last || next.timestamp >= note.timestamp {
+			return ""
+		}
+		if n++; n == 2 {
+			return untrueOrder
+		}
+		last = next.timestamp
+	}
+	return ""
 }
 
 // untimed says that from an offset on the time is not known.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -181,4 +182,52 @@ func TestUntilUnseen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUntilUntrueTime: a time that cannot be true does not end the log, and is left out; one that may be does.
+func TestUntilUntrueTime(t *testing.T) {
+	stamped := func(at int64, lines ...string) string { return fmt.Sprintf("#TS:%d\r\n", at) + commands(lines...) }
+	now := time.Now().Unix()
+	a, b, later := stamped(now-1000, "SELECT 0", "SET a 1"), commands("SET b 2"), stamped(now-100, "FLUSHALL")
+	two := stamped(now-900, "SET c 3") + stamped(now-800, "SET d 4")
+	note := func(at int64) string { return fmt.Sprintf("#TS:%d\r\n", at) }
+	for _, c := range []struct{ name, in, want string }{
+		{"beyond now, and two early ones", a + note(9*now) + b + two + later, a + b + two},
+		{"beyond now, and an early one", a + note(9*now) + b + stamped(now-900, "SET c 3") + later, a + b + stamped(now-900, "SET c 3")},
+		{"beyond now, and a later one", a + note(9*now) + b + later, a},
+		{"beyond now, and none", a + note(9*now) + b, a},
+		{"in a transaction", a + commands("MULTI", "SET x 1") + note(9*now) + commands("SET y 1", "EXEC") + two + later, a + commands("MULTI", "SET x 1", "SET y 1", "EXEC") + two},
+		{"beyond two", a + note(now-50) + b + two + later, a + b + two},
+		{"beyond two, of which one is later than asked for", a + note(now-50) + b + stamped(now-900, "SET c 3") + later, a + b + stamped(now-900, "SET c 3")},
+		{"beyond one", a + note(now-50) + b + stamped(now-900, "SET c 3"), a},
+		{"beyond two, which are later than asked for", a + note(now-50) + b + stamped(now-200, "SET c 3") + later, a},
+		{"beyond two that are older than what is before it", a + note(now-50) + b + stamped(now-3000, "SET c 3") + stamped(now-2900, "SET d 4"), a},
+		{"beyond two that are in disorder", a + note(now-50) + b + stamped(now-800, "SET c 3") + stamped(now-900, "SET d 4") + later, a},
+		{"beyond two, with damage before them", a + note(now-50) + b + "\x00\x00" + two + later, a},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, out := salvageBytes(t, []byte(c.in), AOFOptions{Until: now - 500})
+			acceptAOF(t, s, out)
+			if string(out) != c.want {
+				t.Errorf("got  %q\nwant %q\nmap %v", out, c.want, s.Regions)
+			}
+			if kept := c.want != a; kept != slices.ContainsFunc(s.Regions, func(r AOFRegion) bool { return r.Kind == AOFDamaged }) {
+				t.Errorf("map %v", s.Regions)
+			}
+		})
+	}
+	// The file was changed before the time, and before what was asked for.
+	dir := t.TempDir()
+	name := filepath.Join(dir, "one.aof")
+	changed := time.Unix(now-3*clocksDiffer, 0)
+	require.NoError(t, os.WriteFile(name, []byte(stamped(changed.Unix()-1000, "SELECT 0", "SET a 1")+note(now-10)+b), 0o600))
+	require.NoError(t, os.Chtimes(name, changed, changed))
+	opt := LogPlanOptions{}
+	opt.Until = now - clocksDiffer
+	p, err := NewLogPlan(t.Context(), os.DirFS(dir), "one.aof", opt)
+	require.NoError(t, err)
+	f := &p.Salvaged.Files[0]
+	assert.EqualValues(t, 3, f.Kept)
+	assert.EqualValues(t, -1, f.Cut)
+	assert.Equal(t, untrueLast, f.Regions[1].Why)
 }

@@ -68,7 +68,7 @@ which is what a server with appendonly yes loads: DST has the log alone then, in
 
 Of a set a lost or bad manifest is made anew from the files that are there, if they allow one answer; if they allow several, they are
 listed and --choice takes one. --until restores a log as it was at a point in time, by the timestamps that servers write into it with
-aof-timestamp-enabled yes.
+aof-timestamp-enabled yes. One that cannot be true, as it is later than the file was changed or than the next two, does not end the log and is left out.
 
 --as gives the result another form: a snapshot as the set of a server with appendonly yes (aof), a snapshot or a log as commands for
 redis-cli --pipe (resp).

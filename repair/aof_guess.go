@@ -8,6 +8,7 @@ type aofGuess struct {
 	used   int
 	proven bool
 	exact  bool // the digits are those that stand there, next to each other
+	joined bool // its end is lost, so that the argument, which is the rest of a line, stands behind its digits
 }
 
 // guessLengths lists the lengths that a line, with more behind it, may have stated before one byte of it was damaged.
@@ -16,6 +17,7 @@ func guessLengths(b []byte) (all []aofGuess) {
 		all = append(all, substituted(b, n)...)
 		all = append(all, shortened(b, n)...)
 	}
+	all = append(all, joined(b)...)
 	for i := 0; i < min(len(b), 14); i++ { // or with a byte that is too much
 		rest := append(bytes.Clone(b[:i]), b[i+1:]...)
 		if size, n := strictLine(rest, '$'); n > 0 && i < n {
@@ -67,7 +69,7 @@ func substituted(b []byte, n int) (all []aofGuess) {
 			}
 			if size, m := strictLine(line, '$'); m == n {
 				proven := wrong >= 0 && (i < n-1 || oneBit(was, '\n'))
-				all = append(all, aofGuess{size, n, proven, i == 0 || i >= n-2})
+				all = append(all, aofGuess{size: size, used: n, proven: proven, exact: i == 0 || i >= n-2})
 			}
 		}
 		line[i] = was
@@ -92,6 +94,18 @@ func shortened(b []byte, n int) (all []aofGuess) {
 			if size, m := strictLine(line, '$'); m == n {
 				all = append(all, aofGuess{size: size, used: n - 1, exact: i == 0 || i >= n-2})
 			}
+		}
+	}
+	return all
+}
+
+// joined lists the readings of a line whose end is lost, so that it goes on with the argument: "$3SET", or "$3283" for the argument 283.
+func joined(b []byte) (all []aofGuess) {
+	line := make([]byte, 0, aofHeader)
+	for n := 1; n < min(len(b), 11) && b[n]-'0' <= 9; n++ {
+		line = append(append(line[:0], b[:n+1]...), '\r', '\n')
+		if size, m := strictLine(line, '$'); m > 0 {
+			all = append(all, aofGuess{size: size, used: n + 1, exact: true, joined: true})
 		}
 	}
 	return all

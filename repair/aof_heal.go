@@ -15,13 +15,17 @@ import (
 //
 //	damage                                     what fixes the value                                   proven
 //	'*' or count, by something else            the arguments up to the next '*'                       if a command's name stands first
+//	CR LF behind a count, also if it is lost   the arguments, and the count                           the same
 //	count, by another count                    the same                                               if its name takes no other number
 //	'$' or CR in a length's line               the length                                             yes
 //	a digit, by something else                 the CR LF in front of the next '$' or '*'              yes
 //	a digit, by a digit                        the same                                                only if the argument is a known name
 //	LF in front of an argument, CR behind it   the length                                             if one bit is wrong
 //	LF behind an argument                      the length                                             yes
-//	any of these lost, or one byte too much    the length, the count                                  no
+//	CR LF behind the last argument, lost       the length, the next command                           yes, but not of what is behind it
+//	any other lost, or one byte too much       the length, the count                                  no
+//
+// So of "$3283", a length whose CR LF is lost, it is known that it is 3 for the argument 283, and not that this is the argument of that command.
 //
 // The last column is about the other explanation. A length that disagrees by a few with its argument is a wrong digit, or an argument
 // that has lost or gained a few bytes; and damage to a byte beside the argument may go on in it. Such commands are doubtful.
@@ -34,6 +38,8 @@ type aofFix struct {
 	cmd    aofCommand
 	proven bool
 	exact  bool // what stands in front of the damage states what is behind it: nothing is lost between them
+	apart  bool // the command is whole in front of the damage, and what is lost between it and the next may be more than its end
+	loose  bool // bytes are lost in it or behind it, so that what follows may be in a value
 	vague  bool // not even where the correction belongs is known
 	why    string
 }
@@ -114,6 +120,9 @@ func (s *aofSalvage) confirm(c aofCommand, e Edit, f aofFix, add func(aofFix)) {
 	}
 	c.edits = []Edit{e}
 	s.judge(&c)
+	if f.apart && c.special != aof.Ordinary && c.special != aof.Select { // of a transaction both ends must be known
+		f.proven, f.apart = false, false
+	}
 	if f.cmd = c; s.trusted(&c) {
 		add(f)
 	}
@@ -135,8 +144,9 @@ func (s *aofSalvage) healCount(off int64, add func(aofFix)) {
 		if d > 2 || bytes.HasSuffix(line[:n], want) { // what is right needs no correction, whatever stands before it
 			continue
 		}
+		exact := line[0] == '*' && bytes.Equal(digitsOf(line[:n]), digitsOf(want))
 		s.confirm(c, Edit{off, int64(n), want}, aofFix{
-			proven: d == 1 && n == len(want), exact: line[0] == '*' && bytes.Equal(digitsOf(line[:n]), digitsOf(want)), why: "a command's first line",
+			proven: exact || d == 1 && n == len(want), exact: exact, loose: n < len(want), why: "a command's first line",
 		}, add)
 		return
 	}
@@ -208,7 +218,7 @@ func (s *aofSalvage) healLength(off, k, at int64, add func(aofFix)) {
 	line := bytes.Clone(s.at(at, aofHeader))
 	for _, g := range guessLengths(line) {
 		start := at + int64(g.used)
-		if g.size > s.size-start-2 || !s.crlf(start+g.size) || !g.exact && s.framed(start, start+g.size) {
+		if g.size > s.size-start-2 || !s.crlf(start+g.size) || !g.exact && s.framed(start, start+g.size) || g.joined && s.lined(start, start+g.size) {
 			continue
 		}
 		c, ok := s.upTo(off, k)
@@ -219,7 +229,7 @@ func (s *aofSalvage) healLength(off, k, at int64, add func(aofFix)) {
 			c.first[k] = aofSpan{start, start + g.size}
 		}
 		c.end = start + g.size + 2
-		if !s.arguments(&c, k+1, nil) {
+		if !s.arguments(&c, k+1, nil) || g.joined && k == c.argc-1 && s.mayHoldLog(at, c.end) {
 			continue
 		}
 		proven := g.proven
@@ -230,7 +240,7 @@ func (s *aofSalvage) healLength(off, k, at int64, add func(aofFix)) {
 			proven = named.plausible && (stated != g.size+1 || !s.lostLetter(&named))
 		}
 		want := []byte("$" + strconv.FormatInt(g.size, 10) + "\r\n")
-		s.confirm(c, Edit{at, int64(g.used), want}, aofFix{proven: proven, exact: line[0] == '$' && g.exact, why: whyLength}, add)
+		s.confirm(c, Edit{at, int64(g.used), want}, aofFix{proven: proven, exact: line[0] == '$' && g.exact, loose: g.joined, why: whyLength}, add)
 	}
 }
 
@@ -244,6 +254,33 @@ func (s *aofSalvage) lostLetter(c *aofCommand) bool {
 			if plausible(&aof.Command{Args: [][]byte{longer}, Argc: c.argc}) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// shortestLog is the size of "*1\r\n$4\r\nPING\r\n".
+const shortestLog = 14
+
+// mayHoldLog reports whether the last argument of a command may have the length that its line at at states, so that the log which goes on at end is in it, or is torn off. A
+// torn one hardly ends with a whole record.
+func (s *aofSalvage) mayHoldLog(at, end int64) bool {
+	size, start := s.header(at, '$')
+	switch {
+	case end == s.size:
+		return true
+	case start == 0 || size < shortestLog || s.known(end, min(end+suspectText, s.size)):
+		return false
+	}
+	return size <= s.size-start || s.tired() || s.chainEnd(end, s.size) != s.size
+}
+
+// lined reports whether an end of line stands in [start, end).
+func (s *aofSalvage) lined(start, end int64) bool {
+	s.work += (end - start) / aofHeader
+	for p := s.find(start, end-1, "\r"); p >= 0; p = s.find(p+1, end-1, "\r") {
+		if s.crlf(p) {
+			return true
 		}
 	}
 	return false
@@ -316,12 +353,15 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 		if used == 2 && string(got) == "\r\n" || used == 0 && len(b) == 0 {
 			continue
 		}
-		proven := false
+		proven, apart := false, false
 		switch used {
+		case 0:
+			apart = s.endsWhole(start, end)
 		case 1:
 			if got[0] != '\r' && got[0] != '\n' {
 				continue
 			}
+			apart = s.endsWhole(start, end)
 		case 2:
 			proven = got[0] == '\r' || got[1] == '\n' && oneBit(got[0], '\r')
 		case 3:
@@ -338,9 +378,18 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 		}
 		c.end = end + int64(used)
 		if s.arguments(&c, k+1, nil) && (proven && !s.swallowing(start, end) || !proven && !s.framed(start, end)) {
-			s.confirm(c, Edit{end, int64(used), []byte("\r\n")}, aofFix{proven: proven, exact: used == 2, why: "the end of an argument"}, add)
+			apart = apart && k == c.argc-1 && c.end < s.size && s.state.multi < 0
+			s.confirm(c, Edit{end, int64(used), []byte("\r\n")}, aofFix{
+				proven: proven || apart, exact: used == 2, apart: apart, loose: apart, why: "the end of an argument",
+			}, add)
 		}
 	}
+}
+
+// endsWhole reports whether an argument does not end with what may be the end of its line: it would have that if it had lost some of its content.
+func (s *aofSalvage) endsWhole(start, end int64) bool {
+	b := s.at(max(start, end-2), int(min(2, end-start)))
+	return !bytes.HasSuffix(b, []byte("\r")) && !bytes.HasSuffix(b, []byte("\r\n"))
 }
 
 func oneBit(a, b byte) bool { return bits.OnesCount8(a^b) == 1 }

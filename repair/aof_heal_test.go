@@ -129,3 +129,60 @@ func TestDamagedNameWithSubcommands(t *testing.T) {
 		}
 	}
 }
+
+// TestLostLineEnd takes the CR LF of one line out of a log, or a half of it. Counts, names and last arguments are whole without: such a command is kept, and where a hole
+// could be, the database is not certain behind it. Of another argument it is known what it is, and not that it is one of that command.
+func TestLostLineEnd(t *testing.T) {
+	a, z := commands("SELECT 2", "SET a 1"), commands("DEL b c", "INCRBY n 44")
+	for _, c := range []struct {
+		command, line string // whose end is lost
+		kept, certain bool
+	}{
+		{commands("SET k 283"), "*3", true, true},
+		{commands("SET k 283"), "$3", true, true},
+		{commands("SET k 283"), "283", true, false},
+		{commands("SELECT 2"), "SELECT\r\n$1\r\n2", true, false},
+		{commands("SET k 283"), "k\r\n$3", false, true},
+		{commands("SET k 283"), "SET\r\n$1", false, true},
+		{commands("SET k 283"), "SET", false, false},
+		{commands("HSET k 17 text 3 1"), "1\r\nk\r\n$2", false, true},
+		{resp("SET", "k", "28\r\n"), "28\r\n", false, false}, // it may be shorter, and an end of line of it lost
+		{resp("SET", "k", "28\r"), "28\r", false, false},
+	} {
+		for _, left := range []string{"", "\r", "\n"} {
+			damaged := strings.Replace(c.command, c.line+"\r\n", c.line+left, 1)
+			for _, doubtful := range []bool{false, true} {
+				s, out := salvageBytes(t, []byte(a+damaged+z), AOFOptions{Doubtful: doubtful})
+				acceptAOF(t, s, out)
+				healed := string(out) == a+c.command+z
+				if sure := c.kept || !doubtful || c.certain; sure && healed != (c.kept || doubtful) || !doubtful && !healed && string(out) != a+z {
+					t.Errorf("%q, doubtful %v: got %q, map %v", damaged, doubtful, out, s.Regions)
+				}
+				if (s.Uncertain == 0) != c.certain {
+					t.Errorf("%q: %d are in an uncertain database, map %v", damaged, s.Uncertain, s.Regions)
+				}
+			}
+		}
+	}
+	var many strings.Builder
+	for i := range 70 {
+		many.WriteString(commands(fmt.Sprint("SET k", i, " 1")))
+	}
+	for _, damaged := range []string{"$12", "$3283", "$577678", "$101234567890"} { // wherever the digits of its length end
+		s, out := salvageBytes(t, []byte(many.String()+"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n"+damaged+"\r\n"+many.String()), AOFOptions{Doubtful: true})
+		if acceptAOF(t, s, out); s.Doubtful != 1 || s.Healed != 1 || s.Uncertain != 0 {
+			t.Errorf("%q: map %v", damaged, s.Regions)
+		}
+	}
+	inner := commands("SET x:1 a", "SET x:2 b", "SET x:3 c", "DEL x:4", "DEL x:5", "DEL x:6", "DEL x:7", "DEL x:8", "DEL x:9")
+	value := resp("SET", "k", inner) // whose length reads like a length of 2 and its argument
+	s, out := salvageBytes(t, []byte(many.String()+strings.TrimSuffix(value, "\r\n")+"??"+many.String()), AOFOptions{Doubtful: true})
+	if acceptAOF(t, s, out); len(inner)/100 != 2 || strings.Contains(string(out), "x:1") {
+		t.Errorf("%d bytes in a value: %d commands kept, map %v", len(inner), s.Kept, s.Regions)
+	}
+	// Of a transaction both ends must be known.
+	s, out = salvageBytes(t, []byte(a+"*1\r\n$5\r\nMULTI"+commands("SET k 1", "EXEC")+z), AOFOptions{})
+	if acceptAOF(t, s, out); string(out) != a+z {
+		t.Errorf("got %q, map %v", out, s.Regions)
+	}
+}

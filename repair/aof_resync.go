@@ -113,7 +113,7 @@ func (s *aofSalvage) heals(pos int64) bool {
 		return false
 	}
 	fix, clear := s.heal(pos, &fault)
-	if fix == nil || !clear || !fix.proven || fix.vague {
+	if fix == nil || !clear || !fix.proven || fix.loose || fix.vague {
 		return false
 	}
 	s.judge(&fix.cmd)
@@ -290,7 +290,7 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	return p
 }
 
-// corrected heals what begins at pos, if it can be. What is behind a correction that is not proven is under suspicion.
+// corrected heals what begins at pos, if it can be. What is behind a correction that is not proven, or where bytes are lost, is under suspicion.
 func (s *aofSalvage) corrected(pos int64, fault *aofFault) (next int64, ok bool) {
 	if best := s.withoutLines(pos); best != nil {
 		s.healed(best)
@@ -302,7 +302,7 @@ func (s *aofSalvage) corrected(pos int64, fault *aofFault) (next int64, ok bool)
 	}
 	s.healed(best)
 	next = best.cmd.end
-	if !best.proven {
+	if !best.proven || best.loose {
 		if p := s.familiar(next); p > next {
 			s.gap(next, p, "keys of another kind")
 			next = p

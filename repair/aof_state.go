@@ -270,6 +270,10 @@ func (s *aofSalvage) healed(f *aofFix) {
 	if r := &s.out.Regions[len(s.out.Regions)-1]; r.Kind == AOFHealed {
 		r.Why = f.why
 	}
+	if st := &s.state; f.apart && st.multi < 0 { // a hole may be there, and in it whatever changes how the next are read
+		s.untimed(f.cmd.end)
+		st.uncertain, st.sinceGap, st.sinceGapDB = true, len(s.out.Regions), st.outDB
+	}
 }
 
 // shortestPadding is how many zero bytes in a row are shown as a region of their own.

@@ -113,6 +113,14 @@ func (s *aofSalvage) follows(off int64) bool {
 	return ok
 }
 
+// surelyFollows reports whether a command or a timestamp is at off. Another annotation may be the end of an argument that ends with a '#'.
+func (s *aofSalvage) surelyFollows(off int64) bool {
+	if note, ok := s.annotation(off); ok {
+		return note.hasTime
+	}
+	return off < s.size && s.follows(off)
+}
+
 // confirm judges a command that was read to its end with one assumption, and adds it if a record follows.
 func (s *aofSalvage) confirm(c aofCommand, e Edit, f aofFix, add func(aofFix)) {
 	if !s.follows(c.end) {
@@ -378,7 +386,7 @@ func (s *aofSalvage) healEnd(off, k, at int64, add func(aofFix)) {
 		}
 		c.end = end + int64(used)
 		if s.arguments(&c, k+1, nil) && (proven && !s.swallowing(start, end) || !proven && !s.framed(start, end)) {
-			apart = apart && k == c.argc-1 && c.end < s.size && s.state.multi < 0
+			apart = apart && k == c.argc-1 && s.surelyFollows(c.end) && s.state.multi < 0
 			s.confirm(c, Edit{end, int64(used), []byte("\r\n")}, aofFix{
 				proven: proven || apart, exact: used == 2, apart: apart, loose: apart, why: "the end of an argument",
 			}, add)

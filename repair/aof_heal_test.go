@@ -164,6 +164,9 @@ func TestLostLineEnd(t *testing.T) {
 			}
 		}
 	}
+	if s, out := salvageBytes(t, []byte(a+strings.Replace(commands("RENAME a user:1#"), "$7", "$6", 1)+z), AOFOptions{}); string(out) != a+z { // the end of a key is no annotation
+		t.Errorf("got %q, map %v", out, s.Regions)
+	}
 	var many strings.Builder
 	for i := range 70 {
 		many.WriteString(commands(fmt.Sprint("SET k", i, " 1")))

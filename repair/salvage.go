@@ -37,8 +37,8 @@ const (
 type SalvageOptions struct {
 	// Partial is what to do with values that are damaged in the middle.
 	Partial PartialPolicy
-	// LostDB, if set, is the database for keys that stand behind a gap and whose database cannot be told. Otherwise they go where
-	// the keys before the gap belong.
+	// LostDB, if set, is the database for keys that stand behind a gap and whose database cannot be told. Otherwise they go where the keys before the gap belong, or where the file's
+	// counts say that keys are missing.
 	LostDB *uint64
 	// MaxNames is how many keys each list of the account names; the counts go on. 0 means 1000.
 	MaxNames int
@@ -179,7 +179,7 @@ func Truncate(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptio
 	s := newSalvager(ctx, src, size, opt)
 	defer s.close()
 	s.truncate = true
-	if err := s.run(); err != nil {
+	if err := cmp.Or(s.run(), ctx.Err()); err != nil {
 		return nil, err
 	}
 	return s.finish()

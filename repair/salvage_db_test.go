@@ -203,6 +203,8 @@ func TestSalvageErrors(t *testing.T) {
 	_, err = Salvage(ctx, src, size, SalvageOptions{Progress: func(int64) { calls++; cancel() }})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Positive(t, calls)
+	_, err = Truncate(ctx, src, size, SalvageOptions{})
+	require.ErrorIs(t, err, context.Canceled)
 
 	s, err := Salvage(context.Background(), src, size, SalvageOptions{})
 	require.NoError(t, err)

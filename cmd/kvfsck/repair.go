@@ -95,7 +95,7 @@ Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 
 	f.StringSliceVar(&opt.strategies, "strategy", []string{"auto"}, "which to consider: auto, heal, salvage, truncate")
 	f.IntVar(&opt.candidate, "candidate", 0, "heal: take this one of the changes that are listed where none is proven")
 	f.StringVar(&opt.partial, "partial", "drop", "collections damaged in the middle: drop them, or keep what stands before the damage")
-	f.Int64Var(&opt.lostDB, "lost-db", -1, "the database of keys whose own is not known (default: that of the keys before them)")
+	f.Int64Var(&opt.lostDB, "lost-db", -1, "the database of keys whose own is not known (default: that of the keys before them, or one of which keys are missing by the counts)")
 	f.Uint64Var(&opt.databases, "databases", 16, "how many databases the server is configured for (0: any number)")
 	f.StringVar(&opt.quarantine, "quarantine", "", "put the bytes that are not kept into this folder, with an index")
 	f.StringVar(&opt.until, "until", "", "logs: leave out what is later; a time such as 2026-03-01T12:00:00Z, or in seconds since 1970")

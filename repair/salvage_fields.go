@@ -79,6 +79,11 @@ func (p *prober) timeAt(at int64, b byte) int {
 	return timeTells(b)
 }
 
+// timeNoType reports whether a byte that is a type which no server of the version writes is rather the time of a field, as fields follow.
+func (p *prober) timeNoType(at int64, b byte) bool {
+	return b > 0 && b < 0x40 && p.census.table[b] == legacy && p.census.types[b] == 0 && p.census.table[rdb.TypeHashTTL] == current && p.fieldAt(at)
+}
+
 // fields returns where so many fields end that begin b, 0 if they do not.
 func (p *prober) fields(at int64, b []byte, n int) int64 {
 	b = b[:min(len(b), 4<<10)]
@@ -202,11 +207,14 @@ func (g *gap) withoutFields(all []*record) []*record {
 		}
 	}
 	forward := g.forward(all)
-	behind := map[int64]int{}
+	behind, hashes := map[int64]int{}, map[int64]bool{} // where such end
 	kept := all[:0]
 	for _, f := range all {
+		if f.what == isKey && f.typ == rdb.TypeHashTTL && !f.damaged && f.score >= strongBits {
+			hashes[f.end] = true
+		}
 		n := behind[f.start]
-		if f.likeField() && n == 0 && s.probe.fieldBefore(f.start) {
+		if f.likeField() && n == 0 && !hashes[f.start] && s.probe.fieldBefore(f.start) {
 			n = 1
 		}
 		if n > 0 && n < forward && f.likeField() && !g.chained[f.start] && (n == 1 && !g.surelyKey(f) || !g.wellKnown(f)) {

@@ -98,7 +98,7 @@ func (p *prober) position(at int64) rdb.Position {
 // read is probe behind the first look.
 func (p *prober) read(at int64, b []byte) *record {
 	var f record
-	if p.unlikely(b) {
+	if p.unlikely(b) || p.timeNoType(at, b[0]) {
 		return nil
 	}
 	if end, cut := p.frame(at, b); end == 0 && !cut {

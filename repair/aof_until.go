@@ -21,9 +21,10 @@ import (
 // annotation is, in this file or in those behind it. Otherwise the log ends there. The same holds of a command with a later time in its arguments: it has swallowed that, or
 // holds a log that is later itself.
 //
-// A later time may be one that is not true. It is not if it is later, by more than clocks differ, than the file was changed last, or than now where that is not known; or if the
-// next two annotations are both earlier, and in order, with nothing but sound records up to them: one of three is wrong then, and not two. Such an annotation says nothing, and
-// is left out. One that contradicts it is not enough, as either may be the wrong one.
+// A later time may be one that is not true. It is not if it is later, by more than clocks differ, than the file was changed last, or than now where that is not known, and the
+// annotation before it or behind it is not: the file's own time can be made up, as in some archives. Nor if the next two annotations are both earlier, and in order, with nothing but
+// sound records up to them: one of three is wrong then, and not two. Such an annotation says nothing, and is left out. One that contradicts it is not enough, as either may be the
+// wrong one.
 
 // ErrNoTimes is the error of asking for a point in time of a log without timestamps.
 var ErrNoTimes = errors.New("repair: the log has no timestamps to go by: servers write them with aof-timestamp-enabled yes")
@@ -67,10 +68,10 @@ func (s *aofSalvage) untrue(note *aofCommand) string {
 	if info := statOf(s.src); info != nil && !info.ModTime().IsZero() {
 		changed = info.ModTime()
 	}
-	if note.timestamp > changed.Unix()+clocksDiffer {
+	latest, last := changed.Unix()+clocksDiffer, s.until.last
+	if note.timestamp > latest && last > 0 && last <= latest {
 		return untrueLast
 	}
-	last := s.until.last
 	for p, n := note.end, 0; !s.tired(); {
 		next, ok := s.annotation(p)
 		if !ok {
@@ -82,8 +83,11 @@ func (s *aofSalvage) untrue(note *aofCommand) string {
 		if p = next.end; !next.hasTime {
 			continue
 		}
-		if next.timestamp < last || next.timestamp >= note.timestamp {
+		switch {
+		case next.timestamp < last || next.timestamp >= note.timestamp:
 			return ""
+		case note.timestamp > latest && next.timestamp <= latest:
+			return untrueLast
 		}
 		if n++; n == 2 {
 			return untrueOrder

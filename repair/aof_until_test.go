@@ -230,4 +230,13 @@ func TestUntilUntrueTime(t *testing.T) {
 	assert.EqualValues(t, 3, f.Kept)
 	assert.EqualValues(t, -1, f.Cut)
 	assert.Equal(t, untrueLast, f.Regions[1].Why)
+
+	// The file's time is made up: all of its annotations are later.
+	name = filepath.Join(dir, "two.aof")
+	require.NoError(t, os.WriteFile(name, []byte(a+later+stamped(now-50, "SET e 5")), 0o600))
+	require.NoError(t, os.Chtimes(name, time.Unix(1, 0), time.Unix(1, 0)))
+	opt.Until = now - 500
+	p, err = NewLogPlan(t.Context(), os.DirFS(dir), "two.aof", opt)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, p.Salvaged.Files[0].Kept)
 }

@@ -61,6 +61,7 @@ func TestHealOutcome(t *testing.T) {
 		{"not an RDB", bytes.Repeat([]byte("no snapshot "), 90), repair.HealNotRDB},
 		{"empty", nil, repair.HealNotRDB},
 		{"a byte", []byte("R"), repair.HealNotRDB},
+		{"zeros", make([]byte, 4096), repair.HealDisabled},
 		{"the magic", []byte("REDIS0011"), repair.HealCutShort},
 		{"a zeroed sector", append(append(bytes.Clone(sound[:512]), make([]byte, 512)...), sound[1024:]...), repair.HealNothingFound},
 	} {

@@ -114,7 +114,7 @@ func (s *search) settled(before HealOutcome) HealOutcome {
 	switch {
 	case before != "":
 		return before
-	case s.residue == 0:
+	case s.residue == 0 && s.stored() != 0: // that of zeros is 0
 		return HealRightSum
 	default:
 		return HealDisabled

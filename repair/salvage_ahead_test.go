@@ -103,8 +103,11 @@ func TestReadAheadOfManyDatabases(t *testing.T) {
 // TestReadAheadOfMutations is the same for every way in which the mutators damage a file.
 func TestReadAheadOfMutations(t *testing.T) {
 	o, some := generated(t, rdb.Version12, 100, 8), 4
-	if big() {
+	switch {
+	case big():
 		some = 1
+	case testing.Short():
+		some = 9
 	}
 	for i, m := range mutators {
 		if i%some > 0 {

@@ -46,7 +46,7 @@ func withFields(t *testing.T, keys, hashes, fields int, within int64) *original 
 func TestSalvageFieldsThatExpireTogether(t *testing.T) {
 	step := int64(140) // for each hash
 	if testing.Short() {
-		step = 600
+		step = 2000
 	}
 	for _, c := range []struct {
 		keys, hashes int
@@ -105,7 +105,11 @@ func TestSalvageTimesNoTypes(t *testing.T) {
 	require.NoError(t, w.Close())
 	o := newOriginal(t, "words", b.Bytes())
 	var all score
-	for at := 1024; at < len(o.bytes)-600; at += 4096 {
+	step := 4096
+	if testing.Short() {
+		step *= 3
+	}
+	for at := 1024; at < len(o.bytes)-600; at += step {
 		d := newDamaged(o, fmt.Sprintf("zeros at %d", at))
 		d.splice(at, at+512, make([]byte, 512))
 		sc, _ := rate(t, d)

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
@@ -73,5 +74,20 @@ func (g *gap) noteHash(at int64) {
 	}
 	if end := p.fieldsFrom(at, probeAhead); end > 0 {
 		g.hashes = append(g.hashes, span{at, end})
+	}
+}
+
+// noteZeroed notes the fields of such hashes that were read to their ends, as zeros in them read as fields without names. Those before the zeros are theirs.
+func (g *gap) noteZeroed() {
+	p := &g.s.probe
+	for i := range g.s.recent {
+		f := &g.s.recent[i]
+		if f.start < g.w || !f.damaged || f.what != isKey || f.typ != rdb.TypeHashTTL {
+			continue
+		}
+		b := p.view.at(f.start, int(min(f.end-f.start, tornMost)))
+		if zeros := bytes.Index(b, make([]byte, zeroRun)); zeros > 0 && p.fieldsFrom(f.start, tornMost) > f.start {
+			g.hashes = append(g.hashes, span{f.start, f.start + int64(zeros)})
+		}
 	}
 }

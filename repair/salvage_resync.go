@@ -141,6 +141,7 @@ func (g *gap) openFrom(failed int64) int64 {
 func (g *gap) search(from int64) {
 	p := &g.s.probe
 	g.fieldRun, g.chained, g.hashes = map[int64]int{}, nil, g.hashes[:0]
+	g.noteZeroed()
 	g.found, g.last, g.anchor, g.skipped = false, false, p.end, g.skipped[:0]
 	var c, wide chain // wide begins with a record that passes over the failure
 	defer func() {

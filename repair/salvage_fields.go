@@ -112,9 +112,12 @@ func (r fieldRow) better(than fieldRow) bool {
 	return r.any && (!than.any || r.told > than.told || r.told == than.told && r.since < than.since)
 }
 
-// fieldsLead is fieldBefore by a row of fields that begins somewhere before and leads to the offset.
+// fieldsLead is fieldBefore by a row of fields that begins somewhere before and leads to the offset. What it asks of bytes that could be types is bounded, as a file can be made of such.
 func (p *prober) fieldsLead(at int64) bool {
-	const most = 4 << 10
+	const most, asks = 4 << 10, 1 << 14
+	if p.asked > asks+p.end/64 {
+		return false
+	}
 	from := max(0, at-most)
 	b := p.view.at(from, most)
 	if int64(len(b)) < at-from {
@@ -133,6 +136,9 @@ func (p *prober) fieldsLead(at int64) bool {
 		size := timedSize(b[i:])
 		if size == 0 || i+size > len(b) {
 			continue
+		}
+		if b[i] > 0 {
+			p.asked++
 		}
 		switch tells := p.timeAt(from+int64(i), b[i]); {
 		case tells < 0:

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand"
 	"strings"
@@ -122,4 +123,15 @@ func TestSalvageTimesNoTypes(t *testing.T) {
 	t.Log(all.String())
 	require.GreaterOrEqual(t, float64(all.found), 0.99*float64(all.untouched))
 	require.LessOrEqual(t, len(all.bad), 30, "%v", all.bad) // the last fields behind the last time, of a hash whose head and other times are lost; there were 6281
+}
+
+// TestFieldsLeadBounded: a file made of what may be fields, and types, does not have them read over and over.
+func TestFieldsLeadBounded(t *testing.T) {
+	good := strings.Repeat("\x00\x06user01\x05value", 50)
+	b := []byte("REDIS0012\xfe\x00" + good + "\xf2\xf2\xf2\xf2" + strings.Repeat("\x00\x01a\x01b\x02\x01a\x01b\x02\x01c\x01d", 20_000) + "\xf2\xf2" + good)
+	s := newSalvager(context.Background(), bytes.NewReader(b), int64(len(b)), SalvageOptions{})
+	defer s.close()
+	require.NoError(t, s.run())
+	require.Positive(t, s.probe.asked)
+	require.Less(t, s.probe.asked, int64(40_000))
 }

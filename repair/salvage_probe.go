@@ -20,6 +20,7 @@ type prober struct {
 	end      int64             // of what belongs to the file
 	trial    []byte
 	rows     []fieldRow // of fieldsLead
+	asked    int64      // by that, of bytes that could be types
 	gapBytes []byte     // of explained
 	reach    int64      // how far a record that does not fit into memory is followed; 0: to the end
 	wasted   int64      // bytes read of dumps and large records that came to nothing

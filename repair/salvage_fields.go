@@ -114,7 +114,7 @@ func (r fieldRow) better(than fieldRow) bool {
 
 // fieldsLead is fieldBefore by a row of fields that begins somewhere before and leads to the offset. What it asks of bytes that could be types is bounded, as a file can be made of such.
 func (p *prober) fieldsLead(at int64) bool {
-	const most, asks = 4 << 10, 1 << 14
+	const most, asks = 4 << 10, 1 << 16
 	if p.asked > asks+p.end/64 {
 		return false
 	}

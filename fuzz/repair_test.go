@@ -62,6 +62,19 @@ func FuzzSalvage(f *testing.F) {
 	})
 }
 
+// FuzzSalvageBytes lets the engine damage files by itself.
+func FuzzSalvageBytes(f *testing.F) {
+	for _, target := range rdb.Targets() {
+		b, _ := fuzz.RDB(1, fuzz.RDBOptions{Target: target, Keys: 8, Elements: 3, Functions: 1, Loose: 50, Edge: fuzz.Never})
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 1<<14 {
+			checkSalvage(t, b, fuzz.Mutation{Kind: "bytes"})
+		}
+	})
+}
+
 func FuzzHeal(f *testing.F) {
 	for seed := range uint64(40) {
 		f.Add(seed, seed*19)

@@ -91,7 +91,7 @@ func (s *salvager) allKeysSeen() bool {
 
 // goesOn reports whether a trusted chain begins behind an end mark, which is then damage; the walk fails there.
 func (s *salvager) goesOn(f *record) bool {
-	g := &gap{s: s, w: f.start + 1, failed: f.start, stuck: map[int64]bool{}}
+	g := s.newGap(f.start+1, f.start)
 	clear(s.probe.known)
 	g.search(g.w)
 	return g.found
@@ -100,7 +100,7 @@ func (s *salvager) goesOn(f *record) bool {
 // goesOnWithin reports whether a trusted chain begins within the checksum of an end mark, which is then the damaged first byte of something. What is another
 // file's begins behind the checksum.
 func (s *salvager) goesOnWithin(f *record) bool {
-	g := &gap{s: s, w: f.start + 1, failed: f.start, stuck: map[int64]bool{}}
+	g := s.newGap(f.start+1, f.start)
 	p := &s.probe
 	var c chain
 	for at := f.start + 1; at < f.end; at++ {
@@ -252,7 +252,8 @@ func (s *salvager) solve(w, end int64, calm float64) {
 	if end-w > solveMost {
 		return
 	}
-	g := &gap{s: s, w: w, failed: end, anchor: end, found: true, stuck: map[int64]bool{}, calm: calm}
+	g := s.newGap(w, end)
+	g.anchor, g.found, g.calm = end, true, calm
 	s.probe.forgetAll()
 	s.probe.reach = end
 	defer func() { s.probe.reach = 0 }()

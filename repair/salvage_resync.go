@@ -72,6 +72,11 @@ type gap struct {
 	calm     float64 // what it costs to suppose damage though nothing failed
 }
 
+// newGap is a gap where reading failed, with what is open from w on.
+func (s *salvager) newGap(w, failed int64) *gap {
+	return &gap{s: s, w: w, failed: failed, stuck: map[int64]bool{}, fieldRun: map[int64]int{}}
+}
+
 type span struct{ start, end int64 }
 
 func inOrder(s []span) []span {
@@ -81,7 +86,8 @@ func inOrder(s []span) []span {
 
 // resync finds out where the file goes on after reading failed in the record at s.pos.
 func (s *salvager) resync(failed int64) error {
-	g := &gap{s: s, failed: failed, stuck: map[int64]bool{failed: true}}
+	g := s.newGap(failed, failed)
+	g.stuck[failed] = true
 	g.w = g.openFrom(failed)
 	s.probe.forgetAll()
 	large := g.afterLarge()

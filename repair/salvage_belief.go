@@ -118,7 +118,7 @@ func (s *salvager) incredible(f *record) bool {
 		if s.oldType(f) {
 			return true
 		}
-		if f.nameless && s.zeroed(f) || s.spelled(f) || s.namesField(f) {
+		if f.nameless && (f.start == 0 || s.zeroed(f)) || s.spelled(f) || s.namesField(f) { // at 0 there is the rest of a value, as the header is missing
 			return true
 		}
 	case isSelect:

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,6 +116,31 @@ func TestSalvageFirstExpiry(t *testing.T) {
 	d := newDamaged(o, "its beginning lost")
 	at := int(o.keys[0].start)
 	d.splice(at-2, at+4, []byte{0x22, 0, 0x51, 0xa9, 0xbc, 0x74})
+	sc, s := rate(t, d)
+	assert.Empty(t, sc.bad)
+	assert.Empty(t, sc.lost)
+	assert.EqualValues(t, 39, s.Keys)
+}
+
+// TestSalvageExpiryReadAsEnd: an expiry of which most is 0xFF reads as an end mark and a checksum. What it belonged to is not kept without it.
+func TestSalvageExpiryReadAsEnd(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 40 {
+		e := rdb.NewEntry(0, fmt.Appendf(nil, "page:%d", i))
+		e.ExpireAt = 1712345678901 + int64(i)*77777
+		v := rdb.Value(rdb.String("dolor sed sit elit eiusmod abc"))
+		if i%2 == 1 {
+			v = rdb.Set{fmt.Append(nil, "x", i), fmt.Append(nil, "y", i)}
+		}
+		require.NoError(t, w.WriteEntry(e, v))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "expiries", b.Bytes())
+	d := newDamaged(o, "an expiry, and the end of the value before it")
+	at := int(o.keys[1].start)
+	d.splice(at-3, at+6, bytes.Repeat([]byte{0xFF}, 9))
 	sc, s := rate(t, d)
 	assert.Empty(t, sc.bad)
 	assert.Empty(t, sc.lost)
@@ -264,6 +290,39 @@ func TestSalvageLastNodeNoKey(t *testing.T) {
 		tried++
 	}
 	require.Greater(t, tried, 20/step)
+}
+
+// TestSalvageLastNodeNoSortedSet: the last node of a list of names and numbers is what a sorted set holds, and the end of the node before it, with the kind of this one, what a name could be.
+func TestSalvageLastNodeNoSortedSet(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{NoCompression: true})
+	require.NoError(t, w.SelectDB(0))
+	const name = 40 // bytes of it, with the end of the last item, its size, the end of the node, and the kind of the next
+	for i := range 40 {
+		key := fmt.Appendf(nil, "list:%d", i)
+		if i%5 == 0 {
+			r.Read(key)
+		}
+		var l rdb.List
+		for k := range 400 {
+			item := make([]byte, 60)
+			r.Read(item)
+			item[24], item[25] = byte(rdb.TypeZsetListpack), name
+			l = append(l, item, fmt.Append(nil, 1000+k*7))
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, key), l))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "lists", b.Bytes())
+	for i := 3; i < len(o.keys)-3; i++ {
+		at := int(o.keys[i].start) + 100
+		bad := slices.Delete(bytes.Clone(o.bytes), at, at+1)
+		_, out := salvage(t, bad, SalvageOptions{})
+		for _, got := range newOriginal(t, "out", out).keys {
+			require.True(t, o.names[got.key], "%d: %q", i, got.key)
+		}
+	}
 }
 
 // TestSalvageIntegerKeys damages the first of many keys that are integers. What is learnt from those behind the damage says that others before these are keys too.

@@ -320,6 +320,8 @@ func (c *census) valueBits(f *record, e *rdb.Entry, b []byte) float64 {
 	switch {
 	case n == 0 || !shortest || enc && f.typ != rdb.TypeString:
 		return neverWritten
+	case f.typ == rdb.TypeHashTTL && plausibleTime(b): // when the first of its fields expires
+		return min(elementBits*float64(v)+timeBits, elementsMost)
 	case f.typ == rdb.TypeZset2, f.typ == rdb.TypeHash2:
 		var told float64
 		told, f.told = elementsTell(f.typ, b, f.end-e.ValueOffset)

@@ -192,7 +192,7 @@ func (p *prober) lateBefore(at int64) bool {
 // anyFieldBefore reports whether some field ends where b, which stands at an offset, does.
 func (p *prober) anyFieldBefore(b []byte, at int64) bool {
 	for i := len(b) - 3; i >= max(0, len(b)-192); i-- {
-		if (b[i] == 0 || b[i] == 0x80 || b[i] == 0x81) && p.fields(at+int64(i), b[i:], 1) == at+int64(len(b)) {
+		if timeTells(b[i]) >= 0 && p.fields(at+int64(i), b[i:], 1) == at+int64(len(b)) {
 			return true
 		}
 	}
@@ -283,8 +283,7 @@ const (
 
 // forward returns which of them counts.
 func (g *gap) forward(all []*record) int {
-	b := g.s.probe.view.at(g.failed, 64)
-	if at := afterModifiers(b); at >= 0 && rdb.Type(b[at]) == rdb.TypeHashTTL || g.s.census.types[rdb.TypeHashTTL] > 0 {
+	if g.failedType() == rdb.TypeHashTTL || g.s.census.types[rdb.TypeHashTTL] > 0 {
 		return fieldsForward
 	}
 	for _, f := range all {

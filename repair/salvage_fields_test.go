@@ -125,6 +125,60 @@ func TestSalvageTimesNoTypes(t *testing.T) {
 	require.LessOrEqual(t, len(all.bad), 30, "%v", all.bad) // the last fields behind the last time, of a hash whose head and other times are lost; there were 6281
 }
 
+// TestSalvageHashBehindElements: a small hash whose fields expire is told by the first of their times, though its name is a number, and its last field is none however near the others expire.
+func TestSalvageHashBehindElements(t *testing.T) {
+	r := rand.New(rand.NewSource(2))
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version12, rdb.WriterOptions{Limits: &rdb.Limits{}})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 160 {
+		name := fmt.Appendf(nil, "%c%d", "xqs"[i%3], i)
+		if i%4 == 0 {
+			r.Read(name)
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, name), rdb.String(fmt.Sprint("a value of some user ", i))))
+		if i%20 != 19 {
+			continue
+		}
+		var z rdb.SortedSet
+		for k := range 30 {
+			z = append(z, rdb.ScoredMember{Member: fmt.Append(nil, "m", k), Score: float64(40*i - k)})
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "queue:%d", i)), z))
+		h := rdb.Hash{}
+		for k, after := range []int64{900_000, 0, 8_000_000, -1} { // the last is behind a late one, and that behind the first to expire
+			f := rdb.HashField{Name: fmt.Appendf(nil, "f%d", k), Value: fmt.Append(nil, "value of a field ", k), ExpireAt: rdb.NoExpire}
+			if k >= 2 {
+				f.Value = fmt.Append(nil, k)
+			}
+			if after >= 0 {
+				f.ExpireAt = 1_900_000_000_000 + int64(i)*1000 + after
+			}
+			h = append(h, f)
+		}
+		name = fmt.Append(nil, "hash", i)
+		if i > 100 {
+			name = fmt.Append(nil, i*i*i*10_000)
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, name), h))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "hashes", b.Bytes())
+	var all score
+	for i, k := range o.keys {
+		if !strings.HasPrefix(k.key, "queue") {
+			continue
+		}
+		d := newDamaged(o, fmt.Sprint("zeros before ", i+1))
+		d.splice(int(k.start), int(k.end)-60, make([]byte, k.end-60-k.start))
+		sc, _ := rate(t, d)
+		all.add(&sc)
+		all.lost, all.bad = append(all.lost, sc.lost...), append(all.bad, sc.bad...)
+	}
+	require.Empty(t, all.bad)
+	require.LessOrEqual(t, len(all.lost), 1, "%v", all.lost)
+}
+
 // TestFieldsLeadBounded: a file made of what may be fields, and types, does not have them read over and over.
 func TestFieldsLeadBounded(t *testing.T) {
 	good := strings.Repeat("\x00\x06user01\x05value", 50)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -43,6 +44,23 @@ func TestSalvageVersionEdited(t *testing.T) {
 		assert.Empty(t, sc.bad)
 		assert.Empty(t, sc.lost)
 	}
+}
+
+// TestSalvageBeginsInValue: a file that lost all before the last bytes of a value, which are zeros, does not begin with a string without a name.
+func TestSalvageBeginsInValue(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version12, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 30 {
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "key:%d", i)), rdb.String("value\x00\x00\x00")))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "zeros", b.Bytes())
+	d := newDamaged(o, "begins in a value")
+	d.splice(0, int(o.keys[3].end)-3, nil)
+	sc, _ := rate(t, d)
+	assert.Empty(t, sc.bad)
+	assert.Empty(t, sc.lost)
 }
 
 // TestSalvageHeaderInsideGap: a header inside a damaged value, which is compressed, does not make what follows a file of its own.

@@ -237,7 +237,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
-	if s.oddName(f, g) || s.fieldsName(f) || s.otherHead(f) || s.probe.inNode(f) || s.probe.endsID(f) || f.likeField() && g.lastStrings(f) || g.namedAsBefore(f, from) {
+	if s.oddName(f, g) || s.fieldsName(f) || s.otherHead(f) || s.probe.inNode(f) || g.ofList(f) || s.probe.endsID(f) || f.likeField() && g.lastStrings(f) || g.namedAsBefore(f, from) {
 		return DoubtBeginning
 	}
 	ok, exact := g.explained(from, f.start)
@@ -333,7 +333,7 @@ func (s *salvager) gapBefore(f *record, g *gap) int64 {
 	}
 	for at := g.w; g.stuck[at] && at < f.start; {
 		r := s.probe.probe(at)
-		if r == nil || r.end > f.start || r.nameless {
+		if r == nil || r.end > f.start || r.nameless || r.what == isEnd {
 			break
 		}
 		at = r.end

@@ -1,5 +1,7 @@
 package repair
 
+import "github.com/kvfsck/kvfsck/rdb"
+
 // A list of the newest form is nodes of two kinds. A packed one tells its own end. A plain one is a single large item, which may have any length:
 //
 //	12 str key | count | 2 str listpack | 1 str item | 1 str item | ...
@@ -43,6 +45,25 @@ func nodeSize(b []byte) int {
 		n++
 	}
 	return n
+}
+
+// ofList reports whether a record behind a list that failed is rather the last node of that: its name ends with what kind of node follows, or, in the older form, as the node before does.
+//
+//	~~~~ gap ~~~~ 11 27 "... FF 02" | listpack | record
+func (g *gap) ofList(f *record) bool {
+	if !packedTypes[f.typ] || f.typ == rdb.TypeListQuicklist || f.typ == rdb.TypeListQuicklist2 {
+		return false
+	}
+	list := g.failedType()
+	if list != rdb.TypeListQuicklist2 && list != rdb.TypeListQuicklist {
+		return false
+	}
+	key := g.s.keyOf(f)
+	if len(key) == 0 {
+		return false
+	}
+	last := key[len(key)-1]
+	return last == nodePacked && list == rdb.TypeListQuicklist2 || last == 0xFF && list == rdb.TypeListQuicklist
 }
 
 // inNode reports whether a record behind a gap is rather the end of a packed node, which begins before it and ends where it does.

@@ -116,6 +116,15 @@ func (s *salvager) resync(failed int64) error {
 	return s.ctx.Err()
 }
 
+// failedType returns the type of the record that failed, if that is a key; else what no key has.
+func (g *gap) failedType() rdb.Type {
+	b := g.s.probe.view.at(g.failed, 64)
+	if at := afterModifiers(b); at >= 0 {
+		return rdb.Type(b[at])
+	}
+	return opEOF
+}
+
 // openFrom returns where the search begins: some records before the one that failed. These are noted in stuck.
 func (g *gap) openFrom(failed int64) int64 {
 	s, stuck := g.s, g.stuck

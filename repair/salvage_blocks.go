@@ -133,20 +133,31 @@ func (w *blockFinder) rows(from, to int64) (rows []span, keys, expiring int64) {
 }
 
 // row returns the sound keys that stand in a row from an offset on, nil if there is too little evidence for them. The last one is only kept where another
-// begins behind it: what is torn reads on into the value. The first is not kept if it may have lost its expiry.
+// begins behind it: what is torn reads on into the value. The first is not kept if it may have lost its expiry. Strings that could be fields of a hash are kept
+// where another record follows: no hash has fields behind another key, and its own would begin it.
 func (w *blockFinder) row(from, to int64) (row []*record) {
+	const mostFields = 8
 	s := w.s
 	p := &s.probe
 	fields := s.fieldsPossible() && s.census.types[rdb.TypeHashTTL] > 0
-	for at := from; ; {
+	sure := 0
+	for at := from; len(row) <= sure+mostFields; {
 		f := p.probe(at)
 		w.spent += max(0, p.x.r.Offset()-at) // what was read for that
-		if f == nil || f.end > to || f.what != isKey || f.damaged || f.nameless || f.score < calmLeast || len(row) == 0 && f.score < headMin || fields && f.likeField() {
+		if f == nil || f.end > to || f.what != isKey || f.damaged || f.nameless || f.score < calmLeast {
+			break
+		}
+		field := fields && f.likeField()
+		if len(row) == 0 && (field || f.score < headMin) {
 			break
 		}
 		row = append(row, f)
+		if !field {
+			sure = len(row)
+		}
 		at = f.end
 	}
+	row = row[:sure]
 	for n := len(row); n > 0 && (row[n-1].score < solidBits || p.soundHead(row[n-1].end, p.view.at(row[n-1].end, 1<<10)) < tailMin); n-- {
 		row = row[:n-1]
 	}

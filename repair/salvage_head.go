@@ -19,7 +19,7 @@ const (
 func (p *prober) likelyHead(at int64) float64 {
 	b := p.view.at(at, 1<<10)
 	if int64(len(b)) > p.end-at {
-		b = b[:p.end-at]
+		b = b[:max(0, p.end-at)]
 	}
 	if len(b) < 3 {
 		return math.Inf(-1)

@@ -40,3 +40,30 @@ func TestUnlikely(t *testing.T) {
 	}
 	require.Greater(t, looked, 100)
 }
+
+// TestProbeBeyondEnd: where another file follows, what is asked of the bytes behind the end is no panic.
+func TestProbeBeyondEnd(t *testing.T) {
+	o := withFields(t, 40, 8, 20, 40)
+	s := newSalvager(context.Background(), bytes.NewReader(o.bytes), int64(len(o.bytes)), SalvageOptions{})
+	defer s.close()
+	require.NoError(t, s.run())
+	p := &s.probe
+	p.end /= 2
+	for at := p.end - 100; at < p.end+2000; at++ {
+		p.forgetAll()
+		p.probe(at)
+		p.likelyHead(at)
+		p.fieldAt(at)
+		p.fieldBefore(at)
+		p.otherType(at, 0)
+		p.firstByteWrong(at)
+		p.headSpoiled(at)
+		p.headBehind(at)
+		p.putBefore(at, 1)
+		p.timeNoType(at, 1)
+		p.dumpAt(at)
+		p.rest(at)
+		p.elementsAt(at)
+		p.integerThrough(at)
+	}
+}

@@ -39,6 +39,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 		return nil, err
 	}
 	s.cutLibraries()
+	slices.SortFunc(s.cuts, compareCuts) // what is in them is not left out twice
 	s.cutWeak()
 	s.cutForms()
 	s.cutModules()
@@ -48,7 +49,6 @@ func (s *salvager) finish() (*Salvaged, error) {
 	}
 	s.cutSurplus()
 	s.cutBare()
-	slices.SortFunc(s.cuts, compareCuts)
 	s.remark(s.cuts, RegionDuplicate)
 	s.enterSurplusCuts()
 	s.applyCuts()

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand"
 	"slices"
 	"testing"
@@ -206,4 +207,34 @@ func TestSalvageMapsOneBehindAnother(t *testing.T) {
 		s, _ := salvage(t, d.bytes, SalvageOptions{})
 		everyByte(t, d, s)
 	}
+}
+
+// TestSalvageTwiceAndDoubtful: a key that stands twice, and about which there is doubt, too, is left out once, whatever else stands twice.
+func TestSalvageTwiceAndDoubtful(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 44 {
+		name := fmt.Appendf(nil, "key:%d", i)
+		e := rdb.NewEntry(uint64(i/40*5), name)
+		switch i {
+		case 2:
+			e.Key = []byte("key:1")
+		case 30:
+			e.Key, e.ExpireAt = []byte("key:0"), 0x6F2065756C617620 // which is text
+		}
+		if i == 40 {
+			require.NoError(t, w.SelectDB(5)) // so that the keys behind the damage may be of another database
+		}
+		require.NoError(t, w.WriteEntry(e, rdb.String(fmt.Sprint("value of key ", i))))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "twice", b.Bytes())
+	d := newDamaged(o, "noise")
+	at := int(o.keys[20].start)
+	d.splice(at, at+20, bytes.Repeat([]byte{0xF2, 0x91}, 10))
+	s, out := salvage(t, d.bytes, SalvageOptions{})
+	require.EqualValues(t, 41, s.Keys)
+	require.EqualValues(t, 2, s.DuplicateKeys)
+	require.Len(t, newOriginal(t, "out", out).keys, 41)
 }

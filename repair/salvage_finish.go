@@ -40,15 +40,17 @@ func (s *salvager) finish() (*Salvaged, error) {
 	}
 	s.cutLibraries()
 	slices.SortFunc(s.cuts, compareCuts) // what is in them is not left out twice
-	s.cutWeak()
-	s.cutForms()
-	s.cutModules()
-	s.cutShort()
-	if s.unlisted() {
-		return nil, errUnlisted
+	if !s.truncate {
+		s.cutWeak()
+		s.cutForms()
+		s.cutModules()
+		s.cutShort()
+		if s.unlisted() {
+			return nil, errUnlisted
+		}
+		s.cutSurplus()
+		s.cutBare()
 	}
-	s.cutSurplus()
-	s.cutBare()
 	s.remark(s.cuts, RegionDuplicate)
 	s.enterSurplusCuts()
 	s.applyCuts()

@@ -19,7 +19,7 @@ func (s *salvager) byServer() bool { return writerOf(s.probe.view.at(0, 1<<10)) 
 
 // cutForms leaves those out.
 func (s *salvager) cutForms() {
-	if len(s.forms) == 0 || len(s.forms) > formsMost || s.truncate || s.guessed || s.census.writesLong() || !s.sumWrong && s.out.Gaps == 0 && s.out.DamagedKeys == 0 {
+	if len(s.forms) == 0 || len(s.forms) > formsMost || s.guessed || s.census.writesLong() || !s.sumWrong && s.out.Gaps == 0 && s.out.DamagedKeys == 0 {
 		return
 	}
 	if !s.byServer() {

@@ -145,7 +145,7 @@ func (s *salvager) commit(f *record, rest []record) {
 		return
 	}
 	s.done = f.end
-	if s.slots.wrong(f, rest) {
+	if !s.truncate && s.slots.wrong(f, rest) {
 		s.mark(f.start, f.end, RegionDoubt)
 		s.out.DoubtfulKeys++
 		s.seg().lost++
@@ -212,7 +212,7 @@ func (s *salvager) countsMissing() bool {
 // strayed reports whether a SELECTDB is none: servers write the counts of the database behind each.
 func (s *salvager) strayed(f *record, rest []record) bool {
 	switch {
-	case s.out.Version < firstHinted:
+	case s.truncate || s.out.Version < firstHinted:
 		return false
 	case len(rest) > 1 && rest[1].start == f.end:
 		if rest[1].what == isResize {

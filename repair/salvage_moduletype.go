@@ -56,7 +56,7 @@ func (s *salvager) noteModule(f *record) {
 
 // cutModules leaves out vector sets of another type.
 func (s *salvager) cutModules() {
-	if s.truncate || s.out.Family != rdb.Redis || s.out.ChecksumRight || len(s.moduleTypes) == moduleTypesMost {
+	if s.out.Family != rdb.Redis || s.out.ChecksumRight || len(s.moduleTypes) == moduleTypesMost {
 		return
 	}
 	uses := slices.SortedFunc(maps.Values(s.moduleTypes), func(a, b moduleUse) int { return cmp.Compare(a.start, b.start) })

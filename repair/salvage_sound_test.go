@@ -155,3 +155,24 @@ func TestPlanTellsOfDuplicates(t *testing.T) {
 func recordsTo(t *testing.T, b []byte, at int) []byte {
 	return b[:bytes.Index(b[at-1:], recordAt(t, b, at))+at-1]
 }
+
+// TestTruncateDoubtsNothing: what stands before the first fault is kept, though no server writes databases in such an order, or one without counts, or gives a key a time that is text, which the
+// counts know nothing of.
+func TestTruncateDoubtsNothing(t *testing.T) {
+	for _, order := range [][]uint64{{9, 3, 4}, {3, 9, 4}, {0, 15, 7, 8}, {1, 2, 0}} {
+		keys := map[uint64]int{}
+		for _, db := range order {
+			keys[db] = 30
+		}
+		o := numbered(t, true, keys, order...)
+		b := o.bytes[:len(o.bytes)-headerSize]
+		odd := binary.LittleEndian.AppendUint64([]byte{opExpireTimeMS}, 0x6F2065756C617620) // which is text
+		b = concat(b, odd, text("key", "value"), []byte{opSelectDB, 2}, text("k", "v"))
+		b = append(b, 0xF2, 0xF2, 0xF2)
+		s, err := Truncate(t.Context(), bytes.NewReader(b), int64(len(b)), SalvageOptions{})
+		require.NoError(t, err)
+		require.EqualValues(t, 3, s.LostBytes, "%v", order)
+		require.EqualValues(t, 30*len(order)+2, s.Keys, "%v", order)
+		require.Zero(t, s.DoubtfulKeys, "%v", order)
+	}
+}

@@ -111,7 +111,7 @@ func SalvageSet(ctx context.Context, fsys fs.FS, opt AOFSetOptions) (*SalvagedSe
 	return s, s.salvageFiles(ctx, fsys, files, opt)
 }
 
-// withoutMissing leaves out files that are gone, if that is allowed.
+// withoutMissing leaves out files that are gone, if that is allowed. There must be others.
 func (s *SalvagedSet) withoutMissing(files []aof.File, skip bool) (there []aof.File) {
 	for _, f := range files {
 		switch {
@@ -125,6 +125,9 @@ func (s *SalvagedSet) withoutMissing(files []aof.File, skip bool) (there []aof.F
 			s.Missing = append(s.Missing, f.Name)
 			s.Notes = append(s.Notes, fmt.Sprintf("%s is left out: %v", f.Path, f.Err))
 		}
+	}
+	if len(there) == 0 && len(files) > 0 {
+		s.Blocked, s.Skippable = "none of the files that the manifest lists can be read: restore them", false
 	}
 	return there
 }

@@ -86,6 +86,7 @@ func TestSalvageSet(t *testing.T) {
 		{name: "an incr is missing", fs: dataDir(200, setA, base, setC, two, setM, setManifest), blocked: true},
 		{name: "an incr is missing, and may", fs: dataDir(200, setA, base, setC, two, setM, setManifest), opt: AOFSetOptions{SkipMissing: true},
 			want: map[string]string{"1.base.aof": base, "2.incr.aof": two, "manifest": strings.Replace(setManifest, "file appendonly.aof.1.incr.aof seq 1 type i\n", "", 1)}},
+		{name: "all are missing, and may", fs: dataDir(200, setM, setManifest), opt: AOFSetOptions{SkipMissing: true}, blocked: true},
 		{name: "until", fs: dataDir(200, setA, base, setB, one, setC, two, setM, setManifest), opt: AOFSetOptions{AOFOptions: AOFOptions{Until: 115}},
 			want: map[string]string{"1.base.aof": base, "1.incr.aof": stamped(110, "SELECT 0", "SET b 1"),
 				"manifest": strings.Replace(setManifest, "file appendonly.aof.2.incr.aof seq 2 type i\n", "", 1)}},

@@ -59,3 +59,24 @@ func TestMoreDatabases(t *testing.T) {
 		assert.Equal(t, strategy, p.Chosen.Strategy)
 	}
 }
+
+// TestHealedWithoutFirst: a file behind which another one stands, and whole, is not healed by taking out what it has itself, if that is more.
+func TestHealedWithoutFirst(t *testing.T) {
+	for _, c := range []struct {
+		first, second int
+		want          Strategy
+	}{{60, 10, StrategySalvage}, {6, 60, StrategyHeal}} {
+		first, second := numbered(t, true, map[uint64]int{0: c.first}, 0), numbered(t, true, map[uint64]int{1: c.second}, 1)
+		b := bytes.Clone(first.bytes)
+		clear(b[:8])
+		clear(b[len(b)-12:])
+		b = append(b, second.bytes...)
+		p := planOf(t, b, PlanOptions{})
+		require.NotNil(t, p.Chosen)
+		assert.Equal(t, c.want, p.Chosen.Strategy)
+		assert.True(t, p.Offers[0].Possible)
+		p = planOf(t, b, PlanOptions{Strategies: []Strategy{StrategyHeal}})
+		assert.Equal(t, StrategyHeal, p.Chosen.Strategy)
+		assert.EqualValues(t, c.second, p.Chosen.Keys)
+	}
+}

@@ -35,6 +35,11 @@ func (c *Candidate) Removed() (n int64) {
 	return n
 }
 
+// beheads reports whether the change takes out bytes with which the file begins.
+func (c *Candidate) beheads() bool {
+	return len(c.Edits) > 0 && c.Edits[0].Offset == 0 && c.Edits[0].Remove > int64(len(c.Edits[0].Insert))
+}
+
 // sizeOf returns the size of a file of the size after the edits.
 func sizeOf(size int64, edits []Edit) int64 {
 	for _, e := range edits {

@@ -172,10 +172,16 @@ func (p *Plan) verifyOptions() rdb.VerifyOptions {
 }
 
 // choose takes the first that is possible, in the order of [Strategies]: what is proven, else what keeps everything that is certain. Truncate may have more keys than
-// salvage, but then they are some that are doubted. Where a decision would make one possible, none behind it is taken in its place.
+// salvage, but then they are some that are doubted. Where a decision would make one possible, none behind it is taken in its place. A file behind which another one stands, and whole, is healed
+// by taking out all before that; but not if salvage has more keys, unless it is asked for.
 func (p *Plan) choose() {
 	for i := range p.Offers {
 		o := &p.Offers[i]
+		if o.Healed != nil && o.Healed.beheads() && p.opt.Candidate == 0 && slices.ContainsFunc(p.Offers[i+1:], func(other Offer) bool {
+			return other.Strategy == StrategySalvage && other.Possible && other.Keys > o.Keys
+		}) {
+			continue
+		}
 		if o.Possible {
 			p.Chosen = o
 		}

@@ -17,9 +17,9 @@ import (
 // sound ones stand in a row in a value, no more than are missing, these are they. What is torn at the seams is left out.
 
 const (
-	blockLeast = 256      // bytes of a record that is looked through
-	blockSpend = 64 << 20 // bytes of all that is, beside the size of the file, where a head counts for headCost
-	blockFile  = 16 << 20 // bytes of a file at most: to look through all values takes several times as long as to check them
+	blockLeast = 256       // bytes of a record that is looked through
+	blockSpend = 256 << 20 // bytes of all that is, beside the size of the file, where a head counts for headCost
+	blockFile  = 16 << 20  // bytes of a file at most: to look through all values takes several times as long as to check them
 )
 
 // blockFinder looks for rows of records inside values.
@@ -50,16 +50,44 @@ func (s *salvager) freeBlocks() (any bool) {
 	return any
 }
 
-// segment looks through the records of a segment. It returns how many keys were found.
+// segment gives back the keys that stand in the values of a segment, so many at most. It returns how many were found.
 func (w *blockFinder) segment(i int, missing int64) (found int64) {
 	s := w.s
-	g := &s.segs[i]
-	var pieces []span
+	at := int64(0)
+	for {
+		h, ok := w.holder(i, at, missing-found)
+		if !ok {
+			return found
+		}
+		g := &s.segs[i]
+		p := g.pieces[h.piece]
+		parts := append(appendSpan(nil, span{p.start, h.f.start}), h.rows...)
+		g.pieces = slices.Replace(g.pieces, h.piece, h.piece+1, appendSpan(parts, span{h.f.end, p.end})...)
+		s.freeRows(i, &h)
+		g.keys, g.expires = g.keys+h.keys, g.expires+h.expiring
+		found, at = found+h.keys, h.f.end
+	}
+}
+
+// holder is a record with rows of others in its value.
+type holder struct {
+	f              record
+	piece          int // of its segment
+	rows           []span
+	keys, expiring int64 // of them
+}
+
+// holder returns the first record of a segment, from an offset on where one begins, that holds rows of keys, not more than are missing.
+func (w *blockFinder) holder(i int, from, missing int64) (h holder, ok bool) {
+	s := w.s
 	x := newRecordReader(s.opt)
 	defer x.r.Close()
-	for _, p := range g.pieces {
-		x.r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), s.probe.position(p.start))
-		at := p.start
+	for k, p := range s.segs[i].pieces {
+		at := max(p.start, from)
+		if at >= p.end {
+			continue
+		}
+		x.r.Resume(io.NewSectionReader(s.src, at, p.end-at), s.probe.position(at))
 		for f := (record{}); w.spent <= blockSpend+s.size && x.head(&f); {
 			value := f.end
 			if x.value(&f) != nil || s.tick(f.start) != nil {
@@ -68,20 +96,12 @@ func (w *blockFinder) segment(i int, missing int64) (found int64) {
 			if f.what != isKey || f.end-f.start < blockLeast || s.suspected(f.start) {
 				continue
 			}
-			rows, keys, expiring := w.rows(value, f.end)
-			if keys == 0 || found+keys > missing {
-				continue
+			if rows, keys, expiring := w.rows(value, f.end); keys > 0 && keys <= missing {
+				return holder{f, k, rows, keys, expiring}, true
 			}
-			found += keys
-			pieces = appendSpan(pieces, span{at, f.start})
-			pieces = append(pieces, rows...)
-			at = f.end
-			s.freeRows(i, &f, rows, keys, expiring)
 		}
-		pieces = appendSpan(pieces, span{at, p.end})
 	}
-	g.pieces = pieces
-	return found
+	return h, false
 }
 
 func appendSpan(all []span, sp span) []span {
@@ -118,6 +138,9 @@ func (w *blockFinder) rows(from, to int64) (rows []span, keys, expiring int64) {
 			continue
 		}
 		w.spent += headCost
+		if !w.ends(at, to) {
+			continue
+		}
 		row := w.row(at, to)
 		if len(row) == 0 {
 			continue
@@ -130,6 +153,17 @@ func (w *blockFinder) rows(from, to int64) (rows []span, keys, expiring int64) {
 		at = row[len(row)-1].end - 1
 	}
 	return rows, keys, expiring
+}
+
+// ends reports whether a record begins at an offset that ends before another one: that is told sooner than what it is worth.
+func (w *blockFinder) ends(at, to int64) bool {
+	const step = 16 // bytes that cost as much as one that is read
+	p := &w.s.probe
+	b := p.view.at(at, int(min(to-at, viewSize)))
+	b = b[:min(int64(len(b)), to-at)]
+	end, cut := p.frame(at, b)
+	w.spent += min(p.x.r.Offset()-at, int64(len(b))) / step
+	return end > 0 || cut && int64(len(b)) < to-at // then there is more of it than lies in memory
 }
 
 // row returns the sound keys that stand in a row from an offset on, nil if there is too little evidence for them. The last one is only kept where another
@@ -178,17 +212,17 @@ func (w *blockFinder) row(from, to int64) (row []*record) {
 }
 
 // freeRows takes a record out that has rows of others in it.
-func (s *salvager) freeRows(i int, f *record, rows []span, keys, expiring int64) {
-	g := &s.segs[i]
-	g.keys += keys - 1
-	g.expires += expiring - int64(one(f.expires))
+func (s *salvager) freeRows(i int, h *holder) {
+	g, f := &s.segs[i], &h.f
+	g.keys--
+	g.expires -= int64(one(f.expires))
 	g.lost++
 	g.sure++
 	g.gone += int64(one(f.expires))
 	is := func(k span) bool { return k.start == f.start }
 	g.expiring, g.odd = slices.DeleteFunc(g.expiring, is), slices.DeleteFunc(g.odd, is)
 	at := f.start
-	for _, r := range rows {
+	for _, r := range h.rows {
 		s.surplusCuts = append(s.surplusCuts, cut{span{at, r.start}, i})
 		at = r.end
 	}

@@ -30,6 +30,9 @@ func (s *salvager) finish() (*Salvaged, error) {
 	if s.confirmThin() {
 		s.again = true
 	}
+	if s.freeMoved() {
+		s.again = true
+	}
 	if s.again {
 		if err := s.countAgain(nil); err != nil {
 			return nil, err

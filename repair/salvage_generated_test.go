@@ -209,6 +209,8 @@ func TestSalvageGeneratedWrong(t *testing.T) {
 		{rdb.Version8, 0, "noise 4096", 3, 0},           // noise that reads as two integers
 		{rdb.Version10, 1, "many", 5, 1},                // a damaged sorted set ends with the expiry of the next key
 		{rdb.Version12, 2, "fuzz: record-cut", 10, 1},   // and one that nothing shows the damage of
+		{rdb.Version13, 3, "swapped 4096", 15, 1},       // a block of one database in a value of another
+		{rdb.Version12, 2, "swapped 4096", 12, 0},       // one in the rest of a torn value
 	} {
 		if testing.Short() && c.kind != "framing byte" {
 			continue

@@ -42,6 +42,8 @@ const (
 	strongBits  = 24        // evidence of a record in a trusted chain that nothing inside it is looked for
 	dyingBits   = 50        // evidence that a row must have that does not reach the anchor
 	dyingPair   = 60        // the same of two records that do not tell their own end
+	closedCount = 6         // solid records of a chain that begins in what seems to be the rest of a value: a block of another place
+	closedBits  = 100       // and evidence for them
 	dyingNear   = 26        // the same where the anchor is near
 	nearMost    = 1 << 10   // bytes that may be open
 )
@@ -203,7 +205,7 @@ func (g *gap) search(from int64) {
 			continue
 		}
 		p.follow(at, &c, func(q int64) bool { return g.stuck[q] })
-		if !g.trusted(&c, at-from+1) || at < g.closed && c.strong < 2 {
+		if !g.trusted(&c, at-from+1) || at < g.closed && c.strong < 2 && (c.solid < closedCount || c.bits < closedBits) {
 			continue
 		}
 		if at <= g.failed && f.end > g.failed && f.score < 2*strongBits {

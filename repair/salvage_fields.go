@@ -178,7 +178,7 @@ func (p *prober) lateBefore(at int64) bool {
 		return false
 	}
 	for i := int(at-from) - 8; i >= 0; i-- {
-		if b[i] != 0x80 && b[i] != 0x81 {
+		if b[i] != 0x80 && b[i] != 0x81 || p.timeIsEnd(b[i:], from+int64(i)) {
 			continue
 		}
 		end := p.fields(from+int64(i), b[i:], 1)
@@ -187,6 +187,17 @@ func (p *prober) lateBefore(at int64) bool {
 		}
 	}
 	return false
+}
+
+// timeIsEnd reports whether the time of a late field, which b begins with, is rather the end of a record and the type of the next one, which is a string:
+//
+//	00 04 "name" 0C "......80 5A DC 56" │ 00 0A "other name" ...
+func (p *prober) timeIsEnd(b []byte, at int64) bool {
+	n := 4 // up to its last byte
+	if b[0] == 0x81 {
+		n = 8
+	}
+	return n < len(b) && b[n] == byte(rdb.TypeString) && p.ends[at+int64(n)]
 }
 
 // anyFieldBefore reports whether some field ends where b, which stands at an offset, does.
@@ -213,6 +224,13 @@ func (g *gap) withoutFields(all []*record) []*record {
 		}
 	}
 	forward := g.forward(all)
+	s.probe.ends = map[int64]bool{}
+	defer func() { s.probe.ends = nil }()
+	for _, f := range all {
+		if f.what == isKey && !f.damaged && f.score >= solidBits {
+			s.probe.ends[f.end] = true
+		}
+	}
 	behind, hashes := map[int64]int{}, map[int64]bool{} // where such end
 	kept := all[:0]
 	for _, f := range all {

@@ -179,6 +179,32 @@ func TestSalvageHashBehindElements(t *testing.T) {
 	require.LessOrEqual(t, len(all.lost), 1, "%v", all.lost)
 }
 
+// TestSalvageStringNoField: bytes with which a value ends, and the type of the next key, read as the time of a field, and what follows as fields. But a record ends there.
+func TestSalvageStringNoField(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version13, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 80 {
+		v := fmt.Append(nil, "some text of the value ", i)
+		if i%7 == 3 {
+			v = append(v, 0x80, 0x5A, 0xDC, 0x56)
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "s:text:%d", i)), rdb.String(v)))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "strings", b.Bytes())
+	var all score
+	for i := range 6 {
+		d := newDamaged(o, "a byte put in")
+		at := int(o.keys[i].start)
+		d.splice(at, at, []byte{0xF3})
+		sc, _ := rate(t, d)
+		all.add(&sc)
+		all.lost = append(all.lost, sc.lost...)
+	}
+	require.LessOrEqual(t, len(all.lost), 6, "%v", all.lost) // the key before it, which may be torn
+}
+
 // TestFieldsLeadBounded: a file made of what may be fields, and types, does not have them read over and over.
 func TestFieldsLeadBounded(t *testing.T) {
 	good := strings.Repeat("\x00\x06user01\x05value", 50)

@@ -19,13 +19,14 @@ type prober struct {
 	recalled bool              // some are known that are not plausible
 	end      int64             // of what belongs to the file
 	trial    []byte
-	rows     []fieldRow // of fieldsLead
-	asked    int64      // by that, of bytes that could be types
-	gapBytes []byte     // of explained
-	reach    int64      // how far a record that does not fit into memory is followed; 0: to the end
-	wasted   int64      // bytes read of dumps and large records that came to nothing
-	headless bool       // the file does not begin with its header
-	eager    bool       // a record is followed whatever the evidence
+	rows     []fieldRow     // of fieldsLead
+	asked    int64          // by that, of bytes that could be types
+	ends     map[int64]bool // where sound keys end, as far as that is known
+	gapBytes []byte         // of explained
+	reach    int64          // how far a record that does not fit into memory is followed; 0: to the end
+	wasted   int64          // bytes read of dumps and large records that came to nothing
+	headless bool           // the file does not begin with its header
+	eager    bool           // a record is followed whatever the evidence
 }
 
 // Limits of what is tried.

@@ -3,8 +3,10 @@ package repair
 import (
 	"bytes"
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,7 +49,7 @@ func TestMoreDatabases(t *testing.T) {
 	flipped[len(flipped)/3] ^= 4
 	clear(torn[len(torn)/3:][:40])
 	for strategy, b := range map[Strategy][]byte{StrategyHeal: flipped, StrategySalvage: torn} {
-		p := planOf(t, b, PlanOptions{Databases: 16})
+		p := planOf(t, b, PlanOptions{Databases: 16, AskDatabases: true})
 		assert.Nil(t, p.Chosen, strategy)
 		for _, o := range p.Offers {
 			if o.Strategy == strategy {
@@ -58,6 +60,39 @@ func TestMoreDatabases(t *testing.T) {
 		require.NotNil(t, p.Chosen, strategy)
 		assert.Equal(t, strategy, p.Chosen.Strategy)
 	}
+}
+
+// TestNoMoreDatabases: where it is known that the server has no more databases, the number of one beyond is damaged, in a file that is; then its keys are put where they can be of, and it is
+// said that this is not certain.
+func TestNoMoreDatabases(t *testing.T) {
+	o := numbered(t, true, map[uint64]int{0: 20, 5: 20, 9: 20}, 0, 5, 9)
+	at := bytes.LastIndex(o.bytes, []byte{opSelectDB, 9, opResizeDB})
+	for _, c := range []struct {
+		number byte
+		want   uint64
+	}{{9 ^ 0x20, 9}, {30, 14}, {0x3F, 5}} { // of the last no single bit makes one that the server has
+		b := bytes.Clone(o.bytes)
+		b[at+1] = c.number
+		clear(b[100:140])
+		p := planOf(t, b, PlanOptions{Databases: 16, AskDatabases: true})
+		require.Nil(t, p.Chosen)
+		require.True(t, p.Offers[1].NoMore)
+		p = planOf(t, b, PlanOptions{Databases: 16})
+		require.NotNil(t, p.Chosen, "%d", c.number)
+		require.Equal(t, StrategySalvage, p.Chosen.Strategy)
+		kept, guessed := map[uint64]int64{}, int64(0)
+		for _, db := range p.Chosen.Salvaged.DBs {
+			kept[db.DB] += db.Kept
+			guessed += db.Guessed
+		}
+		assert.Less(t, slices.Max(slices.Collect(maps.Keys(kept))), uint64(16))
+		assert.GreaterOrEqual(t, kept[c.want], int64(20), "%d: %v", c.number, kept)
+		assert.GreaterOrEqual(t, guessed, int64(20), "%d", c.number)
+	}
+	sound := numbered(t, true, map[uint64]int{0: 20, 41: 20}, 0, 41) // nothing says that this is damaged
+	p := planOf(t, sound.bytes, PlanOptions{Databases: 16})
+	require.Nil(t, p.Chosen)
+	require.EqualValues(t, 42, p.Offers[1].Databases)
 }
 
 // TestHealedWithoutFirst: a file behind which another one stands, and whole, is not healed by taking out what it has itself, if that is more.

@@ -32,10 +32,12 @@ var Strategies = []Strategy{StrategyHeal, StrategySalvage, StrategyTruncate}
 type PlanOptions struct {
 	// Strategies are those that may be chosen; nil means all of them.
 	Strategies []Strategy
-	// Databases is how many databases the server is configured for; 0 means any number.
+	// Databases is how many databases the server is configured for; 0 means any number. In a file that is known to be damaged a larger one is a damaged number.
 	Databases uint64
-	Heal      HealOptions
-	Salvage   SalvageOptions
+	// AskDatabases says that Databases is but an assumption: where keys of a larger one are kept, nothing is possible before it is said how many there are.
+	AskDatabases bool
+	Heal         HealOptions
+	Salvage      SalvageOptions
 	// Candidate is the number, from 1 on, of the one of Healing.Candidates to take though none is proven; 0 takes none. It must pass
 	// the verifier. That there is no such one is an error.
 	Candidate int
@@ -69,6 +71,8 @@ type Offer struct {
 
 	// Databases is how many databases a server needs for the keys, where it is configured for fewer and the offer is not possible for no other reason; 0 otherwise.
 	Databases uint64
+	// NoMore says that it is possible if it is known that the server has no more than it is configured for: then PlanOptions.AskDatabases is not to be set.
+	NoMore bool
 
 	Healing  *Healing   // of StrategyHeal
 	Healed   *Candidate // of StrategyHeal, if it is possible: the one that is taken
@@ -253,7 +257,7 @@ func (p *Plan) offerHeal(ctx context.Context) (Offer, error) {
 
 func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions, salvage func(context.Context, io.ReaderAt, int64, SalvageOptions) (*Salvaged, error)) (Offer, error) {
 	o := Offer{Strategy: s}
-	opt.databases = p.opt.Databases
+	opt.databases, opt.noMore = p.opt.Databases, !p.opt.AskDatabases
 	if opt.checked = p.checked; s == StrategyTruncate {
 		opt.checked = p.checked.withoutRuns()
 	}
@@ -269,7 +273,7 @@ func (p *Plan) offerSalvaged(ctx context.Context, s Strategy, opt SalvageOptions
 	}
 	switch {
 	case o.Databases > 0:
-		o.Possible = false
+		o.Possible, o.NoMore = false, p.opt.AskDatabases && s == StrategySalvage && got.damaged
 	case !o.Possible:
 		o.Reason = "no record of the file can be recognised"
 	case s == StrategyTruncate:

@@ -51,6 +51,7 @@ type SalvageOptions struct {
 
 	checked   *checkedPart // what a check found out
 	databases uint64       // that the server is configured for; 0: not known
+	noMore    bool         // it has no more for sure
 	workers   int          // that read ahead; 0: as many as there are processors, up to aheadWorkers
 	piece     int          // bytes of what each gets; 0: as rdb says
 	alone     int64        // bytes that are read before; 0: aheadLeast
@@ -145,6 +146,7 @@ type Salvaged struct {
 	sums           []spanSum // of some parts of the file, in their order
 	opt            SalvageOptions
 	sumWrong       bool // the stored checksum is that of other bytes
+	damaged        bool // it is known that the file is
 }
 
 // Salvage reads a damaged RDB of size bytes and finds every record that is still there. An error is one of the input or of temporary files; of

@@ -247,7 +247,7 @@ func TestDatabasesBeyond(t *testing.T) {
 	b := bytes.Clone(o.bytes)
 	b[o.keys[20].start] = 0xF2
 	for _, limit := range []uint64{0, 16, 26} {
-		o := salvageOffer(t, b, PlanOptions{Databases: limit, Strategies: []Strategy{StrategySalvage}})
+		o := salvageOffer(t, b, PlanOptions{Databases: limit, AskDatabases: true, Strategies: []Strategy{StrategySalvage}})
 		require.Equal(t, limit != 16, o.Possible)
 		if require.Len(t, o.Salvaged.DBs, 2); limit == 16 {
 			require.Contains(t, o.Reason, "database 25")

@@ -23,6 +23,10 @@ func (s *salvager) finish() (*Salvaged, error) {
 	}
 	if s.placeDBs() {
 		s.again = true
+		for i := range s.out.Lost {
+			l := &s.out.Lost[i]
+			l.DB = s.segs[s.segmentAt(l.Offset)].db
+		}
 	}
 	if s.freeBlocks() {
 		s.again = true
@@ -71,7 +75,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 			out.ForeignBytes += r.End - r.Start
 		}
 	}
-	out.out, out.sumWrong = s.segs, s.sumWrong
+	out.out, out.sumWrong, out.damaged = s.segs, s.sumWrong, s.damaged()
 	return out, nil
 }
 

@@ -108,12 +108,13 @@ func (s *salvager) placeDBs() (moved bool) {
 	return moved
 }
 
-// doubtSelected corrects a selected database that the server does not have, where the next one is lower: no save writes them so. If one bit of another number makes it that and there is only
-// one such between its neighbours, it was that; else the selection counts as lost. It reports whether there was any.
+// doubtSelected corrects a selected database that the server does not have, where the next one is lower: no save writes them so; or where it is known that the server has no more, and that the
+// file is damaged. If one bit of another number makes it that and there is only one such between its neighbours, it was that; else the selection counts as lost. It reports whether there was any.
 func (s *salvager) doubtSelected() (any bool) {
 	if s.opt.databases == 0 {
 		return false
 	}
+	noMore := s.opt.noMore && s.damaged()
 	next := s.nextSelected()
 	low := uint64(0) // what the next one selected is at least
 	for i := range s.segs {
@@ -121,19 +122,23 @@ func (s *salvager) doubtSelected() (any bool) {
 		if !g.selected {
 			continue
 		}
-		if g.db < s.opt.databases || next[i] == 0 || s.segs[next[i]].db >= g.db {
+		beyond := s.opt.databases // what it was is below
+		if next[i] > 0 {
+			beyond = min(beyond, s.segs[next[i]].db)
+		}
+		if g.db < s.opt.databases || !noMore && (next[i] == 0 || s.segs[next[i]].db >= g.db) {
 			low = g.db + 1
 			continue
 		}
 		any = true
 		var fitting []uint64
 		for bit := range 6 { // of a length of one byte
-			if db := g.db ^ 1<<bit; db >= low && db < s.segs[next[i]].db && db < s.opt.databases {
+			if db := g.db ^ 1<<bit; db >= low && db < beyond {
 				fitting = append(fitting, db)
 			}
 		}
 		if len(fitting) == 1 {
-			g.db = fitting[0]
+			g.db, g.doubted = fitting[0], g.doubted || noMore && beyond > low+1 // more than a bit may be wrong
 			low = g.db + 1
 			continue
 		}
@@ -143,6 +148,11 @@ func (s *salvager) doubtSelected() (any bool) {
 		}
 	}
 	return any
+}
+
+// damaged reports whether the file is known to be damaged.
+func (s *salvager) damaged() bool {
+	return !s.out.ChecksumRight && (s.sumWrong || s.out.Gaps > 0 || s.out.DamagedKeys > 0 || !s.out.Complete)
 }
 
 func (s *salvager) newPlacer() *placer {

@@ -43,7 +43,7 @@ func TestSalvageExchangedBlocks(t *testing.T) {
 				copy(in[a*block:], o.bytes[b*block:][:block])
 				copy(in[b*block:], o.bytes[a*block:][:block])
 				in[len(in)-10] ^= 1 // so that no exchange alone heals it
-				offer := salvageOffer(t, in, PlanOptions{Databases: 16, Strategies: []Strategy{StrategySalvage}})
+				offer := salvageOffer(t, in, PlanOptions{Databases: 16, AskDatabases: true, Strategies: []Strategy{StrategySalvage}})
 				require.True(t, offer.Possible, "%s: %d and %d: %s", name, a, b, offer.Reason)
 				s, out := salvage(t, in, SalvageOptions{})
 				wrong := placedWrong(t, o, out)
@@ -110,7 +110,7 @@ func TestSalvageSelectedBeyond(t *testing.T) {
 		require.Positive(t, at)
 		in[at+1] = c.to
 		in[len(in)-10] ^= 1 // so that it is not healed
-		offer := salvageOffer(t, in, PlanOptions{Databases: 16, Strategies: []Strategy{StrategySalvage}})
+		offer := salvageOffer(t, in, PlanOptions{Databases: 16, AskDatabases: true, Strategies: []Strategy{StrategySalvage}})
 		require.Equal(t, c.possible, offer.Possible, "%d: %s", c.to, offer.Reason)
 		if !c.possible {
 			require.EqualValues(t, c.to+1, offer.Databases)

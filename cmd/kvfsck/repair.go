@@ -184,7 +184,7 @@ func parseTime(s string) (int64, error) {
 }
 
 func (o *repairOptions) rdbOptions() repair.PlanOptions {
-	return repair.PlanOptions{Strategies: o.chosen, Databases: o.databases, Salvage: o.salvageOptions(), Candidate: o.candidate}
+	return repair.PlanOptions{Strategies: o.chosen, Databases: o.databases, AskDatabases: !o.knowsDatabases, Salvage: o.salvageOptions(), Candidate: o.candidate}
 }
 
 func (o *repairOptions) salvageOptions() (s repair.SalvageOptions) {

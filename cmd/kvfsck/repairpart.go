@@ -190,6 +190,19 @@ func (p *repairPart) databases() uint64 {
 	return 0
 }
 
+// noMoreHelps reports whether something can be done if the server has no more databases than it was taken to have.
+func (p *repairPart) noMoreHelps() bool {
+	if p.log != nil {
+		return p.log.KeysNeed() == 0
+	}
+	for i := range p.rdb.Offers {
+		if o := &p.rdb.Offers[i]; o.Databases > 0 {
+			return o.NoMore // the first is the one that would be taken
+		}
+	}
+	return false
+}
+
 func (p *repairPart) strategy() string {
 	switch {
 	case !p.possible():

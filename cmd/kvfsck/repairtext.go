@@ -338,7 +338,7 @@ func (t *repairText) next() {
 		t.line("  nothing was written; decide, and go on:  kvfsck repair %s --out %s %s%s", shellQuote(t.path), shellQuote(t.suggested()), t.decision(), t.opt.given())
 	case p.databases() > 0:
 		t.line("  nothing was written; decide, and go on:  kvfsck repair %s --out %s --databases %d%s", shellQuote(t.path), shellQuote(t.suggested()), p.databases(), t.opt.given("databases"))
-		if p.log != nil && p.log.KeysNeed() == 0 {
+		if p.noMoreHelps() {
 			t.line("  if it has not more than %d, say so:  --databases %d", t.opt.databases, t.opt.databases)
 		}
 	case !p.possible():

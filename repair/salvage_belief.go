@@ -44,6 +44,23 @@ func (s *salvager) longerType(f *record) bool {
 	return end > f.end && p.soundHead(end, p.view.at(end, 1<<10)) >= tailMin
 }
 
+// longName reports whether the key of a damaged record is longer than others and records seem to begin in it: its length has grown, and where the value is nothing says.
+func (s *salvager) longName(f *record) bool {
+	const most = 64 << 10 // bytes of it that are looked at
+	p := &s.probe
+	b := p.view.at(f.start, probeAhead)
+	at := afterModifiers(b)
+	if at < 0 {
+		return false
+	}
+	size, n, enc, _ := lengthForm(b[at+1:])
+	if enc || size <= longKey || size > uint64(f.end-f.start) {
+		return false
+	}
+	from := f.start + int64(at+1+n)
+	return s.headsIn(from+1, from+min(int64(size), most))
+}
+
 // spelled reports whether a key that is written as an integer is the beginning of a text like other keys, of which none is an integer: then it
 // is its length that is damaged.
 func (s *salvager) spelled(f *record) bool {
@@ -151,7 +168,13 @@ func (s *salvager) headsInside(f *record) bool {
 		}
 		at += int64(k) + int64(n)
 	}
-	for at, end := f.start+1, min(f.end, f.start+most); at < end; at++ {
+	return s.headsIn(f.start+1, min(f.end, f.start+most))
+}
+
+// headsIn reports whether a record seems to begin between two offsets.
+func (s *salvager) headsIn(from, to int64) bool {
+	p := &s.probe
+	for at := from; at < to; at++ {
 		b := p.view.at(at, 1<<10)
 		if len(b) == 0 {
 			return false

@@ -202,6 +202,45 @@ func TestSalvageSwallowedByName(t *testing.T) {
 	require.GreaterOrEqual(t, s.Keys, int64(len(o.keys)-5), "%v", s.Regions)
 }
 
+// TestSalvageLongNameOfDamaged: a key whose length has become one of kilobytes has other records in its name, and a value by luck, which is damaged and ends behind the expiry of a record. It takes
+// no records with it.
+func TestSalvageLongNameOfDamaged(t *testing.T) {
+	r := rand.New(rand.NewSource(3))
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version11, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 120 {
+		e, v := rdb.NewEntry(0, fmt.Appendf(nil, "%c:%d", "uqx"[i%3], i)), make([]byte, 50+r.Intn(200))
+		if i%4 == 0 {
+			r.Read(e.Key)
+		}
+		e.ExpireAt = 1_800_000_000_000 + r.Int63n(1e10)
+		r.Read(v)
+		require.NoError(t, w.WriteEntry(e, rdb.List{v, []byte("sit amet")}))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "lists", b.Bytes())
+	const expiry = 9
+	types := map[int]bool{}
+	for _, k := range o.keys {
+		types[int(k.start)+expiry] = true
+	}
+	lost := 0
+	for i := 10; i < 60; i++ {
+		at := int(o.keys[i].start) + expiry
+		value := int(o.keys[i+20].start)
+		for n := stringSize(o.bytes[value:]); n < 40 || !types[value+n]; n = stringSize(o.bytes[value:]) {
+			value++
+		}
+		d := newDamaged(o, fmt.Sprint("name of key ", i))
+		d.splice(at, at+3, append([]byte{byte(rdb.TypeSetIntset)}, appendLength(nil, uint64(value-at-3))...))
+		sc, _ := rate(t, d)
+		lost += len(sc.lost)
+		assert.Empty(t, sc.bad)
+	}
+	require.LessOrEqual(t, lost, 60)
+}
+
 // TestSalvageFieldNoKey: the last field of a plain hash behind an empty value, which reads as a string with its key, is no key, neither where the hash is whole behind damage
 // nor where its head is lost.
 func TestSalvageFieldNoKey(t *testing.T) {

@@ -275,7 +275,7 @@ func (s *salvager) walk() (failed int64, err error) {
 			}
 			return s.pos, err
 		}
-		if s.truncate && f.damaged || f.damaged && f.what == isKey && (s.hopeless(&f) || s.longerType(&f)) || s.unheardOf(&f) {
+		if s.truncate && f.damaged || f.damaged && f.what == isKey && (s.hopeless(&f) || s.longerType(&f) || s.longName(&f)) || s.unheardOf(&f) {
 			return s.pos, nil
 		}
 		if learn {

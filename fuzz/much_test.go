@@ -163,7 +163,7 @@ func damageMuch(r *rand.Rand, b, other []byte) []byte {
 func TestSalvageOfMuchDamage(t *testing.T) {
 	n, targets := int64(3000), rdb.Targets()
 	if testing.Short() {
-		n = 600
+		n = 200
 	}
 	for seed := range n {
 		r := rand.New(rand.NewSource(seed))

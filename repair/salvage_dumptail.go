@@ -1,5 +1,7 @@
 package repair
 
+import "bytes"
+
 // A value can hold a whole dump. Where the value is torn, nothing says of the dump's records that they are a part of it but what stands around them:
 //
 //	~~~~ gap ~~~~ magic │ record │ record │ ...
@@ -17,7 +19,21 @@ func (g *gap) ofDump(row []*record) bool {
 	if at := first - headerSize; at > g.gapStart && !s.probe.headless && magicAt(s.probe.view.at(at, headerSize)) && !s.begunAnew(at) {
 		return true
 	}
+	if row[0].what == isAux && s.census.keys > 0 && s.fieldsAnew(first) {
+		return true
+	}
 	return len(row) <= dumpTailMost && s.endMarkAt(last) && g.next == last+headerSize
+}
+
+// fieldsAnew reports whether the field at an offset is the first one of a file, but not of this one, a part of which may have been written twice.
+func (s *salvager) fieldsAnew(at int64) bool {
+	const most = 96
+	b := s.probe.view.at(at, most)
+	if !bytes.HasPrefix(b, []byte("\xFA\x09redis-ver")) && !bytes.HasPrefix(b, []byte("\xFA\x0Avalkey-ver")) {
+		return false
+	}
+	b = bytes.Clone(b[:min(len(b), most)])
+	return !bytes.HasPrefix(s.probe.view.at(headerSize, most), b)
 }
 
 // endsDumpTail reports whether an end mark, and the few records up to it since a gap that ends at an offset, are rather the rest of such a dump: others follow it at once.

@@ -145,3 +145,28 @@ func TestSalvageNoEndMark(t *testing.T) {
 		assert.LessOrEqual(t, len(sc.lost), 2, "%v", sc.lost)
 	}
 }
+
+// TestSalvageFieldsInside: a value is a dump without its header, and its end is lost together with what follows it. The records of that dump, which begin with its own fields, are no keys.
+func TestSalvageFieldsInside(t *testing.T) {
+	fields := concat([]byte{opAux}, str("redis-ver"), str("7.0.15"), []byte{opAux}, str("ctime"), []byte("\xC2\x25\x2C\x0D\x6B"))
+	inner := concat(fields, []byte{opSelectDB, 0, opResizeDB, 2, 0}, text("a", "hello"), text("b", "something"), []byte("\xFFchecksum"))
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	require.NoError(t, w.ResizeDB(60, 0))
+	for i := range 60 {
+		v := rdb.String(fmt.Sprint("value of key ", i))
+		if i == 30 {
+			v = inner
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "key:%d", i)), v))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "fields inside", b.Bytes())
+	d := newDamaged(o, "zeros")
+	at := int(o.keys[30].end) - 4
+	d.splice(at, at+100, make([]byte, 100))
+	sc, _ := rate(t, d)
+	assert.Empty(t, sc.bad)
+	assert.Empty(t, sc.lost)
+}

@@ -141,8 +141,12 @@ func (w *blockFinder) rows(from, to int64) (rows []span, keys, expiring int64) {
 		if !w.ends(at, to) {
 			continue
 		}
-		row := w.row(at, to)
+		row, end := w.row(at, to)
 		if len(row) == 0 {
+			continue
+		}
+		if w.dumped(at, end, to) {
+			at = end - 1
 			continue
 		}
 		for _, f := range row {
@@ -153,6 +157,22 @@ func (w *blockFinder) rows(from, to int64) (rows []span, keys, expiring int64) {
 		at = row[len(row)-1].end - 1
 	}
 	return rows, keys, expiring
+}
+
+// dumped reports whether the records between two offsets belong rather to a dump without its header, which the value holds that ends at another one: what selects its database stands before
+// them, or an end mark behind them.
+func (w *blockFinder) dumped(first, last, to int64) bool {
+	const most = 12 // bytes of counts, or a field
+	p := &w.s.probe
+	if b := p.view.at(last, 1); last+headerSize == to && len(b) > 0 && b[0] == opEOF {
+		return true
+	}
+	for n := int64(2); n <= min(most, first); n++ {
+		if b := p.view.at(first-n, int(n)); int64(len(b)) >= n && (b[0] == opSelectDB || b[0] == opResizeDB || b[0] == opAux) && int64(operands(b[:n])) == n {
+			return true
+		}
+	}
+	return false
 }
 
 // ends reports whether a record begins at an offset that ends before another one: that is told sooner than what it is worth.
@@ -168,16 +188,16 @@ func (w *blockFinder) ends(at, to int64) bool {
 
 // row returns the sound keys that stand in a row from an offset on, nil if there is too little evidence for them. The last one is only kept where another
 // begins behind it: what is torn reads on into the value. The first is not kept if it may have lost its expiry. Strings that could be fields of a hash are kept
-// where another record follows: no hash has fields behind another key, and its own would begin it.
-func (w *blockFinder) row(from, to int64) (row []*record) {
+// where another record follows: no hash has fields behind another key, and its own would begin it. All that is sound in the row ends at end.
+func (w *blockFinder) row(from, to int64) (row []*record, end int64) {
 	const mostFields = 8
 	s := w.s
 	p := &s.probe
 	fields := s.fieldsPossible() && s.census.types[rdb.TypeHashTTL] > 0
 	sure := 0
-	for at := from; len(row) <= sure+mostFields; {
-		f := p.probe(at)
-		w.spent += max(0, p.x.r.Offset()-at) // what was read for that
+	for end = from; len(row) <= sure+mostFields; {
+		f := p.probe(end)
+		w.spent += max(0, p.x.r.Offset()-end) // what was read for that
 		if f == nil || f.end > to || f.what != isKey || f.damaged || f.nameless || f.score < calmLeast {
 			break
 		}
@@ -189,7 +209,7 @@ func (w *blockFinder) row(from, to int64) (row []*record) {
 		if !field {
 			sure = len(row)
 		}
-		at = f.end
+		end = f.end
 	}
 	row = row[:sure]
 	for n := len(row); n > 0 && (row[n-1].score < solidBits || p.soundHead(row[n-1].end, p.view.at(row[n-1].end, 1<<10)) < tailMin); n-- {
@@ -206,9 +226,9 @@ func (w *blockFinder) row(from, to int64) (row []*record) {
 		}
 	}
 	if solid < anchorCount || sum < dyingBits {
-		return nil
+		return nil, end
 	}
-	return row
+	return row, end
 }
 
 // freeRows takes a record out that has rows of others in it.

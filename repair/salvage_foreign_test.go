@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -169,4 +170,36 @@ func TestSalvageFieldsInside(t *testing.T) {
 	sc, _ := rate(t, d)
 	assert.Empty(t, sc.bad)
 	assert.Empty(t, sc.lost)
+}
+
+// TestSalvageDumpNoBlock: keys of one database are lost in zeros, and a value of another holds a dump without its header, of so many keys. These are none of the lost ones.
+func TestSalvageDumpNoBlock(t *testing.T) {
+	var records [][]byte
+	for i := range 6 {
+		records = append(records, text(fmt.Sprint("key:", 100+i), fmt.Sprint("value of key ", i)))
+	}
+	inner := concat([]byte{opSelectDB, 0, opResizeDB, 6, 0}, concat(records...), []byte("\xFFchecksum"))
+	for _, value := range [][]byte{inner, inner[:len(inner)-9], inner[5:]} {
+		var b bytes.Buffer
+		w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{NoCompression: true})
+		for db := range uint64(2) {
+			require.NoError(t, w.SelectDB(db))
+			require.NoError(t, w.ResizeDB(60, 0))
+			for i := range 60 {
+				v := rdb.String(fmt.Sprint("value of key ", i))
+				if i == 30 && db == 1 {
+					v = concat([]byte(strings.Repeat("some text ", 20)), value)
+				}
+				require.NoError(t, w.WriteEntry(rdb.NewEntry(db, fmt.Appendf(nil, "key:%d", i)), v))
+			}
+		}
+		require.NoError(t, w.Close())
+		o := newOriginal(t, "dump", b.Bytes())
+		d := newDamaged(o, "zeros")
+		at := int(o.keys[10].start)
+		d.splice(at, at+250, make([]byte, 250))
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.bad)
+		assert.LessOrEqual(t, len(sc.lost), 1, "%v", sc.lost)
+	}
 }

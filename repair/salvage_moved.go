@@ -16,6 +16,9 @@ func (s *salvager) freeMoved() (any bool) {
 	if s.truncate || s.out.Gaps == 0 || s.hinted == 0 || s.size > blockFile {
 		return false
 	}
+	if slices.ContainsFunc(s.out.Regions, func(r Region) bool { return r.Kind == RegionPadding }) {
+		return false // zeros took their place
+	}
 	lacking, missing := s.lackingDB()
 	w := blockFinder{s: s}
 	for i := 0; missing > 0 && i < len(s.segs); i++ {

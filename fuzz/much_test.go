@@ -161,7 +161,7 @@ func damageMuch(r *rand.Rand, b, other []byte) []byte {
 
 // TestSalvageOfMuchDamage: whatever has happened to a file, what is written is what the account says, and sound.
 func TestSalvageOfMuchDamage(t *testing.T) {
-	n, targets := int64(3000), rdb.Targets()
+	n, targets := int64(800), rdb.Targets()
 	if testing.Short() {
 		n = 200
 	}

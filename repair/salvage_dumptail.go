@@ -5,6 +5,7 @@ import "bytes"
 // A value can hold a whole dump. Where the value is torn, nothing says of the dump's records that they are a part of it but what stands around them:
 //
 //	~~~~ gap ~~~~ magic │ record │ record │ ...
+//	~~~~ gap ~~~~ FA redis-ver │ FA ... │ FE 00 │ record │ ...
 //	~~~~ gap ~~~~ record │ record │ FF checksum │ the next record of the file
 //
 // Records that follow each other are of one file, so all in the row are the dump's. An end mark in the middle of the file could as well be a damaged type, but a record of just nine

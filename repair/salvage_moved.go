@@ -46,7 +46,7 @@ func (s *salvager) lackingDB() (db uint64, missing int64) {
 		if lacks < anchorCount {
 			continue
 		}
-		if missing > 0 || a.uncertain && s.others(accounts, n) {
+		if missing > 0 || a.uncertain && othersLack(accounts, n) {
 			return 0, 0
 		}
 		db, missing = n, lacks
@@ -54,8 +54,8 @@ func (s *salvager) lackingDB() (db uint64, missing int64) {
 	return db, missing
 }
 
-// others reports whether keys that may be of a database may be of another one as well: not all others have theirs.
-func (s *salvager) others(accounts map[uint64]*bareAccount, db uint64) bool {
+// othersLack reports whether keys that may be of a database may be of another one as well: not all others have theirs.
+func othersLack(accounts map[uint64]*bareAccount, db uint64) bool {
 	for n, a := range accounts {
 		if n != db && (!a.hinted || a.kept < a.keys) {
 			return true

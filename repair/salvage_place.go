@@ -75,8 +75,10 @@ const roomsMost = 64
 
 // placeDBs decides the databases of the keys behind gaps. It reports whether any key was moved.
 func (s *salvager) placeDBs() (moved bool) {
-	moved = s.doubtSelected()
-	moved = s.doubtOrder() || moved
+	if !s.truncate {
+		moved = s.doubtSelected()
+		moved = s.doubtOrder() || moved
+	}
 	p := s.newPlacer()
 	for i := range s.segs {
 		g := &s.segs[i]

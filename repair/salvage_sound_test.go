@@ -174,5 +174,14 @@ func TestTruncateDoubtsNothing(t *testing.T) {
 		require.EqualValues(t, 3, s.LostBytes, "%v", order)
 		require.EqualValues(t, 30*len(order)+2, s.Keys, "%v", order)
 		require.Zero(t, s.DoubtfulKeys, "%v", order)
+		keys[2]++
+		keys[order[len(order)-1]]++
+		again, err := Truncate(t.Context(), bytes.NewReader(b), int64(len(b)), SalvageOptions{databases: 4, noMore: true})
+		require.NoError(t, err)
+		for _, got := range [][]DBAccount{s.DBs, again.DBs} {
+			for _, db := range got {
+				require.EqualValues(t, keys[db.DB], db.Kept, "%v: %v", order, got)
+			}
+		}
 	}
 }

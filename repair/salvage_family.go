@@ -100,6 +100,18 @@ func (s *salvager) standings() (table [256]standing) {
 	return table
 }
 
+// sampleStandings is the table for a sample: that of the version, but for packed types that older servers write. Where each other key is of such a type there is no row
+// without them, and they tell themselves what they are.
+func sampleStandings(f rdb.Family, version int) (table [256]standing) {
+	table = standings(f, version)
+	for typ := range typeVersions {
+		if f == rdb.Redis && table[typ] == legacy && (packedTypes[typ] || typ.Kind() == rdb.KindStream) {
+			table[typ] = current
+		}
+	}
+	return table
+}
+
 // writes reports whether there are so many keys of a type that the server which wrote the file must write such, be it an old one.
 func (t *familySample) writes(typ int) bool {
 	const share = 8 // of few keys
@@ -110,7 +122,7 @@ func (t *familySample) writes(typ int) bool {
 // sampleAs reads parts of the file as one of a family and a version.
 func (s *salvager) sampleAs(f rdb.Family, version int) *familySample {
 	t := &familySample{p: prober{view: view{src: s.src, size: s.size}, known: map[int64]*record{}, headless: true, family: f, version: version}}
-	t.p.census, t.p.x = newCensus(standings(f, version)), newRecordReader(s.opt)
+	t.p.census, t.p.x = newCensus(sampleStandings(f, version)), newRecordReader(s.opt)
 	defer t.p.x.r.Close()
 	x := newRecordReader(s.opt) // of rows
 	defer x.r.Close()

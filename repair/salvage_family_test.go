@@ -82,6 +82,30 @@ func TestSalvageFamilyOfOneRecord(t *testing.T) {
 	}
 }
 
+// TestSalvageFamilyOldTypes: where the header and all fields are lost, and nearly all keys are of types that the newest servers do not write, these are no less certain.
+func TestSalvageFamilyOldTypes(t *testing.T) {
+	for _, target := range []rdb.Target{rdb.Version9, rdb.Version10, rdb.Version11, rdb.Version12} {
+		var b bytes.Buffer
+		w := rdb.NewWriter(&b, target, rdb.WriterOptions{})
+		require.NoError(t, w.SelectDB(0))
+		for i := range 6 {
+			values := large(4 + i)
+			events, scores := values["stream"], values["sorted set"]
+			require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "ev:%d", i)), events))
+			require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "m:%d", i)), scores))
+		}
+		require.NoError(t, w.Close())
+		o := newOriginal(t, "old types", b.Bytes())
+		first := int(o.keys[0].start)
+		d := newDamaged(o, target.String())
+		d.splice(0, first, make([]byte, first))
+		sc, s := rate(t, d)
+		assert.Empty(t, sc.lost, target)
+		assert.Empty(t, sc.bad, target)
+		assert.LessOrEqual(t, s.Version, int(target))
+	}
+}
+
 // TestSalvageFamilyBounded: of a large file little is read for that.
 func TestSalvageFamilyBounded(t *testing.T) {
 	const size = 1 << 30

@@ -30,7 +30,7 @@ type blockFinder struct {
 
 // freeBlocks gives back the keys of blocks that have got into values. It reports whether there were any.
 func (s *salvager) freeBlocks() (any bool) {
-	if s.truncate || s.out.Gaps == 0 || s.hinted == 0 || s.size > blockFile {
+	if s.truncate || s.out.ChecksumRight || s.hinted == 0 || s.size > blockFile {
 		return false
 	}
 	w := blockFinder{s: s}
@@ -38,7 +38,7 @@ func (s *salvager) freeBlocks() (any bool) {
 	for i := range s.segs {
 		g := &s.segs[i]
 		a := accounts[g.db]
-		if a == nil || !a.hinted || a.uncertain || len(g.pieces) == 0 {
+		if a == nil || !a.hinted || a.uncertain && len(accounts) > 1 || len(g.pieces) == 0 {
 			continue
 		}
 		if missing := a.keys - a.sure - a.unnamed; missing >= anchorCount {
@@ -202,7 +202,7 @@ func (w *blockFinder) row(from, to int64) (row []*record, end int64) {
 			break
 		}
 		field := fields && f.likeField()
-		if len(row) == 0 && (field || f.score < headMin) {
+		if len(row) == 0 && (field || f.score < solidBits) {
 			break
 		}
 		row = append(row, f)
@@ -211,7 +211,7 @@ func (w *blockFinder) row(from, to int64) (row []*record, end int64) {
 		}
 		end = f.end
 	}
-	row = row[:sure]
+	row = believedFrom(row[:sure])
 	for n := len(row); n > 0 && (row[n-1].score < solidBits || p.soundHead(row[n-1].end, p.view.at(row[n-1].end, 1<<10)) < tailMin); n-- {
 		row = row[:n-1]
 	}
@@ -229,6 +229,17 @@ func (w *blockFinder) row(from, to int64) (row []*record, end int64) {
 		return nil, end
 	}
 	return row, end
+}
+
+// believedFrom returns what of a row has, with all before it, evidence enough for its beginning.
+func believedFrom(row []*record) []*record {
+	sum := 0.0
+	for i, f := range row {
+		if sum += float64(f.score); sum >= headMin {
+			return row[i:]
+		}
+	}
+	return nil
 }
 
 // freeRows takes a record out that has rows of others in it.

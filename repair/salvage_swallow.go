@@ -59,7 +59,7 @@ func (s *salvager) freeSwallowed() (any bool) {
 		}
 		n := int64(min(g.hint[0]-uint64(g.keys), swallowMost))
 		if f, ok := w.search(g.pieces[0], int(n)); ok {
-			s.free(g, 0, &f, &w.first, n)
+			s.free(g, 0, &f, &w.first, n, 0)
 			any = true
 		}
 	}
@@ -76,7 +76,7 @@ func (w *swallower) besideGaps() (any bool) {
 	type found struct {
 		segment, piece int
 		f, first       record
-		n              int64 // records in the row
+		n, more        int64 // records in the row, and at most before it
 		times          int
 	}
 	x := newRecordReader(s.opt)
@@ -98,13 +98,13 @@ func (w *swallower) besideGaps() (any bool) {
 				if was := in[g.db]; was != nil {
 					times += was.times
 				}
-				in[g.db] = &found{i, k, f, w.first, n, times}
+				in[g.db] = &found{i, k, f, w.first, n, a.keys - a.sure - a.unnamed - n, times}
 			}
 		}
 	}
 	for _, at := range in {
 		if at.times == 1 && w.spent <= swallowSpend+s.size {
-			s.free(&s.segs[at.segment], at.piece, &at.f, &at.first, at.n)
+			s.free(&s.segs[at.segment], at.piece, &at.f, &at.first, at.n, at.more)
 			any = true
 		}
 	}
@@ -215,8 +215,9 @@ func (w *swallower) begin() {
 	w.s.probe.forgetAll()
 }
 
-// free takes a record of a piece out that swallowed n others, the first of which is given.
-func (s *salvager) free(g *segment, piece int, f, first *record, n int64) {
+// free takes a record of a piece out that swallowed n others with which it ends, the first of which is given, and further ones before these, but for others that are damaged too: so
+// many more at most.
+func (s *salvager) free(g *segment, piece int, f, first *record, n, more int64) {
 	p := g.pieces[piece]
 	end := first.start
 	if !first.expires && s.modifiersLost(first, first.start, false) {
@@ -238,15 +239,19 @@ func (s *salvager) free(g *segment, piece int, f, first *record, n int64) {
 	}
 	g.keys += n - 1
 	g.lost++
-	var parts []span
-	if p.start < f.start {
-		parts = append(parts, span{p.start, f.start})
+	parts, at := appendSpan(nil, span{p.start, f.start}), f.start
+	if more >= anchorCount {
+		blocks := blockFinder{s: s}
+		if rows, keys, expiring := blocks.rows(f.start+leastRecord, end); keys <= more {
+			for _, r := range rows {
+				s.surplusCuts = append(s.surplusCuts, cut{span{at, r.start}, s.segmentAt(f.start)})
+				parts, at = append(parts, r), r.end
+			}
+			g.keys, g.expires = g.keys+keys, g.expires+expiring
+		}
 	}
-	if end < p.end {
-		parts = append(parts, span{end, p.end})
-	}
-	g.pieces = slices.Replace(g.pieces, piece, piece+1, parts...)
-	s.surplusCuts = append(s.surplusCuts, cut{span{f.start, end}, s.segmentAt(f.start)})
+	g.pieces = slices.Replace(g.pieces, piece, piece+1, appendSpan(parts, span{end, p.end})...)
+	s.surplusCuts = append(s.surplusCuts, cut{span{at, end}, s.segmentAt(f.start)})
 	s.out.DoubtfulKeys++
 	s.nameLost(f.start, f.end, LostKey{DB: g.db, Doubt: DoubtEnd})
 }

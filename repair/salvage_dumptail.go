@@ -20,10 +20,16 @@ func (g *gap) ofDump(row []*record) bool {
 	if at := first - headerSize; at > g.gapStart && !s.probe.headless && magicAt(s.probe.view.at(at, headerSize)) && !s.begunAnew(at) {
 		return true
 	}
-	if row[0].what == isAux && s.census.keys > 0 && s.fieldsAnew(first) {
+	if row[0].what == isAux && s.census.keys > 0 && !s.beginningLost() && s.fieldsAnew(first) {
 		return true
 	}
 	return len(row) <= dumpTailMost && s.endMarkAt(last) && g.next == last+headerSize
+}
+
+// beginningLost reports whether the file begins with neither its header nor its first field: where these are found they can be its own.
+func (s *salvager) beginningLost() bool {
+	const most = 128
+	return s.probe.headless && writerOf(s.probe.view.at(0, most)) == 0
 }
 
 // fieldsAnew reports whether the field at an offset is the first one of a file, but not of this one, a part of which may have been written twice.

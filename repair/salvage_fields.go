@@ -259,6 +259,24 @@ func (g *gap) wellKnown(f *record) bool { return !g.learnt && f.score >= strongB
 // The file is not known to have any, and its key is well known.
 func (g *gap) surelyKey(f *record) bool { return g.wellKnown(f) && g.forward(nil) == fieldsFew }
 
+// afterKeys reports whether the strings read last, up to the failure, are keys rather than fields that never expire: the file is not known to have any, and they are like the keys known.
+func (g *gap) afterKeys(failed int64) bool {
+	const least, most = 8, 32
+	s := g.s
+	if s.census.keyText.strings < learnFirst || g.forward(nil) != fieldsFew {
+		return false
+	}
+	sum, n, end := 0.0, 0, failed
+	for i := len(s.recent) - 1; i >= 0 && n < most && s.recent[i].likeField() && (s.recent[i].end == end || n == 0); i-- {
+		f := s.probe.probe(s.recent[i].start)
+		if f == nil {
+			return false
+		}
+		sum, n, end = sum+float64(f.score), n+1, f.start
+	}
+	return n >= least && sum >= solidBits*float64(n)
+}
+
 // onlyFields reports whether a chain that begins with strings may begin with fields of a hash, and has too little besides.
 func (g *gap) onlyFields(c *chain) bool {
 	p := &g.s.probe

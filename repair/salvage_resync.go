@@ -131,7 +131,7 @@ func (g *gap) failedType() rdb.Type {
 func (g *gap) openFrom(failed int64) int64 {
 	s, stuck := g.s, g.stuck
 	w := failed
-	fields := s.fieldsPossible() && s.probe.fieldAt(failed) // what was read since the last gap may be fields too
+	fields := s.fieldsPossible() && s.probe.fieldAt(failed) && !g.afterKeys(failed) // what was read since the last gap may be fields too
 	for i := len(s.recent) - 1; i >= 0; i-- {
 		f := &s.recent[i]
 		n := len(s.recent) - i

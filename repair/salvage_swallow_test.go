@@ -3,6 +3,7 @@ package repair
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,17 +12,43 @@ import (
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
-// TestSalvageSwallowedBeforeDamage: a string that grew so much that it ends where a later record does has others inside that are damaged as well, and rows of sound ones before these.
-func TestSalvageSwallowedBeforeDamage(t *testing.T) {
+// smallStrings is a file of strings that take a dozen bytes each.
+func smallStrings(t *testing.T, target rdb.Target, n int) *original {
 	var b bytes.Buffer
-	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{})
+	w := rdb.NewWriter(&b, target, rdb.WriterOptions{})
+	require.NoError(t, w.WriteAux([]byte("redis-ver"), []byte("8.6.3")))
+	require.NoError(t, w.WriteAux([]byte("ctime"), []byte("1700000000")))
 	require.NoError(t, w.SelectDB(0))
-	require.NoError(t, w.ResizeDB(800, 0))
-	for i := range 800 {
-		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "%c%d", "akx"[i%3], i)), rdb.String(fmt.Sprint([]any{i * i, "region", "", i}[i%4]))))
+	require.NoError(t, w.ResizeDB(uint64(n), 0))
+	for i := range n {
+		key := fmt.Appendf(nil, "%c%d", "akx"[i%3], i*7919%n)
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, key), rdb.String(fmt.Sprint([]any{i * i, "region", "", i, uint64(i) * 48271 * 69621 * 12345}[i%5]))))
 	}
 	require.NoError(t, w.Close())
-	o := newOriginal(t, "small strings", b.Bytes())
+	return newOriginal(t, "small strings", b.Bytes())
+}
+
+// TestSalvageFirstBlockMoved: where the first block of a file was exchanged with another one, the header that stands in the middle is the file's own.
+func TestSalvageFirstBlockMoved(t *testing.T) {
+	o := smallStrings(t, rdb.Version13, 800)
+	untouched, found, bad := 0, 0, 0
+	for _, size := range []int{512, 1024, 4096} {
+		for at := size; at+size <= len(o.bytes); at += size {
+			d := newDamaged(o, fmt.Sprintf("%d exchanged with %d", size, at))
+			d.bytes = slices.Concat(d.bytes[at:at+size], d.bytes[size:at], d.bytes[:size], d.bytes[at+size:])
+			d.from = slices.Concat(d.from[at:at+size], d.from[size:at], d.from[:size], d.from[at+size:])
+			sc, _ := rate(t, d)
+			assert.Less(t, len(sc.lost), 24, d.kind)
+			untouched, found, bad = untouched+sc.untouched, found+sc.found, bad+len(sc.bad)
+		}
+	}
+	assert.GreaterOrEqual(t, float64(found), 0.995*float64(untouched), "%d of %d", found, untouched)
+	assert.LessOrEqual(t, bad, 2) // the halves of two records read as one
+}
+
+// TestSalvageSwallowedBeforeDamage: a string that grew so much that it ends where a later record does has others inside that are damaged as well, and rows of sound ones before these.
+func TestSalvageSwallowedBeforeDamage(t *testing.T) {
+	o := smallStrings(t, rdb.Version10, 800)
 	for _, damages := range [][]int{nil, {300}, {150, 151, 300}, {120, 200, 201, 399, 700}} {
 		d := newDamaged(o, fmt.Sprint(damages))
 		const first, last = 103, 400

@@ -3,6 +3,7 @@ package repair
 import (
 	"io"
 	"slices"
+	"sort"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -48,6 +49,45 @@ func (s *salvager) freeBlocks() (any bool) {
 		}
 	}
 	return any
+}
+
+// hollowMost is how many damaged records are looked through.
+const hollowMost = 1 << 12
+
+// freeHollow gives back the keys that stand in records which were found to be damaged without a gap, as one behind which some record follows: where its length grew it can have swallowed
+// others, up to the beginning of that one by luck. It reports whether there were any.
+func (s *salvager) freeHollow() (any bool) {
+	if s.truncate || s.hinted == 0 || s.size > blockFile {
+		return false
+	}
+	w := blockFinder{s: s}
+	accounts := s.accounts()
+	var freed []cut
+	for _, h := range s.hollow {
+		i := s.segmentAt(h.start)
+		g := &s.segs[i]
+		a := accounts[g.db]
+		if a == nil || !a.hinted || a.uncertain && len(accounts) > 1 {
+			continue
+		}
+		missing := a.keys - a.sure - a.unnamed
+		if missing < anchorCount {
+			continue
+		}
+		rows, keys, expiring := w.rows(h.start+leastRecord, h.end)
+		if keys == 0 || keys > missing {
+			continue
+		}
+		at := sort.Search(len(g.pieces), func(k int) bool { return g.pieces[k].start >= h.start })
+		g.pieces = slices.Insert(g.pieces, at, rows...)
+		g.keys, g.expires = g.keys+keys, g.expires+expiring
+		a.sure += keys
+		for _, r := range rows {
+			freed = append(freed, cut{r, i})
+		}
+	}
+	s.remark(freed, RegionIntact)
+	return len(freed) > 0
 }
 
 // segment gives back the keys that stand in the values of a segment, so many at most. It returns how many were found.

@@ -218,12 +218,12 @@ func (g *gap) withoutFields(all []*record) []*record {
 		return all
 	}
 	field := map[int64]int{}
+	forward := g.forward(all)
 	for i := len(all) - 1; i >= 0; i-- {
-		if f := all[i]; f.likeField() && !g.chained[f.start] && (field[f.end] > 0 || s.probe.fieldAt(f.end)) {
+		if f := all[i]; f.likeField() && !g.chained[f.start] && !(forward == fieldsFew && g.wellKnown(f)) && (field[f.end] > 0 || s.probe.fieldAt(f.end)) {
 			field[f.start] = 1
 		}
 	}
-	forward := g.forward(all)
 	s.probe.ends = map[int64]bool{}
 	defer func() { s.probe.ends = nil }()
 	for _, f := range all {
@@ -258,6 +258,21 @@ func (g *gap) wellKnown(f *record) bool { return !g.learnt && f.score >= strongB
 // surelyKey reports whether a string is no field though what stands before it reads as one that expires: in bytes of any kind something does now and then.
 // The file is not known to have any, and its key is well known.
 func (g *gap) surelyKey(f *record) bool { return g.wellKnown(f) && g.forward(nil) == fieldsFew }
+
+// keyBefore reports whether the last record of a row is no field of a hash, as another one before it is none: what is behind a key of the row begins with one.
+func (g *gap) keyBefore(row []*record) bool {
+	for i := len(row) - 2; i >= 0; i-- {
+		switch f := row[i]; {
+		case f.damaged || f.what == isKey && f.typ == rdb.TypeHashTTL:
+			return false
+		case !f.likeField():
+			return f.what != isKey || f.score >= strongBits
+		case g.surelyKey(f):
+			return true
+		}
+	}
+	return false
+}
 
 // afterKeys reports whether the strings read last, up to the failure, are keys rather than fields that never expire: the file is not known to have any, and they are like the keys known.
 func (g *gap) afterKeys(failed int64) bool {

@@ -28,6 +28,9 @@ func (s *salvager) finish() (*Salvaged, error) {
 			l.DB = s.segs[s.segmentAt(l.Offset)].db
 		}
 	}
+	if s.freeHollow() {
+		s.again = true
+	}
 	if s.freeBlocks() {
 		s.again = true
 	}

@@ -142,8 +142,10 @@ func (s *salvager) judgeRow(row []*record, g *gap) []*record {
 	for i := g.collectionInRow(row); i < len(row); row = row[:len(row)-1] {
 		s.doubt(row[len(row)-1], DoubtEnd)
 	}
+	defer func() { g.behindKey = false }()
 	for n := len(row); n > 0; n-- {
 		f := row[n-1]
+		g.behindKey = g.keyBefore(row[:n])
 		if n > 1 && f.what == isSelect && row[n-2].what == isKey && (s.probe.startsInside(row[n-2]) || g.overlapping(row[n-2]) != nil) { // it is a part of that
 			row = row[:n-1]
 			continue

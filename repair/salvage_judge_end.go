@@ -18,6 +18,8 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return true
 	case s.oddName(f, g):
 		return false
+	case !(g.behindKey && f.likeField()) && s.probe.fieldsGoOn(f):
+		return false
 	case s.probe.elementsGoOn(f, g.next) && !(f.typ == rdb.TypeHash2 && g.leadsTo(f.end, g.next)):
 		return false
 	case s.probe.startsInside(f) || s.probe.brokenCounter(f) || s.longCount(f):

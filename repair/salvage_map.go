@@ -276,6 +276,9 @@ func (s *salvager) enterKey(f *record) {
 		if f.expires && k.Kept == 0 {
 			g.gone++
 		}
+		if f.end-f.start >= blockLeast && k.Kept == 0 && len(s.hollow) < hollowMost {
+			s.hollow = append(s.hollow, span{f.start, f.end})
+		}
 		s.nameLost(f.start, f.end, k)
 		return
 	}

@@ -103,6 +103,8 @@ func (g *gap) behind(kept []*record, r *reading) (worth float64, first int) {
 			break
 		}
 	}
+	g.behindKey = g.keyBefore(kept)
+	defer func() { g.behindKey = false }()
 	if (first == len(r.all) || r.all[first].start != last.end) && (g.swallowedBy(last, r) || !last.damaged && !g.s.endsThere(last, g)) {
 		worth -= float64(last.score)
 	}

@@ -50,28 +50,29 @@ const (
 
 // gap is the reading of one place where records were lost.
 type gap struct {
-	s        *salvager
-	w        int64          // what is open begins
-	failed   int64          // S
-	stuck    map[int64]bool // records that led to S
-	skipped  []span         // embedded dumps
-	fieldRun map[int64]int  // places where strings end that may be fields: how many of them
-	chained  map[int64]bool // records of the anchor's chain, behind the strings that it begins with
-	gapStart int64          // where records are missing before the row that is judged
-	damaged  int64          // the record just before that, if it is damaged; -1: it is not
-	next     int64          // where the row behind the one that is judged begins, 0 if there is none
-	asked    int            // how often it was tried to explain it
-	closed   int64          // behind the rest of the record that failed, if that is known
-	anchor   int64          // where the trusted chain is left to the ordinary reading; the end if there is none
-	thin     bool           // of the record that was judged last there is nothing to be said but that it has little evidence
-	fields   bool           // what was read since the last gap is fields of a hash
-	learnt   bool           // few keys were known before the gap
-	filled   int64          // elements of the record that failed reach up to there
-	hashes   []span         // fields of such whose heads were found, though they cannot be read
-	elements []span         // of records that are open, in which nothing is looked for
-	found    bool
-	last     bool    // the anchor is the end mark
-	calm     float64 // what it costs to suppose damage though nothing failed
+	s         *salvager
+	w         int64          // what is open begins
+	failed    int64          // S
+	stuck     map[int64]bool // records that led to S
+	skipped   []span         // embedded dumps
+	fieldRun  map[int64]int  // places where strings end that may be fields: how many of them
+	chained   map[int64]bool // records of the anchor's chain, behind the strings that it begins with
+	gapStart  int64          // where records are missing before the row that is judged
+	damaged   int64          // the record just before that, if it is damaged; -1: it is not
+	next      int64          // where the row behind the one that is judged begins, 0 if there is none
+	asked     int            // how often it was tried to explain it
+	closed    int64          // behind the rest of the record that failed, if that is known
+	anchor    int64          // where the trusted chain is left to the ordinary reading; the end if there is none
+	thin      bool           // of the record that was judged last there is nothing to be said but that it has little evidence
+	fields    bool           // what was read since the last gap is fields of a hash
+	behindKey bool           // the record that is judged is no field, as one before it in its row is none
+	learnt    bool           // few keys were known before the gap
+	filled    int64          // elements of the record that failed reach up to there
+	hashes    []span         // fields of such whose heads were found, though they cannot be read
+	elements  []span         // of records that are open, in which nothing is looked for
+	found     bool
+	last      bool    // the anchor is the end mark
+	calm      float64 // what it costs to suppose damage though nothing failed
 }
 
 // newGap is a gap where reading failed, with what is open from w on.

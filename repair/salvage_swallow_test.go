@@ -3,6 +3,7 @@ package repair
 import (
 	"bytes"
 	"fmt"
+	"math/rand"
 	"slices"
 	"testing"
 
@@ -63,4 +64,22 @@ func TestSalvageSwallowedBeforeDamage(t *testing.T) {
 		assert.LessOrEqual(t, len(sc.lost), 1+len(damages), "%v", sc.lost)
 		assert.Empty(t, sc.bad)
 	}
+}
+
+// TestSalvageStringsNoFields: where a file has no hashes whose fields expire, strings before a gap are keys though what follows reads as such fields.
+func TestSalvageStringsNoFields(t *testing.T) {
+	o := smallStrings(t, rdb.Version13, 800)
+	untouched, found := 0, 0
+	for seed := range int64(20) {
+		d := newDamaged(o, "")
+		r := rand.New(rand.NewSource(seed))
+		for range 3 {
+			at := 16 * (8 + r.Intn(len(d.bytes)/16-8))
+			d.move(at, at+16, at/2, at/2+16)
+		}
+		sc, _ := rate(t, d)
+		untouched, found = untouched+sc.untouched, found+sc.found
+	}
+	t.Logf("%d of %d", found, untouched)
+	assert.GreaterOrEqual(t, float64(found), 0.995*float64(untouched), "%d of %d", found, untouched)
 }

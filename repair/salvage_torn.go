@@ -193,6 +193,11 @@ func (p *prober) fewMore(f *record, next int64) bool {
 	return false
 }
 
+// fieldsGoOn reports whether behind a hash whose fields expire, or one of these, which reads as a string, stand more of them.
+func (p *prober) fieldsGoOn(f *record) bool {
+	return p.census.table[rdb.TypeHashTTL] == current && f.what == isKey && (f.typ == rdb.TypeHashTTL || f.likeField()) && p.fieldAt(f.end)
+}
+
 // elementsGoOn reports whether behind a collection stand more elements such as it has, up to a record: then its count is damaged, or the length of one.
 // next is where a record is known to begin behind it, 0 if none is.
 func (p *prober) elementsGoOn(f *record, next int64) bool {
@@ -203,9 +208,6 @@ func (p *prober) elementsGoOn(f *record, next int64) bool {
 		b = b[:max(0, min(int64(len(b)), p.end-f.end))]
 		_, n, _, _ := lengthForm(b) // of a part whose type is now what ends the data
 		return moduleParts(b) == partsSure || n > 0 && p.census.table[b[0]] != current && moduleParts(b[n:]) == partsSure
-	}
-	if p.census.table[rdb.TypeHashTTL] == current && f.what == isKey && (f.typ == rdb.TypeHashTTL || f.likeField()) && p.fieldAt(f.end) {
-		return true // and f is a hash with such fields, or one of them
 	}
 	if f.what != isKey || size == nil {
 		return false

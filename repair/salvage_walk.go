@@ -27,6 +27,7 @@ type salvager struct {
 	oddTimes   []cut // keys with odd expiries, the first ones
 	tails      []tail
 	entered    record // the key entered last
+	hollow     []span // records that are damaged and may have swallowed others, the first ones
 	shorts     []tail // keys whose values may go on in the gap behind them, the first ones
 	tried      int    // keys looked at for these
 	forms      []tail // keys of types that are not written any more, the first ones

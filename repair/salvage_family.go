@@ -177,7 +177,8 @@ func (t *familySample) row(x *recordReader, at, to int64) (end int64) {
 	defer func() { t.spent += x.r.Offset() - at }()
 	var f, before record
 	own, written := false, 0 // of the record before
-	for n := 0; x.head(&f); n++ {
+	n := 0
+	for ; x.head(&f); n++ {
 		if x.value(&f) != nil || f.damaged || f.what == isKey && t.p.census.table[f.typ] == unknown {
 			break
 		}
@@ -190,6 +191,11 @@ func (t *familySample) row(x *recordReader, at, to int64) (end int64) {
 		before, own, written = f, t.ownRecord(x, &f), writtenIn(x)
 		if f.what == isKey && t.p.census.count(&f, x.entry) {
 			t.p.census.learnKey(x.key)
+		}
+	}
+	if n > 0 && before.end == end { // the last one leads nowhere, but may tell its own end
+		if g := t.p.probe(before.start); g != nil && (g.verified || g.told) && g.score >= strongBits {
+			t.count(&before, own, written)
 		}
 	}
 	return end

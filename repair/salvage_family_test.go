@@ -106,6 +106,32 @@ func TestSalvageFamilyOldTypes(t *testing.T) {
 	}
 }
 
+// TestSalvageFamilyOfShortRows: no less are they where zeros have taken the place of each third one, so that there are but two in a row.
+func TestSalvageFamilyOfShortRows(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, rdb.Version13, rdb.WriterOptions{})
+	require.NoError(t, w.SelectDB(0))
+	for i := range 18 {
+		values := large(130 + i)
+		v, name := values["sorted set"], "m:cpu"
+		if i%3 == 1 {
+			v, name = values["stream"], "ev"
+		}
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "%s:%d", name, i)), v))
+	}
+	require.NoError(t, w.Close())
+	o := newOriginal(t, "short rows", b.Bytes())
+	d := newDamaged(o, "")
+	d.splice(0, 512, make([]byte, 512))
+	for i := 2; i < len(o.keys); i += 3 {
+		middle := int(o.keys[i].start+o.keys[i].end) / 2
+		d.splice(middle, middle+512, make([]byte, 512))
+	}
+	sc, _ := rate(t, d)
+	assert.LessOrEqual(t, len(sc.lost), 3, "%v", sc.lost)
+	assert.Empty(t, sc.bad)
+}
+
 // TestSalvageFamilyBounded: of a large file little is read for that.
 func TestSalvageFamilyBounded(t *testing.T) {
 	const size = 1 << 30

@@ -202,7 +202,7 @@ type chain struct {
 	joins  bool // it ran into a record that stops told
 }
 
-// follow reads records from an offset on, until one cannot be read or there are enough of them. It stops before records that stop tells.
+// follow reads records from an offset on, until one cannot be read or there are enough of them. It stops before records that stop tells, and before a block of zeros.
 func (p *prober) follow(at int64, c *chain, stop func(int64) bool) {
 	*c = chain{starts: c.starts[:0], end: at}
 	for len(c.starts) < chainLength {
@@ -211,13 +211,13 @@ func (p *prober) follow(at int64, c *chain, stop func(int64) bool) {
 			return
 		}
 		f := p.probe(c.end)
-		if f == nil {
+		if f == nil || f.nameless && p.view.zeros(c.end, zeroRun) == zeroRun {
 			return
 		}
 		c.starts = append(c.starts, f.start)
 		c.bits += float64(f.score)
 		c.end = f.end
-		if f.verified {
+		if f.verified || f.told {
 			c.strong++
 		}
 		if f.score >= solidBits {

@@ -113,3 +113,22 @@ func TestKeysNearGaps(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherKeysBehindWhole has commands with keys of another kind behind one of which an argument is damaged and all others are there: they are no log in it.
+func TestOtherKeysBehindWhole(t *testing.T) {
+	var before, after strings.Builder
+	for i := range 300 {
+		before.WriteString(resp("SET", fmt.Sprintf("user:%d", i), "v"))
+		after.WriteString(resp("SET", fmt.Sprintf([]string{"session:%d", "user:%d"}[i/150], i), "v"))
+	}
+	members := []string{"SADD", "ids:0"}
+	for i := range 30 {
+		members = append(members, fmt.Sprint(1000+7*i))
+	}
+	damaged := strings.Replace(resp(members...), "$4\r\n1070\r\n", "$4\r\xEFI\xF6|0\r\n", 1)
+	s, got := salvageBytes(t, []byte(before.String()+damaged+after.String()), AOFOptions{})
+	acceptAOF(t, s, got)
+	if want := before.String() + after.String(); string(got) != want {
+		t.Errorf("%d bytes, want %d\nmap %v", len(got), len(want), s.Regions)
+	}
+}

@@ -290,7 +290,8 @@ func (s *aofSalvage) broken(pos int64, fault *aofFault) int64 {
 	return p
 }
 
-// corrected heals what begins at pos, if it can be. What is behind a correction that is not proven, or where bytes are lost, is under suspicion.
+// corrected heals what begins at pos, if it can be. What is behind a correction that is not proven, or where bytes are lost, is under suspicion. Where all arguments of the command are
+// there nothing is lost before what follows, whatever its keys are.
 func (s *aofSalvage) corrected(pos int64, fault *aofFault) (next int64, ok bool) {
 	if best := s.withoutLines(pos); best != nil {
 		s.healed(best)
@@ -303,7 +304,7 @@ func (s *aofSalvage) corrected(pos int64, fault *aofFault) (next int64, ok bool)
 	s.healed(best)
 	next = best.cmd.end
 	if !best.proven || best.loose {
-		if p := s.familiar(next); p > next {
+		if p := s.familiar(next); p > next && (!best.exact || best.loose) {
 			s.gap(next, p, "keys of another kind")
 			next = p
 		}

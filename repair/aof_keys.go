@@ -16,6 +16,8 @@ type aofKeys struct {
 	counts    [1 << 12]uint32 // by hash of the kind
 	total     uint32
 	strangers uint32 // those that were rare when they came
+	runs      uint32 // in which they came, one behind the other
+	strange   bool   // the last one was one
 }
 
 // fewKeys is how many must be known before others are strange, half of it before those of the same kinds are not, and rareKind how many
@@ -46,18 +48,25 @@ func (k *aofKeys) rare(kind uint32) bool { return k.counts[kind] <= k.total/rare
 
 // add counts the key of a command that is kept. The first of all is no stranger.
 func (k *aofKeys) add(kind uint32) {
-	if k.total > 0 && k.rare(kind) {
+	strange := k.total > 0 && k.rare(kind)
+	if strange {
 		k.strangers++
 	}
+	if strange && !k.strange {
+		k.runs++
+	}
+	k.strange = strange
 	k.counts[kind]++
 	k.total++
 }
 
-// unlikely reports whether n keys of rare kinds in a row are not to be expected.
+// unlikely reports whether n keys of rare kinds in a row are not to be expected. Where a log turns to other work they come in rows, so how many of them stood in a row before tells
+// how likely it is that one follows another.
 func (k *aofKeys) unlikely(n int) bool {
-	odds := 1.0
-	for range min(n, 64) {
-		odds *= float64(k.strangers+1) / float64(k.total+1)
+	odds := float64(k.runs+1) / float64(k.total+1)
+	next := max((float64(k.strangers-k.runs)+1.0/8)/float64(k.strangers+1), float64(k.strangers+1)/float64(k.total+1))
+	for range min(n, 64) - 1 {
+		odds *= next
 	}
 	return n > 0 && odds < 0.001
 }

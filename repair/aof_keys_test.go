@@ -30,6 +30,7 @@ func TestForeignKeys(t *testing.T) {
 		{"keys of the same kind", log("user:%d", 0, 300), log("user:%d", 300, 305), log("user:%d", 305, 310), log("user:%d", 300, 305)},
 		{"two kinds in turn", strings.Repeat(log("user:%d", 0, 1)+inner, 50), inner, log("user:%d", 300, 310), inner},
 		{"every other key of its own kind", mixed.String(), inner, log("user:%d", 300, 310), inner},
+		{"work of other kinds before", log("user:%d", 0, 100) + log("cart:%d", 0, 80) + log("job:%d", 0, 60) + log("mail:%d", 0, 60), inner, log("user:%d", 300, 310), inner},
 		{"too few to tell", log("user:%d", 0, 50), inner, log("user:%d", 300, 310), inner},
 		{"from here on", log("user:%d", 0, 300), log("backup:%d", 0, 500), "", log("backup:%d", 0, 500)},
 	} {

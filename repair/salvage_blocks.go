@@ -4,8 +4,6 @@ import (
 	"io"
 	"slices"
 	"sort"
-
-	"github.com/kvfsck/kvfsck/rdb"
 )
 
 // Two blocks of a file can be exchanged so that one gets into the middle of a string. That string can still be read, and nothing in it shows that the
@@ -54,8 +52,15 @@ func (s *salvager) freeBlocks() (any bool) {
 // hollowMost is how many damaged records are looked through.
 const hollowMost = 1 << 12
 
-// freeHollow gives back the keys that stand in records which were found to be damaged without a gap, as one behind which some record follows: where its length grew it can have swallowed
-// others, up to the beginning of that one by luck. It reports whether there were any.
+// noteHollow notes a record that is left out, if others can be in it.
+func (s *salvager) noteHollow(start, end int64) {
+	if end-start >= blockLeast && len(s.hollow) < hollowMost {
+		s.hollow = append(s.hollow, span{start, end})
+	}
+}
+
+// freeHollow gives back the keys that stand in records which were found to be damaged or are doubted: where the length of one grew it can have swallowed others, up to the beginning of a
+// later one by luck. It reports whether there were any.
 func (s *salvager) freeHollow() (any bool) {
 	if s.truncate || s.hinted == 0 || s.size > blockFile {
 		return false
@@ -118,25 +123,28 @@ type holder struct {
 }
 
 // holder returns the first record of a segment, from an offset on where one begins, that holds rows of keys, not more than are missing.
-func (w *blockFinder) holder(i int, from, missing int64) (h holder, ok bool) {
+func (w *blockFinder) holder(i int, behind, missing int64) (h holder, ok bool) {
 	s := w.s
 	x := newRecordReader(s.opt)
 	defer x.r.Close()
 	for k, p := range s.segs[i].pieces {
-		at := max(p.start, from)
+		at := max(p.start, behind)
 		if at >= p.end {
 			continue
 		}
 		x.r.Resume(io.NewSectionReader(s.src, at, p.end-at), s.probe.position(at))
 		for f := (record{}); w.spent <= blockSpend+s.size && x.head(&f); {
-			value := f.end
+			from := f.end // of what stands before the value
+			if from-f.start >= blockLeast {
+				from = f.start + leastRecord
+			}
 			if x.value(&f) != nil || s.tick(f.start) != nil {
 				break
 			}
-			if f.what != isKey || f.end-f.start < blockLeast || s.suspected(f.start) {
+			if f.what != isKey || f.end-f.start < blockLeast {
 				continue
 			}
-			if rows, keys, expiring := w.rows(value, f.end); keys > 0 && keys <= missing {
+			if rows, keys, expiring := w.rows(from, f.end); keys > 0 && keys <= missing {
 				return holder{f, k, rows, keys, expiring}, true
 			}
 		}
@@ -151,12 +159,14 @@ func appendSpan(all []span, sp span) []span {
 	return all
 }
 
-// suspected reports whether the key whose record begins at an offset may be left out for other reasons.
-func (s *salvager) suspected(at int64) bool {
-	return slices.ContainsFunc(s.weakKeys, func(k weakKey) bool { return k.start == at }) ||
-		slices.ContainsFunc(s.bareKeys, func(k cut) bool { return k.start == at }) ||
-		slices.ContainsFunc(s.oddTimes, func(k cut) bool { return k.start == at }) ||
-		slices.ContainsFunc(s.tails, func(k tail) bool { return k.start == at })
+// unsuspect forgets that the key whose record begins at an offset may be left out for other reasons: it is.
+func (s *salvager) unsuspect(at int64) {
+	is := func(c cut) bool { return c.start == at }
+	s.weakKeys = slices.DeleteFunc(s.weakKeys, func(k weakKey) bool { return is(k.cut) })
+	s.bareKeys, s.oddTimes = slices.DeleteFunc(s.bareKeys, is), slices.DeleteFunc(s.oddTimes, is)
+	for _, list := range []*[]tail{&s.tails, &s.shorts, &s.forms} {
+		*list = slices.DeleteFunc(*list, func(k tail) bool { return is(k.cut) })
+	}
 }
 
 // rows returns the rows of sound keys between two offsets, and how many keys they have and how many of these expire.
@@ -200,15 +210,20 @@ func (w *blockFinder) rows(from, to int64) (rows []span, keys, expiring int64) {
 }
 
 // dumped reports whether the records between two offsets belong rather to a dump without its header, which the value holds that ends at another one: what selects its database stands before
-// them, or an end mark behind them.
+// them, with its counts in versions that have such, or an end mark behind them.
 func (w *blockFinder) dumped(first, last, to int64) bool {
-	const most = 12 // bytes of counts, or a field
+	const most = 16 // bytes that select a database, with its counts
 	p := &w.s.probe
 	if b := p.view.at(last, 1); last+headerSize == to && len(b) > 0 && b[0] == opEOF {
 		return true
 	}
 	for n := int64(2); n <= min(most, first); n++ {
-		if b := p.view.at(first-n, int(n)); int64(len(b)) >= n && (b[0] == opSelectDB || b[0] == opResizeDB || b[0] == opAux) && int64(operands(b[:n])) == n {
+		b := p.view.at(first-n, int(n))
+		if int64(len(b)) < n || b[0] != opSelectDB {
+			continue
+		}
+		sel := operands(b)
+		if sel == int(n) && w.s.out.Version < firstHinted || sel > 0 && sel < int(n) && b[sel] == opResizeDB && operands(b[sel:]) == int(n)-sel {
 			return true
 		}
 	}
@@ -233,7 +248,7 @@ func (w *blockFinder) row(from, to int64) (row []*record, end int64) {
 	const mostFields = 8
 	s := w.s
 	p := &s.probe
-	fields := s.fieldsPossible() && s.census.types[rdb.TypeHashTTL] > 0
+	fields := s.fieldsPossible() && s.census.hasFields()
 	sure := 0
 	for end = from; len(row) <= sure+mostFields; {
 		f := p.probe(end)
@@ -292,6 +307,7 @@ func (s *salvager) freeRows(i int, h *holder) {
 	g.gone += int64(one(f.expires))
 	is := func(k span) bool { return k.start == f.start }
 	g.expiring, g.odd = slices.DeleteFunc(g.expiring, is), slices.DeleteFunc(g.odd, is)
+	s.unsuspect(f.start)
 	at := f.start
 	for _, r := range h.rows {
 		s.surplusCuts = append(s.surplusCuts, cut{span{at, r.start}, i})

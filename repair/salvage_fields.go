@@ -332,9 +332,15 @@ const (
 	fieldsFew     = 4
 )
 
+// hasFields reports whether the file is known to have such hashes: one among many keys may be misread.
+func (c *census) hasFields() bool {
+	n := c.types[rdb.TypeHashTTL]
+	return n >= agreeing || n > 0 && n*legacyRare >= c.keys
+}
+
 // forward returns which of them counts.
 func (g *gap) forward(all []*record) int {
-	if g.failedType() == rdb.TypeHashTTL || g.s.census.types[rdb.TypeHashTTL] > 0 {
+	if g.failedType() == rdb.TypeHashTTL || g.s.census.hasFields() {
 		return fieldsForward
 	}
 	for _, f := range all {

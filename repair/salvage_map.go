@@ -276,8 +276,8 @@ func (s *salvager) enterKey(f *record) {
 		if f.expires && k.Kept == 0 {
 			g.gone++
 		}
-		if f.end-f.start >= blockLeast && k.Kept == 0 && len(s.hollow) < hollowMost {
-			s.hollow = append(s.hollow, span{f.start, f.end})
+		if k.Kept == 0 {
+			s.noteHollow(f.start, f.end)
 		}
 		s.nameLost(f.start, f.end, k)
 		return
@@ -346,6 +346,7 @@ func (s *salvager) markLost(start, end int64) {
 			s.mark(d.start, d.end, RegionDoubt)
 			s.out.DoubtfulKeys++
 			s.nameLost(d.start, d.end, LostKey{DB: s.seg().db, Doubt: d.why})
+			s.noteHollow(d.start, d.end)
 			at = d.end
 		}
 	}

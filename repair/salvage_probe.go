@@ -256,6 +256,20 @@ func magicAt(b []byte) bool {
 	return false
 }
 
+// magicIn reports whether a dump begins between two offsets, or too much lies between them to tell.
+func (p *prober) magicIn(from, to int64) bool {
+	b := p.view.at(from, int(min(to-from, viewSize)))
+	if int64(len(b)) < to-from {
+		return true
+	}
+	for _, m := range magics {
+		if bytes.Contains(b, m) {
+			return true
+		}
+	}
+	return false
+}
+
 func isDigits(b []byte) bool {
 	for _, c := range b {
 		if c < '0' || c > '9' {

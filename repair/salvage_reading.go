@@ -214,7 +214,7 @@ func (g *gap) outer(all []*record) []*record {
 		if inside && (!leads[f.start] || f.end == strong && f.likeField()) {
 			return true
 		}
-		if leads[f.start] && f.score >= strongBits {
+		if leads[f.start] && f.score >= strongBits && !(f.end > end && g.swallows(f, all)) {
 			if f.end > end && f.what == isKey && f.typ != rdb.TypeString && !f.damaged {
 				strong = f.end
 			}
@@ -222,6 +222,28 @@ func (g *gap) outer(all []*record) []*record {
 		}
 		return false
 	})
+}
+
+// swallows reports whether a string rather took rows of records with it as its length grew, though it leads on: there are so many in it, and no dump, which would hold some.
+func (g *gap) swallows(f *record, all []*record) bool {
+	const least = 8
+	if n := f.end - f.start; f.typ != rdb.TypeString || f.verified || n < blockLeast || n > swallowMost+longKey || !g.s.spend(n) {
+		return false
+	}
+	first := sort.Search(len(all), func(k int) bool { return all[k].start > f.start })
+	begins := map[int64]bool{}
+	n, sum := 0, float32(0)
+	for i := sort.Search(len(all), func(k int) bool { return all[k].start >= f.end }) - 1; i >= first; i-- {
+		r := all[i]
+		if r.end > f.end || r.score < solidBits || r.damaged || r.nameless {
+			continue
+		}
+		if begins[r.start] = true; begins[r.end] {
+			n++
+			sum += r.score
+		}
+	}
+	return n >= least && sum >= 2*f.score+anchorBits && !g.s.probe.magicIn(f.start, f.end)
 }
 
 // lastElements returns the strings that are rather the last elements of a plain collection, and where they begin: both lead to the anchor, it holds no other record that does, and beside what

@@ -239,6 +239,7 @@ func (s *salvager) free(g *segment, piece int, f, first *record, n, more int64) 
 	}
 	g.keys += n - 1
 	g.lost++
+	s.unsuspect(f.start)
 	parts, at := appendSpan(nil, span{p.start, f.start}), f.start
 	if more >= anchorCount {
 		blocks := blockFinder{s: s}

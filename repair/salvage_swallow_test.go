@@ -83,3 +83,41 @@ func TestSalvageStringsNoFields(t *testing.T) {
 	t.Logf("%d of %d", found, untouched)
 	assert.GreaterOrEqual(t, float64(found), 0.995*float64(untouched), "%d of %d", found, untouched)
 }
+
+// TestSalvageSwallowedInGap: the same string leads on behind a gap, and has much evidence for its name.
+func TestSalvageSwallowedInGap(t *testing.T) {
+	o := smallStrings(t, rdb.Version11, 1600)
+	for _, damages := range [][]int{{40, 300, 900}, {80, 104, 300, 500, 900}, {90, 150, 151, 300, 400, 500, 600, 700, 880, 900}} {
+		d := newDamaged(o, fmt.Sprint(damages))
+		const first, last = 103, 899
+		value := o.keys[first].start + 2 + int64(len(o.keys[first].key))
+		n := o.keys[last].end - value - 2
+		require.Less(t, n, int64(1<<14))
+		d.splice(int(value), int(value)+2, []byte{0x40 | byte(n>>8), byte(n)})
+		for _, k := range damages {
+			d.splice(int(o.keys[k].start), int(o.keys[k].start)+1, []byte{'g'})
+		}
+		d.splice(int(o.keys[40].start)+1, int(o.keys[40].start)+2, []byte{0x7F, 0xF0}) // which leads far behind
+		sc, _ := rate(t, d)
+		assert.LessOrEqual(t, len(sc.lost), 4+2*len(damages), "%v", sc.lost)
+		assert.Empty(t, sc.bad)
+	}
+}
+
+// TestSalvageSwallowedByLuck: where records take a dozen bytes each, one damaged length in ten leads to the beginning of a later one. These files have fifty damages, of which one is so.
+func TestSalvageSwallowedByLuck(t *testing.T) {
+	o := smallStrings(t, rdb.Version11, 2000)
+	for _, seed := range []int64{
+		40,  // a name of kilobytes, and a value
+		69,  // a hash whose fields expire was read by luck, before
+		89,  // a name, before a gap
+		284, // what has little evidence for its beginning behind a gap
+		317,
+	} {
+		d := newDamaged(o, fmt.Sprint("seed ", seed))
+		scrambleAt(rand.New(rand.NewSource(seed)), d, 50)
+		sc, _ := rate(t, d)
+		assert.LessOrEqual(t, len(sc.lost), 60, d.kind)
+		assert.Empty(t, sc.bad)
+	}
+}

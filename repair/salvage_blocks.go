@@ -4,6 +4,8 @@ import (
 	"io"
 	"slices"
 	"sort"
+
+	"github.com/kvfsck/kvfsck/rdb"
 )
 
 // Two blocks of a file can be exchanged so that one gets into the middle of a string. That string can still be read, and nothing in it shows that the
@@ -54,9 +56,14 @@ const hollowMost = 1 << 12
 
 // noteHollow notes a record that is left out, if others can be in it.
 func (s *salvager) noteHollow(start, end int64) {
-	if end-start >= blockLeast && len(s.hollow) < hollowMost {
-		s.hollow = append(s.hollow, span{start, end})
+	if end-start < blockLeast || len(s.hollow) == hollowMost {
+		return
 	}
+	b := s.probe.view.at(start, 64)
+	if at := afterModifiers(b); at < 0 || rdb.Type(b[at]) == rdb.TypeHashTTL { // whose fields read as strings
+		return
+	}
+	s.hollow = append(s.hollow, span{start, end})
 }
 
 // freeHollow gives back the keys that stand in records which were found to be damaged or are doubted: where the length of one grew it can have swallowed others, up to the beginning of a
@@ -248,7 +255,8 @@ func (w *blockFinder) row(from, to int64) (row []*record, end int64) {
 	const mostFields = 8
 	s := w.s
 	p := &s.probe
-	fields := s.fieldsPossible() && s.census.hasFields()
+	possible := s.fieldsPossible()
+	fields := possible && s.census.hasFields()
 	sure := 0
 	for end = from; len(row) <= sure+mostFields; {
 		f := p.probe(end)
@@ -273,14 +281,18 @@ func (w *blockFinder) row(from, to int64) (row []*record, end int64) {
 	if len(row) > 0 && !row[0].expires && (s.modifiersLost(row[0], row[0].start, false) || s.census.expiring() && p.timeEnds(row[0].start)) {
 		row = row[1:]
 	}
-	sum, solid := 0.0, 0
+	sum, solid, keys := 0.0, 0, 0
 	for _, f := range row {
 		sum += float64(f.score)
 		if f.score >= solidBits {
 			solid++
 		}
+		if !f.likeField() || f.score >= strongBits {
+			keys++
+		}
 	}
-	if solid < anchorCount || sum < dyingBits {
+	alike := !fields && len(row) >= closedCount && sum >= solidBits*float64(len(row)) // keys of the file rather than fields
+	if solid < anchorCount || sum < dyingBits || possible && keys == 0 && !alike {
 		return nil, end
 	}
 	return row, end

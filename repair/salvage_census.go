@@ -18,6 +18,7 @@ type census struct {
 	willExpire           bool   // keys do that were learnt ahead, or the file says so
 	idleFirst, freqFirst bool   // nearly all of the first keys have idle times, or access counters
 	hinted               bool   // counts stood behind a SELECTDB
+	fields               bool   // hashes whose fields expire are known
 	longForms            uint32 // strings whose length is longer than need be
 	anyText              *textModel
 	modules              map[rdb.ModuleID]bool

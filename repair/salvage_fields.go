@@ -44,10 +44,11 @@ func (s *salvager) fieldsPossible() bool {
 // likeField reports whether a record could be a field too.
 func (f *record) likeField() bool { return f.what == isKey && f.typ == rdb.TypeString && !f.modified }
 
-// fieldAt reports whether fields begin at an offset, among the first of which are such as tell that they are.
+// fieldAt reports whether fields begin at an offset, among the first of which are such as tell that they are. What reads as such in the middle of records, by luck, has a name of several of
+// these, with the bytes between them.
 func (p *prober) fieldAt(at int64) bool {
 	const few, most = 8, 32
-	told := 0
+	told, binary := 0, p.census.hasFields()
 	for n := 0; n < few || told > 0 && n < most; n++ {
 		b := p.view.at(at, 2<<10)
 		if len(b) < 4 {
@@ -63,10 +64,24 @@ func (p *prober) fieldAt(at int64) bool {
 		if told >= fieldsTold {
 			return true
 		}
+		if tells > 0 && !binary && controlName(b) {
+			return false
+		}
 		told += tells
 		at = end
 	}
 	return false
+}
+
+// controlName reports whether the field that begins b has control characters in its name.
+func controlName(b []byte) bool {
+	_, n, _, _ := lengthForm(b)
+	size, m, enc, _ := lengthForm(b[min(n, len(b)):])
+	if n == 0 || m == 0 || enc {
+		return false
+	}
+	name := b[n+m:]
+	return hasControl(name[:min(size, uint64(len(name)))])
 }
 
 // timeAt is timeTells of the byte at an offset, if no record is there, or the head of one, of a type that is written.
@@ -220,7 +235,7 @@ func (g *gap) withoutFields(all []*record) []*record {
 	field := map[int64]int{}
 	forward := g.forward(all)
 	for i := len(all) - 1; i >= 0; i-- {
-		if f := all[i]; f.likeField() && !g.chained[f.start] && !(forward == fieldsFew && g.wellKnown(f)) && (field[f.end] > 0 || s.probe.fieldAt(f.end)) {
+		if f := all[i]; f.likeField() && !g.chained[f.start] && !(forward == fieldsFew && g.clean && g.wellKnown(f)) && (field[f.end] > 0 || s.probe.fieldAt(f.end)) {
 			field[f.start] = 1
 		}
 	}
@@ -261,6 +276,9 @@ func (g *gap) surelyKey(f *record) bool { return g.wellKnown(f) && g.forward(nil
 
 // keyBefore reports whether the last record of a row is no field of a hash, as another one before it is none: what is behind a key of the row begins with one.
 func (g *gap) keyBefore(row []*record) bool {
+	if !g.clean {
+		return false
+	}
 	for i := len(row) - 2; i >= 0; i-- {
 		switch f := row[i]; {
 		case f.damaged || f.what == isKey && f.typ == rdb.TypeHashTTL:
@@ -274,11 +292,18 @@ func (g *gap) keyBefore(row []*record) bool {
 	return false
 }
 
+// cleanText reports whether what is known of keys is not that of the strings read since the last gap, which may be fields themselves: there were many more before, and the file begins with
+// some.
+func (s *salvager) cleanText() bool {
+	const times = 4
+	return !s.learntEver && s.keysAtGap >= learnFirst+times*(s.census.keys-s.keysAtGap)
+}
+
 // afterKeys reports whether the strings read last, up to the failure, are keys rather than fields that never expire: the file is not known to have any, and they are like the keys known.
 func (g *gap) afterKeys(failed int64) bool {
 	const least, most = 8, 32
 	s := g.s
-	if s.census.keyText.strings < learnFirst || g.forward(nil) != fieldsFew {
+	if !g.clean || g.forward(nil) != fieldsFew {
 		return false
 	}
 	sum, n, end := 0.0, 0, failed
@@ -332,10 +357,19 @@ const (
 	fieldsFew     = 4
 )
 
-// hasFields reports whether the file is known to have such hashes: one among many keys may be misread.
+// hasFields reports whether the file is known to have such hashes: one among many keys may be misread, unless it has a time that is meant.
 func (c *census) hasFields() bool {
 	n := c.types[rdb.TypeHashTTL]
-	return n >= agreeing || n > 0 && n*legacyRare >= c.keys
+	return c.fields || n >= agreeing || n > 0 && n*legacyRare >= c.keys
+}
+
+// noteFields notes the hash whose head was read last, if its fields expire. It may be torn.
+func (s *salvager) noteFields(f *record) {
+	if f.what != isKey || s.census.fields || f.typ != rdb.TypeHashTTL && f.typ != rdb.TypeHashListpackTTL {
+		return
+	}
+	b := s.probe.view.at(s.x.entry.ValueOffset, 8)
+	s.census.fields = len(b) >= 8 && plausibleTime(b)
 }
 
 // forward returns which of them counts.

@@ -64,6 +64,7 @@ type gap struct {
 	closed    int64          // behind the rest of the record that failed, if that is known
 	anchor    int64          // where the trusted chain is left to the ordinary reading; the end if there is none
 	thin      bool           // of the record that was judged last there is nothing to be said but that it has little evidence
+	clean     bool           // what is known of keys is not that of the strings read last
 	fields    bool           // what was read since the last gap is fields of a hash
 	behindKey bool           // the record that is judged is no field, as one before it in its row is none
 	learnt    bool           // few keys were known before the gap
@@ -91,6 +92,7 @@ func inOrder(s []span) []span {
 func (s *salvager) resync(failed int64) error {
 	g := s.newGap(failed, failed)
 	g.stuck[failed] = true
+	g.clean = s.cleanText()
 	g.w = g.openFrom(failed)
 	s.probe.forgetAll()
 	large := g.afterLarge()
@@ -101,7 +103,7 @@ func (s *salvager) resync(failed int64) error {
 		g.search(g.w)
 	}
 	if !large && g.found && s.census.keyText.strings < learnFirst {
-		g.learnt = true
+		g.learnt, s.learntEver = true, true
 		s.learnFrom(g.anchor)
 		s.probe.forgetAll()
 		g.closed = g.torn()
@@ -116,6 +118,7 @@ func (s *salvager) resync(failed int64) error {
 	}
 	path := s.judge(g.best(), g)
 	s.replace(g, path)
+	s.keysAtGap = s.census.keys
 	return s.ctx.Err()
 }
 

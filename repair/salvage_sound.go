@@ -209,6 +209,7 @@ func (s *salvager) passRun() bool {
 // countRun takes note of the types of a run's keys, of which there may be none elsewhere. How frequent the others are is known by then.
 func (c *census) countRun(k *keyRun) {
 	for _, t := range k.types {
+		c.fields = c.fields || t.typ == rdb.TypeHashTTL || t.typ == rdb.TypeHashListpackTTL
 		if c.types[t.typ] == 0 {
 			c.types[t.typ] = uint32(max(1, int64(c.keys)*t.keys/k.keys))
 		}

@@ -27,6 +27,8 @@ type salvager struct {
 	oddTimes   []cut // keys with odd expiries, the first ones
 	tails      []tail
 	entered    record // the key entered last
+	keysAtGap  uint32 // those known at the last gap
+	learntEver bool   // keys behind a gap were learnt first, as few were known before it
 	hollow     []span // records that are damaged and may have swallowed others, the first ones
 	shorts     []tail // keys whose values may go on in the gap behind them, the first ones
 	tried      int    // keys looked at for these
@@ -269,6 +271,7 @@ func (s *salvager) walk() (failed int64, err error) {
 		if f.what == isSlot || f.what == isSlotField {
 			s.x.slots, s.probe.x.slots = true, true
 		}
+		s.noteFields(&f)
 		if err := s.x.value(&f); err != nil {
 			fe, err := framing(err)
 			if fe == nil {

@@ -293,10 +293,10 @@ func (g *gap) keyBefore(row []*record) bool {
 }
 
 // cleanText reports whether what is known of keys is not that of the strings read since the last gap, which may be fields themselves: there were many more before, and the file begins with
-// some.
+// some behind its header.
 func (s *salvager) cleanText() bool {
 	const times = 4
-	return !s.learntEver && s.keysAtGap >= learnFirst+times*(s.census.keys-s.keysAtGap)
+	return !s.learntEver && !s.probe.headless && s.keysAtGap >= learnFirst+times*(s.census.keys-s.keysAtGap)
 }
 
 // afterKeys reports whether the strings read last, up to the failure, are keys rather than fields that never expire: the file is not known to have any, and they are like the keys known.

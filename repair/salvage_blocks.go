@@ -129,7 +129,8 @@ type holder struct {
 	keys, expiring int64 // of them
 }
 
-// holder returns the first record of a segment, from an offset on where one begins, that holds rows of keys, not more than are missing.
+// holder returns the first record of a segment, from an offset on where one begins, that holds rows of keys, not more than are missing. Where nothing else is damaged these have to be most of
+// them: else it is rather the count of keys that is wrong.
 func (w *blockFinder) holder(i int, behind, missing int64) (h holder, ok bool) {
 	s := w.s
 	x := newRecordReader(s.opt)
@@ -151,7 +152,7 @@ func (w *blockFinder) holder(i int, behind, missing int64) (h holder, ok bool) {
 			if f.what != isKey || f.end-f.start < blockLeast {
 				continue
 			}
-			if rows, keys, expiring := w.rows(from, f.end); keys > 0 && keys <= missing {
+			if rows, keys, expiring := w.rows(from, f.end); keys > 0 && keys <= missing && (s.out.Gaps > 0 || keys >= missing-keys) {
 				return holder{f, k, rows, keys, expiring}, true
 			}
 		}

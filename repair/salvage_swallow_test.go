@@ -121,3 +121,25 @@ func TestSalvageSwallowedByLuck(t *testing.T) {
 		assert.Empty(t, sc.bad)
 	}
 }
+
+// TestSalvageRowsOfSound: a sound value that holds records is left alone where only the count of keys is wrong.
+func TestSalvageRowsOfSound(t *testing.T) {
+	var b, rows bytes.Buffer
+	for i := range 30 {
+		rows.Write(text(fmt.Sprint("user:", 1000+i), "some value"))
+	}
+	rows.WriteString("which does not end with one")
+	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{NoCompression: true})
+	require.NoError(t, w.SelectDB(0))
+	require.NoError(t, w.ResizeDB(161, 0))
+	for i := range 60 {
+		require.NoError(t, w.WriteEntry(rdb.NewEntry(0, fmt.Appendf(nil, "user:%d", i)), rdb.String(fmt.Sprint("value ", i))))
+	}
+	require.NoError(t, w.WriteEntry(rdb.NewEntry(0, []byte("rows")), rdb.String(rows.Bytes())))
+	require.NoError(t, w.Close())
+	in := b.Bytes()
+	in[len(in)-1] ^= 1 // the checksum
+	s, out := salvage(t, in, SalvageOptions{})
+	assert.Equal(t, int64(61), s.Keys)
+	assert.True(t, bytes.Contains(out, rows.Bytes()))
+}

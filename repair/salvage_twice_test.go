@@ -133,7 +133,9 @@ func everyByte(t *testing.T, d *damaged, s *Salvaged) {
 	for _, g := range s.out {
 		for _, p := range g.pieces {
 			for i := p.start; i < p.end; i++ {
-				require.False(t, kept[i], "%s: byte %d is written twice", d.kind, i)
+				if kept[i] {
+					t.Fatalf("%s: byte %d is written twice", d.kind, i)
+				}
 				kept[i] = true
 			}
 		}
@@ -145,11 +147,13 @@ func everyByte(t *testing.T, d *damaged, s *Salvaged) {
 		sum[r.Kind] += r.End - r.Start
 		for i := r.Start; i < r.End; i++ {
 			switch {
-			case r.Kind != RegionIntact:
-				require.False(t, kept[i], "%s: byte %d is %v, and written", d.kind, i, r.Kind)
-			case !kept[i]:
+			case r.Kind != RegionIntact && kept[i]:
+				t.Fatalf("%s: byte %d is %v, and written", d.kind, i, r.Kind)
+			case r.Kind == RegionIntact && !kept[i]:
 				n := selection(d.bytes[i:])
-				require.Positive(t, n, "%s: byte %d is intact, and not written", d.kind, i)
+				if n <= 0 {
+					t.Fatalf("%s: byte %d is intact, and not written", d.kind, i)
+				}
 				i += n - 1
 			}
 		}

@@ -107,6 +107,7 @@ func TestSalvageRecipes(t *testing.T) {
 
 // wereWrong are recipes of which a record was kept that was not in the file; they are tried always.
 var wereWrong = []string{
+	"r00678",  // fields of a hash that have control characters in their names
 	"r00817",  // four bytes too many make an empty key, with a value of a length that is not in its shortest form
 	"r00864",  // a zero byte that stands twice ends a module's value early, and what follows is an empty sorted set
 	"r01624",  // a key's length becomes an integer's form, and its value's length just that of the rest and the next key

@@ -45,10 +45,10 @@ func (s *salvager) fieldsPossible() bool {
 func (f *record) likeField() bool { return f.what == isKey && f.typ == rdb.TypeString && !f.modified }
 
 // fieldAt reports whether fields begin at an offset, among the first of which are such as tell that they are. What reads as such in the middle of records, by luck, has a name of several of
-// these, with the bytes between them.
+// these, with the bytes between them, which tells the two apart unless names have such bytes anyway.
 func (p *prober) fieldAt(at int64) bool {
 	const few, most = 8, 32
-	told, binary := 0, p.census.hasFields()
+	told, binary := 0, p.census.hasFields() || p.census.binary > 0 && p.census.binary*binaryRare >= p.census.tested
 	for n := 0; n < few || told > 0 && n < most; n++ {
 		b := p.view.at(at, 2<<10)
 		if len(b) < 4 {
@@ -72,6 +72,9 @@ func (p *prober) fieldAt(at int64) bool {
 	}
 	return false
 }
+
+// binaryRare is how many keys there must be for each with control characters, so that no fields have any.
+const binaryRare = 64
 
 // controlName reports whether the field that begins b has control characters in its name.
 func controlName(b []byte) bool {

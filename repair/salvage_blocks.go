@@ -75,10 +75,13 @@ func (s *salvager) freeHollow() (any bool) {
 	w := blockFinder{s: s}
 	accounts := s.accounts()
 	var freed []cut
-	for _, h := range s.hollow {
+	for _, h := range inOrder(s.hollow) {
 		i := s.segmentAt(h.start)
 		g := &s.segs[i]
 		a := accounts[g.db]
+		if s.keptIn(i, h) { // it was noted before a part of the file was read again, or twice
+			continue
+		}
 		if a == nil || !a.hinted || a.uncertain && len(accounts) > 1 {
 			continue
 		}
@@ -100,6 +103,11 @@ func (s *salvager) freeHollow() (any bool) {
 	}
 	s.remark(freed, RegionIntact)
 	return len(freed) > 0
+}
+
+// keptIn reports whether some of a range that begins in a segment is kept, or of another one.
+func (s *salvager) keptIn(i int, h span) bool {
+	return i+1 < len(s.segs) && s.segs[i+1].start < h.end || slices.ContainsFunc(s.segs[i].pieces, func(p span) bool { return p.start < h.end && h.start < p.end })
 }
 
 // segment gives back the keys that stand in the values of a segment, so many at most. It returns how many were found.

@@ -143,3 +143,11 @@ func TestSalvageRowsOfSound(t *testing.T) {
 	assert.Equal(t, int64(61), s.Keys)
 	assert.True(t, bytes.Contains(out, rows.Bytes()))
 }
+
+// TestSalvageHollowOnce: what was noted before a part of the file was read again is not looked through where some of it is kept since.
+func TestSalvageHollowOnce(t *testing.T) {
+	s := &salvager{segs: []segment{{pieces: []span{{10, 20}}}, {start: 100}}}
+	assert.True(t, s.keptIn(0, span{15, 30}))
+	assert.False(t, s.keptIn(0, span{20, 30}))
+	assert.True(t, s.keptIn(0, span{50, 120}))
+}

@@ -5,6 +5,8 @@ GO ?= go
 # How long each fuzz target runs, and for which packages.
 FUZZTIME ?= 20s
 FUZZPKGS ?= ./...
+# How many targets run at a time. One takes all processors.
+FUZZJOBS ?= 1
 
 # For benchstat: make bench BENCHCOUNT=10 > new.txt
 BENCH ?= .
@@ -38,17 +40,16 @@ bench:
 fuzz:
 	@list=$$($(GO) test -run '^$$' -list '^Fuzz' $(FUZZPKGS)) || { echo "$$list"; exit 1; }; \
 	echo "$$list" | awk '/^Fuzz/ { t[n++] = $$1 } $$1 == "ok" { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \
-	while read -r pkg target; do \
-		echo "fuzz $$pkg $$target"; \
-		out=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s "$$pkg" 2>&1) || { \
+	xargs -P $(FUZZJOBS) -n 2 sh -c '\
+		echo "fuzz $$0 $$1"; \
+		out=$$($(GO) test -run "^\$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s "$$0" 2>&1) || { \
 			echo "$$out"; \
 			case "$$out" in \
-			*'Failing input'* | *panic* | *'exit status 2'*) exit 1 ;; \
-			*'context deadline exceeded'*) echo "the time was up inside an input: no failure" ;; \
-			*) exit 1 ;; \
+			*"Failing input"* | *panic* | *"exit status 2"*) exit 255 ;; \
+			*"context deadline exceeded"*) echo "the time was up inside an input of $$1: no failure" ;; \
+			*) exit 255 ;; \
 			esac; \
-		}; \
-	done
+		}'
 
 # The same files to this module and to the checkers and the server on PATH.
 fuzz-diff:

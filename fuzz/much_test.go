@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -161,9 +162,12 @@ func damageMuch(r *rand.Rand, b, other []byte) []byte {
 
 // TestSalvageOfMuchDamage: whatever has happened to a file, what is written is what the account says, and sound.
 func TestSalvageOfMuchDamage(t *testing.T) {
-	n, targets := int64(800), rdb.Targets()
-	if testing.Short() {
-		n = 200
+	n, targets := int64(300), rdb.Targets()
+	switch {
+	case os.Getenv("KVFSCK_BIG") == "1":
+		n = 2000
+	case testing.Short():
+		n = 100
 	}
 	for seed := range n {
 		r := rand.New(rand.NewSource(seed))

@@ -107,8 +107,11 @@ func TestUntilNothingLater(t *testing.T) {
 		log.WriteString(commands(lines...))
 	}
 	sound := []byte(log.String())
-	step := 5
-	if testing.Short() {
+	step := 9
+	switch {
+	case big():
+		step = 5
+	case testing.Short():
 		step = 17
 	}
 	for _, damage := range []struct {

@@ -45,8 +45,11 @@ func withFields(t *testing.T, keys, hashes, fields int, within int64) *original 
 
 // TestSalvageFieldsThatExpireTogether: fields of a hash whose beginning is lost are no keys, however near to each other they expire.
 func TestSalvageFieldsThatExpireTogether(t *testing.T) {
-	step := int64(140) // for each hash
-	if testing.Short() {
+	step := int64(400) // for each hash
+	switch {
+	case big():
+		step = 140
+	case testing.Short():
 		step = 2000
 	}
 	for _, c := range []struct {

@@ -54,9 +54,9 @@ func TestPiecesAreTheWhole(t *testing.T) {
 		require.NoError(t, to.Close())
 		return fmt.Sprintf("%s%s%v %d", stdout.String(), stderr.String(), err, w.taken)
 	}
-	files, damages, keys := uint64(2), uint64(4), 10_000
+	files, damages, keys := uint64(2), uint64(2), 10_000
 	if testing.Short() {
-		files, damages, keys = 1, 1, 4000
+		files, damages, keys = 1, 1, 3000
 	}
 	for seed := range files {
 		many, _ := fuzz.RDB(seed, fuzz.RDBOptions{Keys: 3 * keys / 10, StringSize: 60})

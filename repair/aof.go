@@ -14,7 +14,8 @@ package repair
 // Salvage reads records for as long as the two agree. Where they do not, it asks three questions in turn.
 //
 //   - Is it one byte of the framing that is wrong? Then there is one value at which everything agrees again, and the command is
-//     healed: aof_heal.go. An end of line that is too much can be taken out: aof_lines.go.
+//     healed: aof_heal.go. An end of line that is too much can be taken out: aof_lines.go. Where a transfer has changed all of them it is
+//     undone first: aof_transfer.go.
 //   - If not, where does the log go on? At the next command that begins a chain of them (aof_resync.go), and that is not in a value
 //     (aof_suspect.go).
 //   - What did the gap take with it? Perhaps a SELECT, half a transaction: aof_state.go.
@@ -102,6 +103,9 @@ type SalvagedAOF struct {
 	Cut          int64 // offset of the cut that Until made, -1 if none
 	timed        bool  // it has a timestamp not later than Until
 	untimed      int64 // from this offset on it is not known to be early enough; -1: it is
+
+	text  *textLog    // the log as it was, if a transfer has changed the ends of its lines
+	asWas []AOFRegion // the map of that
 }
 
 // AOFRegion is a stretch of the file with one fate.
@@ -129,7 +133,7 @@ type AOFRegionKind uint8
 const (
 	AOFIntact      AOFRegionKind = iota // commands and annotations, kept byte for byte
 	AOFPreamble                         // an intact RDB part, kept byte for byte
-	AOFHealed                           // one command, kept with its framing corrected
+	AOFHealed                           // one command, kept with its framing corrected; or commands of which the ends of lines are
 	AOFDamaged                          // one command, left out; its extent is known
 	AOFLost                             // bytes of which no command can be made
 	AOFPadding                          // zero bytes
@@ -188,22 +192,31 @@ func salvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 			return out, err
 		}
 	}
+	if text, err := salvageText(ctx, src, size, opt); text != nil || err != nil {
+		return text, err
+	}
+	return out, out.walk(ctx, src, opt)
+}
+
+// walk goes through the file.
+func (out *SalvagedAOF) walk(ctx context.Context, src io.ReaderAt, opt AOFOptions) error {
 	s := &aofSalvage{
-		aofScan: aofScan{src: src, size: size}, ctx: ctx, opt: opt, out: out,
+		aofScan: aofScan{src: src, size: out.Size}, ctx: ctx, opt: opt, out: out,
 		state: aofState{sinceGap: -1, multi: -1, mark: -1}, until: aofUntil{doubt: -1},
 	}
+	s.undone, _ = src.(*textLog)
 	if err := s.preamble(); err != nil {
-		return out, err
+		return err
 	}
 	s.run()
 	if s.err != nil {
-		return out, s.err
+		return s.err
 	}
 	s.finish()
 	if out.timed = s.until.last > 0; opt.Until != 0 && opt.end == 0 {
 		out.untimed = s.until.doubt
 	}
-	return out, nil
+	return nil
 }
 
 // insaneError ends the reading at a command that servers do not take as it stands: it says why.
@@ -343,15 +356,19 @@ func (t *AOFTruncation) WriteTo(w io.Writer, src io.ReaderAt) (int64, error) {
 // WriteTo writes what is left of src, the file that was salvaged: intact regions byte for byte, healed ones with their corrections,
 // SELECT where the map says so. It returns how many bytes it wrote.
 func (s *SalvagedAOF) WriteTo(w io.Writer, src io.ReaderAt) (n int64, err error) {
+	regions := s.Regions
+	if s.text != nil {
+		src, regions = s.text.from(src), s.asWas
+	}
 	cw := &aofOutput{w: w, src: src}
-	for i := range s.Regions {
-		r := &s.Regions[i]
+	for i := range regions {
+		r := &regions[i]
 		if r.Select >= 0 && r.Kind.Kept() {
 			cw.selectDB(r.Select)
 		}
 		switch {
 		case r.Kind == AOFPreambleBad:
-			cw.from(s.rdbOf(src))
+			cw.from(s.rdbOf(src, r.End))
 		case !r.Kind.Kept():
 		default:
 			cw.edited(r.Start, r.End, r.Edits)

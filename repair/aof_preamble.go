@@ -225,9 +225,9 @@ func (s *aofSalvage) endsAsRDB() bool {
 	return len(mark) == 1 && mark[0] == opEOF
 }
 
-// rdbOf returns what is left of a damaged RDB part of src.
-func (s *SalvagedAOF) rdbOf(src io.ReaderAt) io.WriterTo {
-	switch part := io.NewSectionReader(src, 0, s.Preamble); {
+// rdbOf returns what is left of a damaged RDB part of src, which ends at end.
+func (s *SalvagedAOF) rdbOf(src io.ReaderAt, end int64) io.WriterTo {
+	switch part := io.NewSectionReader(src, 0, end); {
 	case s.RDB != nil:
 		again := *s.RDB
 		again.src = part

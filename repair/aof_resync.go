@@ -13,10 +13,11 @@ import (
 // aofSalvage goes through a damaged log once, from the start to the end.
 type aofSalvage struct {
 	aofScan
-	ctx   context.Context
-	opt   AOFOptions
-	out   *SalvagedAOF
-	state aofState
+	ctx    context.Context
+	opt    AOFOptions
+	out    *SalvagedAOF
+	state  aofState
+	undone *textLog // what is read, if ends of lines are undone
 
 	suspect  aofSuspect
 	keys     aofKeys
@@ -100,7 +101,7 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 	if s.laterInside(&c) {
 		s.untimed(c.start)
 	}
-	if !s.strays(&c) {
+	if !s.unsure(&c) && !s.strays(&c) {
 		s.keep(&c)
 	}
 	return c.end

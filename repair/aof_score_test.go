@@ -116,7 +116,7 @@ func (x *aofScore) compare(label string, sound *soundAOF, d *tracked, s *Salvage
 		case AOFIntact:
 			x.intact(label, sound, d, r)
 		case AOFHealed:
-			x.corrected(label, sound, d, r)
+			x.corrected(label, sound, d, r, s.text)
 		}
 	}
 }
@@ -304,8 +304,24 @@ func (s *soundAOF) adrift(d *tracked, at int) bool {
 }
 
 // corrected judges a command that was healed.
-func (x *aofScore) corrected(label string, sound *soundAOF, d *tracked, r *AOFRegion) {
+func (x *aofScore) corrected(label string, sound *soundAOF, d *tracked, r *AOFRegion, text *textLog) {
 	var b bytes.Buffer
+	if text != nil && r.Edits == nil { // all of its commands
+		from, _ := text.restoredAt(r.Start)
+		to, _ := text.restoredAt(r.End)
+		(&aofOutput{w: &b, src: text}).copy(from, to)
+		for rest := b.Bytes(); len(rest) > 0; {
+			end := bytes.IndexByte(rest, '\n') + 1
+			if rest[0] != '#' {
+				if _, end = strictCommand(rest, 0); end == 0 || !sound.texts[string(rest[:end])] {
+					x.wrong++
+					x.example("%s: healed to what was not there: %.200q", label, rest)
+				}
+			}
+			rest = rest[max(end, 1):]
+		}
+		return
+	}
 	(&aofOutput{w: &b, src: bytes.NewReader(d.b)}).edited(r.Start, r.End, r.Edits)
 	if sound.texts[b.String()] {
 		return

@@ -255,7 +255,8 @@ func TestSalvagedAOFLoads(t *testing.T) {
 func FuzzSalvageAOF(f *testing.F) {
 	good := commands("SELECT 0", "SET a 1", "MULTI", "SET b 1", "EXEC") + "#TS:100\r\n"
 	for _, seed := range []string{
-		"", good, good + good[10:], "*1\r\n$4\r\nEXEC\r\n", strings.ReplaceAll(good, "$1", "$2"), strings.ReplaceAll(good, "\r\n", "\n"),
+		"", good, good + good[10:], "*1\r\n$4\r\nEXEC\r\n", strings.ReplaceAll(good, "$1", "$2"), toLF(good),
+		toCRLF(good), loneToCR(good + strings.Repeat(resp("SET", "k", "a\nb\n"), 4)), toLF(good + resp("SET", "k", "a\nb\r\nc") + good), toLF("REDIS0009\xff\x00\x00\x00\x00\x00\x00\x00\x00" + good),
 		"REDIS0009\xff\x00\x00\x00\x00\x00\x00\x00\x00" + good, "REDIS0009\xfe" + good, good + strings.Repeat("\x00", 64) + good,
 		resp("SET", "k", good) + "*" + good, "\x00" + resp("SET", "k", good)[1:] + good, resp("SET", "k", good)[:30] + "?" + good + "\r\n" + good,
 		strings.Replace(good, "SET", "S\r\nET", 1) + good, resp("SET", "k", "a log:\r\n"+good) + "\r\n$3\r\nabc\r\n" + good, "\x00REDIS" + good,

@@ -117,7 +117,7 @@ func graveFinding(f aof.Finding) bool { return f.Severity() == rdb.Error }
 
 // whole reports whether the file is kept byte for byte.
 func (s *SalvagedAOF) whole() bool {
-	return s.Sound || !slices.ContainsFunc(s.Regions, func(r AOFRegion) bool { return !r.Kind.Kept() || len(r.Edits) > 0 || r.Select >= 0 })
+	return s.Sound || s.text == nil && !slices.ContainsFunc(s.Regions, func(r AOFRegion) bool { return !r.Kind.Kept() || len(r.Edits) > 0 || r.Select >= 0 })
 }
 
 // choose takes the first that is possible, in the order of [Strategies]: what corrects everything, else what keeps everything that is certain.

@@ -283,7 +283,7 @@ func (t *repairText) regions(s *repair.SalvagedSet) {
 		f := &s.Files[i]
 		for k := range f.Regions {
 			r := &f.Regions[k]
-			if r.Kind.Kept() && len(r.Edits) == 0 && r.Select < 0 {
+			if r.Kind.Kept() && r.Kind != repair.AOFHealed && r.Select < 0 {
 				continue
 			}
 			if shown++; shown > mostNames {

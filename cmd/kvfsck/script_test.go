@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"insert": scriptChange(func(b []byte, at int) []byte { return slices.Insert(b, at, 0xEE) }),
 			"flip":   scriptChange(func(b []byte, at int) []byte { b[at] ^= 4; return b }),
 			"crlf":   scriptFile(crlf),
+			"lf":     scriptFile(lf),
 		},
 	})
 }
@@ -92,6 +93,8 @@ func scriptChange(change func(b []byte, at int) []byte) func(*testscript.TestScr
 }
 
 func crlf(b []byte) ([]byte, error) { return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")), nil }
+
+func lf(b []byte) ([]byte, error) { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")), nil }
 
 // scriptFile is a command that makes a file of another.
 func scriptFile(convert func([]byte) ([]byte, error)) func(*testscript.TestScript, bool, []string) {

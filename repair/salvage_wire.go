@@ -197,7 +197,15 @@ func keySlot(key []byte) uint64 {
 	}
 	var crc uint16
 	for _, c := range key {
-		crc ^= uint16(c) << 8
+		crc = crc<<8 ^ crc16[byte(crc>>8)^c]
+	}
+	return uint64(crc) & 16383
+}
+
+// crc16 is the CRC-16 of each byte.
+var crc16 = func() (table [256]uint16) {
+	for i := range table {
+		crc := uint16(i) << 8
 		for range 8 {
 			if crc&0x8000 != 0 {
 				crc = crc<<1 ^ 0x1021
@@ -205,9 +213,10 @@ func keySlot(key []byte) uint64 {
 				crc <<= 1
 			}
 		}
+		table[i] = crc
 	}
-	return uint64(crc) & 16383
-}
+	return table
+}()
 
 // plainLengths reports whether b begins with so many lengths in the form in which servers write them. A run of one byte, such as that of
 // RESIZEDB, reads as lengths of another.

@@ -142,6 +142,7 @@ type Salvaged struct {
 	LibrariesLost  []LostLibrary // the first of these
 	out            []segment
 	src            io.ReaderAt
+	lead           int64 // bytes in front of the header, which out, partials and sums do not count
 	partials       []partial
 	sums           []spanSum // of some parts of the file, in their order
 	opt            SalvageOptions
@@ -152,6 +153,19 @@ type Salvaged struct {
 // Salvage reads a damaged RDB of size bytes and finds every record that is still there. An error is one of the input or of temporary files; of
 // a file in which nothing is left the account says so.
 func Salvage(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
+	out, err := salvageFrom(ctx, src, size, opt)
+	if err != nil {
+		return nil, err
+	}
+	behind, err := salvageBehindLead(ctx, src, size, opt, out)
+	if err != nil {
+		return nil, err
+	}
+	return cmp.Or(behind, out), nil
+}
+
+// salvageFrom is Salvage of a file that begins where src does.
+func salvageFrom(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) (*Salvaged, error) {
 	out, err := salvageOnce(ctx, src, size, opt)
 	if err == errUnlisted {
 		opt.walkAll = true

@@ -25,7 +25,7 @@ func (o *Salvaged) fill(s *sink) (int64, error) {
 		counts[o.DBs[i].DB] = &o.DBs[i]
 	}
 	var db *uint64
-	parts := 0
+	parts, src := 0, o.source()
 	for i := range o.out {
 		g := &o.out[i]
 		if g.keys > 0 && (db == nil || *db != g.db) {
@@ -33,7 +33,7 @@ func (o *Salvaged) fill(s *sink) (int64, error) {
 			db = &g.db
 		}
 		for _, p := range g.pieces {
-			s.copy(o.src, p)
+			s.copy(src, p)
 		}
 		for ; parts < len(o.partials) && o.partials[parts].segment == i; parts++ {
 			s.part(o, &o.partials[parts])

@@ -66,7 +66,7 @@ func (s *salvager) forgetParts(segment int) {
 func (o *Salvaged) beginning(p *partial) (e *rdb.Entry, v rdb.Value, n int64) {
 	r := rdb.NewReader(nil)
 	defer r.Close()
-	r.Resume(io.NewSectionReader(o.src, p.start, p.end-p.start), rdb.Position{Offset: p.start, Family: o.Family, Version: o.Version})
+	r.Resume(io.NewSectionReader(o.source(), p.start, p.end-p.start), rdb.Position{Offset: p.start, Family: o.Family, Version: o.Version})
 	if !r.Next() {
 		return nil, nil, 0
 	}

@@ -174,7 +174,7 @@ func rate(t testing.TB, d *damaged) (sc score, s *Salvaged) {
 	for _, g := range s.out {
 		for _, p := range g.pieces {
 			r := rdb.NewReader(nil)
-			r.Resume(io.NewSectionReader(bytes.NewReader(d.bytes), p.start, p.end-p.start), rdb.Position{Offset: p.start, Family: s.Family, Version: s.Version})
+			r.Resume(io.NewSectionReader(s.source(), p.start, p.end-p.start), rdb.Position{Offset: s.lead + p.start, Family: s.Family, Version: s.Version})
 			for r.Next() {
 				e, ok := r.Record().(*rdb.Entry)
 				if !ok {
@@ -221,7 +221,7 @@ func (s *Salvaged) keptNames() map[string]bool {
 	for _, g := range s.out {
 		for _, p := range g.pieces {
 			r := rdb.NewReader(nil)
-			r.Resume(io.NewSectionReader(s.src, p.start, p.end-p.start), rdb.Position{Offset: p.start, Family: s.Family, Version: s.Version})
+			r.Resume(io.NewSectionReader(s.source(), p.start, p.end-p.start), rdb.Position{Offset: p.start, Family: s.Family, Version: s.Version})
 			for r.Next() {
 				if e, ok := r.Record().(*rdb.Entry); ok {
 					names[string(e.Key)] = true

@@ -132,7 +132,7 @@ func everyByte(t *testing.T, d *damaged, s *Salvaged) {
 	kept := make([]bool, len(d.bytes))
 	for _, g := range s.out {
 		for _, p := range g.pieces {
-			for i := p.start; i < p.end; i++ {
+			for i := s.lead + p.start; i < s.lead+p.end; i++ {
 				if kept[i] {
 					t.Fatalf("%s: byte %d is written twice", d.kind, i)
 				}

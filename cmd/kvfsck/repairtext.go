@@ -167,7 +167,7 @@ func (t *repairText) lost(s *repair.Salvaged) {
 	t.duplicates(s)
 	t.libraries(s)
 	if s.ForeignBytes > 0 {
-		t.line("  left out: %s of something else, behind the end or inside what is lost", count(s.ForeignBytes, "byte"))
+		t.line("  left out: %s of something else, in front of the header, behind the end or inside what is lost", count(s.ForeignBytes, "byte"))
 	}
 	for i, k := range s.Lost {
 		if i == mostNames {

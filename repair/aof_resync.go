@@ -70,7 +70,7 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 			s.healed(fix)
 			return fix.cmd.end
 		}
-		if s.spliced(&c) && !s.heals(c.end) {
+		if s.spliced(&c) && !s.endsInLines(c.end) && !s.heals(c.end) {
 			whole := s.emptyLine(c.end) && !s.framed(c.last.start, c.last.end)
 			if s.emptyLine(c.end) { // it is the end of the argument, and not of one that began earlier
 				c.end += 2
@@ -105,6 +105,15 @@ func (s *aofSalvage) record(pos int64, fault *aofFault) int64 {
 		s.keep(&c)
 	}
 	return c.end
+}
+
+// endsInLines reports whether nothing but ends of lines stands behind pos in the file, as an editor, or whatever appends to it, puts there.
+func (s *aofSalvage) endsInLines(pos int64) bool {
+	const most = 16
+	if s.size-pos > most {
+		return false
+	}
+	return len(bytes.Trim(s.at(pos, most), "\r\n")) == 0
 }
 
 // heals reports whether a command begins at pos whose framing is damaged and can be corrected in one way only. Then the record before it ends where it seems to.

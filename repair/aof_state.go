@@ -106,13 +106,18 @@ func (s *aofSalvage) keepSelected(c *aofCommand, fresh bool) {
 // extend adds a record to the last region, or to a new one, and returns which.
 func (s *aofSalvage) extend(c *aofCommand, fresh bool) int {
 	rs := s.out.Regions
-	if n := len(rs); n == 0 || fresh || c.edits != nil || !s.joins(&rs[n-1], c.start) {
-		kind := AOFIntact
-		if c.edits != nil {
-			kind = AOFHealed
-			s.out.Healed++
-		}
-		rs = append(rs, AOFRegion{Kind: kind, Start: c.start, Select: -1, DB: s.state.db, Uncertain: s.state.uncertain, Edits: c.edits})
+	kind, why := AOFIntact, ""
+	switch {
+	case c.edits != nil:
+		kind = AOFHealed
+	case s.undone.restores(c):
+		kind, why = AOFHealed, whyText[textLoneLF]
+	}
+	if kind == AOFHealed {
+		s.out.Healed++
+	}
+	if n := len(rs); n == 0 || fresh || c.edits != nil || !s.joins(&rs[n-1], c.start, kind) {
+		rs = append(rs, AOFRegion{Kind: kind, Start: c.start, Select: -1, DB: s.state.db, Uncertain: s.state.uncertain, Edits: c.edits, Why: why})
 		s.out.Regions = rs
 	}
 	r := &rs[len(rs)-1]
@@ -127,8 +132,8 @@ func (s *aofSalvage) extend(c *aofCommand, fresh bool) int {
 }
 
 // joins reports whether a record at start may be added to r.
-func (s *aofSalvage) joins(r *AOFRegion, start int64) bool {
-	return r.Kind == AOFIntact && r.End == start && r.Uncertain == s.state.uncertain && !s.barred()
+func (s *aofSalvage) joins(r *AOFRegion, start int64, kind AOFRegionKind) bool {
+	return r.Kind == kind && r.Edits == nil && r.End == start && r.Uncertain == s.state.uncertain && !s.barred()
 }
 
 // barred reports whether the last region is a MULTI, which stays on its own until its EXEC is found.
@@ -190,7 +195,11 @@ func (s *aofSalvage) uncount(r *AOFRegion) {
 	if r.Uncertain {
 		s.out.Uncertain -= r.Commands
 	}
-	if r.Kind == AOFHealed {
+	switch {
+	case r.Kind != AOFHealed:
+	case r.Edits == nil:
+		s.out.Healed -= r.Commands
+	default:
 		s.out.Healed--
 	}
 	if r.Select >= 0 {

@@ -62,10 +62,23 @@ type textLog struct {
 	commands int64       // with ends of lines in arguments that were changed
 	doubts   []aofSpan   // commands of the log as it was with arguments in which it is not known which were changed
 
-	mu   sync.Mutex // of what follows
-	raw  []byte
-	held int // the block that is in out, -1: none
-	out  []byte
+	mu     sync.Mutex // of what follows
+	raw    []byte
+	rawIs  int // the block that is in raw, -1: none
+	out    []byte
+	held   int // the one that is in out
+	placed textPlace
+}
+
+// textPlace is a place in both, in a block, behind so many ends of lines of it.
+type textPlace struct {
+	block   int
+	at, off int64 // in the file and in the log as it was
+	ends    int32
+}
+
+func newTextLog(src io.ReaderAt, size int64, rule textRule) *textLog {
+	return &textLog{src: src, size: size, rule: rule, rawIs: -1, held: -1, placed: textPlace{block: -1}}
 }
 
 // textBlock is the ends of lines that begin in a part of the file, in file order: where the part begins in the log as it was, how many there are, how many were
@@ -138,9 +151,15 @@ func (t *textLog) block(i int) (b []byte, n int, err error) {
 	if t.raw == nil {
 		t.raw = make([]byte, textBlockSize+1)
 	}
-	got, err := t.src.ReadAt(t.raw[:want], from)
-	if got < want {
-		return nil, 0, cmp.Or(err, io.ErrUnexpectedEOF)
+	if t.rawIs != i {
+		t.rawIs = -1
+		if got, err := t.src.ReadAt(t.raw[:want], from); got < want {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, 0, err
+		}
+		t.rawIs = i
 	}
 	return t.raw[:want], n, nil
 }
@@ -229,10 +248,12 @@ func (t *textLog) Stat() (fs.FileInfo, error) {
 
 // from returns the same view of another copy of the file.
 func (t *textLog) from(src io.ReaderAt) *textLog {
-	return &textLog{src: src, size: t.size, rule: t.rule, blocks: t.blocks, restored: t.restored, doubts: t.doubts, held: -1}
+	other := newTextLog(src, t.size, t.rule)
+	other.blocks, other.restored, other.doubts = t.blocks, t.restored, t.doubts
+	return other
 }
 
-// place returns where in the file an offset of the log as it was is.
+// place returns where in the file an offset of the log as it was is. It is quick for one behind the one before.
 func (t *textLog) place(off int64) (at int64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -244,21 +265,31 @@ func (t *textLog) place(off int64) (at int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	at, left := int64(i)*textBlockSize, off-t.blocks[i].at // bytes to go on
-	for k, e := int32(0), t.rule.nextEnd(b, 0, n); e >= 0; k++ {
-		part := int64(e) - (at - int64(i)*textBlockSize)
-		if left <= part {
+	from := int64(i) * textBlockSize
+	p := &t.placed
+	if p.block != i || p.off > off {
+		*p = textPlace{block: i, at: from, off: t.blocks[i].at}
+	}
+	for e := t.rule.nextEnd(b, int(p.at-from), n); e >= 0; e = t.rule.nextEnd(b, e+1, n) {
+		next := *p
+		next.off += from + int64(e) - p.at
+		if next.at, next.ends = from+int64(e), p.ends+1; off <= next.off {
 			break
 		}
-		at, left = at+part, left-part
-		if t.blocks[i].has(k) && t.rule.puts() {
-			left = max(left-1, 0)
-		} else if t.blocks[i].has(k) {
-			at++
+		switch changed := t.blocks[i].has(p.ends); {
+		case changed && t.rule.puts(): // CR, which is not in the file
+			next.off++
+		case changed:
+			next.at++
 		}
-		e = t.rule.nextEnd(b, e+1, n)
+		next.at++
+		next.off++ // LF, or the CR that stays
+		if off < next.off {
+			return from + int64(e), nil
+		}
+		*p = next
 	}
-	return at + left, nil
+	return p.at + off - p.off, nil
 }
 
 // restoredAt returns where an offset of the file is in the log as it was.
@@ -308,9 +339,17 @@ func (s *aofSalvage) unsure(c *aofCommand) bool {
 	return true
 }
 
-// changedIn reports whether an end of line is changed in that part of the log as it was, which begins and ends at those places of the file: then the sizes differ, as all changes
-// are of one kind.
-func changedIn(start, end, from, to int64) bool { return end-start != to-from }
+// changes reports whether ends of lines are changed in a part of the log as it was: then the sizes differ, as all changes are of one kind.
+func (t *textLog) changes(start, end int64) bool {
+	from, err1 := t.place(start)
+	to, err2 := t.place(end)
+	return err1 == nil && err2 == nil && to-from != end-start
+}
+
+// restores reports whether only some commands are changed, and c is one of them.
+func (t *textLog) restores(c *aofCommand) bool {
+	return t != nil && t.rule == textLoneLF && t.changes(c.start, c.end)
+}
 
 // salvageText salvages a log of which a transfer has changed the ends of lines; nil if it is none.
 func salvageText(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*SalvagedAOF, error) {
@@ -359,7 +398,7 @@ func (s *SalvagedAOF) place(t *textLog) error {
 			r.Edits[k].Offset = at(e.Offset)
 			r.Edits[k].Remove = at(e.Offset+e.Remove) - r.Edits[k].Offset
 		}
-		switch changed := changedIn(start, end, r.Start, r.End); {
+		switch changed := end-start != r.End-r.Start; {
 		case changed && r.Kind == AOFIntact:
 			r.Kind, r.Why = AOFHealed, whyText[t.rule]
 			s.Healed += r.Commands

@@ -43,7 +43,7 @@ func findText(ctx context.Context, src io.ReaderAt, size int64) (*textLog, error
 	if rule == textNone || err != nil {
 		return nil, err
 	}
-	x := &textScan{aofScan: aofScan{src: src, size: size}, ctx: ctx, log: &textLog{src: src, size: size, rule: rule, held: -1}}
+	x := &textScan{aofScan: aofScan{src: src, size: size}, ctx: ctx, log: newTextLog(src, size, rule)}
 	if rule == textToCRLF {
 		x.mark(size, true)
 	} else {

@@ -85,8 +85,8 @@ Every fault is looked for as far as the file can still be followed; the first 20
 	f.BoolVar(&opt.hints, "hints", false, "compare the file's own counts of keys with the keys present")
 	f.IntVarP(&opt.jobs, "jobs", "j", 0, "how many values to check at once (0: as many as there are processors)")
 	f.BoolVarP(&opt.quiet, "quiet", "q", false, "print nothing; the exit status tells")
-	cmd.MarkFlagsMutuallyExclusive("first", "all")
-	cmd.MarkFlagsMutuallyExclusive("json", "quiet")
+	exclusive(cmd, "first", "all")
+	exclusive(cmd, "json", "quiet")
 	return cmd
 }
 

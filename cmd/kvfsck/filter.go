@@ -36,7 +36,7 @@ func (f *filter) flags(cmd *cobra.Command) {
 func (f *filter) expiryFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.expired, "expired", false, "only keys whose expiry is in the past")
 	cmd.Flags().BoolVar(&f.noExpired, "no-expired", false, "leave out keys whose expiry is in the past, as a server does on loading")
-	cmd.MarkFlagsMutuallyExclusive("expired", "no-expired")
+	exclusive(cmd, "expired", "no-expired")
 }
 
 // ready checks what the person gave.

@@ -97,6 +97,26 @@ func run(ctx context.Context, args []string, e *env) int {
 	}
 }
 
+// exclusive has a command refuse two of these flags together.
+func exclusive(cmd *cobra.Command, names ...string) {
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		var given []string
+		for _, name := range names {
+			if cmd.Flags().Changed(name) {
+				given = append(given, "--"+name)
+			}
+		}
+		switch {
+		case len(given) > 1:
+			return fmt.Errorf("%s and %s cannot go together: leave one of them out", given[0], given[1])
+		case before != nil:
+			return before(cmd, args)
+		}
+		return nil
+	}
+}
+
 // commands is the table of commands.
 var commands = []func(*env) *cobra.Command{newCheck, newRepair, newExport, newDigest, newVersion}
 

@@ -103,7 +103,7 @@ Exit status: 0 there was nothing to do, 1 repaired, 4 damaged and not repaired, 
 	f.BoolVar(&opt.skipMissing, "skip-missing", false, "sets: go on without files that are listed and gone")
 	f.BoolVar(&opt.doubtful, "keep-doubtful", false, "logs: keep commands whose correction is likely and not proven")
 	f.BoolVar(&opt.modules, "modules", false, "logs: take commands that no server knows for those of modules")
-	cmd.MarkFlagsMutuallyExclusive("out", "in-place", "dry-run")
+	exclusive(cmd, "out", "in-place", "dry-run")
 	cmd.MarkFlagsOneRequired("out", "in-place", "dry-run")
 	cmd.RegisterFlagCompletionFunc("as", cobra.FixedCompletions([]string{"rdb", "aof", "resp"}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	return cmd

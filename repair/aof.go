@@ -56,8 +56,9 @@ type AOFOptions struct {
 	// more than a day, or than the next two.
 	Until int64
 
-	framing bool  // commands are not looked at
-	end     int64 // 1 more than an offset, at which the log is to end; 0: none
+	framing bool     // commands are not looked at
+	end     int64    // 1 more than an offset, at which the log is to end; 0: none
+	text    *textLog // with end: what the log was read as before
 	// NoPreamble reads a file that begins like an RDB as commands.
 	NoPreamble bool
 	// AssumeRDB reads a file as one that begins with an RDB though its first bytes do not say so: they may be damaged.
@@ -176,7 +177,7 @@ func SalvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 		return out, err
 	}
 	return settleTime(out, func(end int64) (*SalvagedAOF, error) {
-		opt.end = end
+		opt.end, opt.text = end, out.text
 		return salvageAOF(ctx, src, size, opt)
 	}, func() (bool, error) { return !out.keptUntimed(), nil })
 }
@@ -192,10 +193,28 @@ func salvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 			return out, err
 		}
 	}
-	if text, err := salvageText(ctx, src, size, opt); text != nil || err != nil {
-		return text, err
+	if opt.text != nil {
+		return salvageText(ctx, opt.text.from(src), opt)
 	}
-	return out, out.walk(ctx, src, opt)
+	if likely, err := beginsAsText(ctx, src, size); err != nil {
+		return out, err
+	} else if likely {
+		if text, err := findText(ctx, src, size); text != nil || err != nil {
+			return salvageText(ctx, text, opt)
+		}
+	}
+	if err := out.walk(ctx, src, opt); err != nil || opt.end > 0 || out.faults() < textLeast {
+		return out, err
+	}
+	text, err := findText(ctx, src, size)
+	if text == nil || err != nil {
+		return out, err
+	}
+	other, err := salvageText(ctx, text, opt)
+	if err == nil && other.Kept <= out.Kept {
+		return out, nil
+	}
+	return other, err
 }
 
 // walk goes through the file.

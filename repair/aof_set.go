@@ -192,7 +192,7 @@ func (s *SalvagedSet) salvageFiles(ctx context.Context, fsys fs.FS, files []aof.
 		part, err := salvageFile(ctx, fsys, f.Path, each)
 		if err == nil {
 			part, err = settleTime(part, func(end int64) (*SalvagedAOF, error) {
-				each.end = end
+				each.end, each.text = end, part.text
 				return salvageFile(ctx, fsys, f.Path, each)
 			}, func() (bool, error) { return s.early(ctx, fsys, f, part, files[i+1:], opt.Until) })
 		}

@@ -351,12 +351,16 @@ func (t *textLog) restores(c *aofCommand) bool {
 	return t != nil && t.rule == textLoneLF && t.changes(c.start, c.end)
 }
 
-// salvageText salvages a log of which a transfer has changed the ends of lines; nil if it is none.
-func salvageText(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions) (*SalvagedAOF, error) {
-	t, err := findText(ctx, src, size)
-	if t == nil || err != nil {
-		return nil, err
+// faults is how many commands were not kept, or at least textLeast if none was.
+func (s *SalvagedAOF) faults() int64 {
+	if s.Kept == 0 {
+		return textLeast
 	}
+	return s.Lost + s.Doubtful
+}
+
+// salvageText salvages the log as it was.
+func salvageText(ctx context.Context, t *textLog, opt AOFOptions) (*SalvagedAOF, error) {
 	if opt.end > 0 {
 		end, err := t.restoredAt(opt.end - 1)
 		if err != nil {

@@ -58,6 +58,13 @@ func findText(ctx context.Context, src io.ReaderAt, size int64) (*textLog, error
 	return x.log, nil
 }
 
+// beginsAsText reports whether the lines at the beginning of the file end otherwise than those of a log. Where a snapshot stands in front of them that is not seen, nor where only
+// arguments have changed.
+func beginsAsText(ctx context.Context, src io.ReaderAt, size int64) (bool, error) {
+	rule, err := textRuleOf(ctx, src, min(size, aofWindow))
+	return rule == textToLF || rule == textToCRLF, err
+}
+
 // textRuleOf looks for the lines of arguments' lengths, and how the ones before them end.
 func textRuleOf(ctx context.Context, src io.ReaderAt, size int64) (textRule, error) {
 	var (

@@ -199,6 +199,9 @@ func (c *checkText) next() {
 	if g := guess(c.head); g != "" {
 		c.line("    - From its first bytes, %s.", g)
 	}
+	if at := snapshotAt(c.head); at > 0 {
+		c.line("    - A snapshot's header stands at offset %d: a repair leaves out what is in front of it, if that is no part of it.", at)
+	}
 	path := shellQuote(string(c.t.Path))
 	if string(c.t.Path) == input.Stdin {
 		path = "FILE"
@@ -219,5 +222,5 @@ func (c *checkText) next() {
 
 // repairable reports whether repair is worth trying: on a file of some bytes.
 func (c *checkText) repairable() bool {
-	return string(c.t.Path) != input.Stdin && c.t.Summary.Bytes > 0 && guess(c.head) == ""
+	return string(c.t.Path) != input.Stdin && c.t.Summary.Bytes > 0 && (guess(c.head) == "" || snapshotAt(c.head) > 0)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -133,4 +134,14 @@ func guess(head []byte) string {
 		}
 	}
 	return ""
+}
+
+var magic = regexp.MustCompile(`REDIS00[01]\d|VALKEY0\d\d`)
+
+// snapshotAt returns where behind other bytes a snapshot begins, 0 if nowhere.
+func snapshotAt(head []byte) int {
+	if at := magic.FindIndex(head); at != nil {
+		return at[0]
+	}
+	return 0
 }

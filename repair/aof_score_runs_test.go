@@ -28,6 +28,7 @@ func aofRounds(few, many int) int {
 
 // TestScoreAOFGenerated damages generated logs in 1 to 50 places.
 func TestScoreAOFGenerated(t *testing.T) {
+	t.Parallel()
 	by := map[string]*aofScore{}
 	for _, kind := range aofDamages {
 		x := &aofScore{}
@@ -51,6 +52,7 @@ func TestScoreAOFGenerated(t *testing.T) {
 
 // TestScoreAOFMutated damages logs of package fuzz by its own mutators.
 func TestScoreAOFMutated(t *testing.T) {
+	t.Parallel()
 	by := map[string]*aofScore{}
 	for seed := range uint64(aofRounds(30, 300)) {
 		files, _ := fuzz.AOFSet(seed, fuzz.AOFOptions{Layout: fuzz.AOFPlain, Commands: 300, Timestamps: seed%2 == 0})
@@ -78,6 +80,7 @@ func TestScoreAOFMutated(t *testing.T) {
 
 // TestScoreAOFSets damages whole sets.
 func TestScoreAOFSets(t *testing.T) {
+	t.Parallel()
 	by := map[string]*aofScore{}
 	for seed := range uint64(aofRounds(150, 1500)) {
 		files, _ := fuzz.AOFSet(seed, fuzz.AOFOptions{Layout: fuzz.AOFSetText, Commands: 200, Increments: 3, Base: fuzz.RDBOptions{Keys: 20}})

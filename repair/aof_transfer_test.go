@@ -58,6 +58,7 @@ func TestTextTransfers(t *testing.T) {
 // TestTextTransfersOfGenerated: of logs with all kinds of arguments nothing comes out that was not there, and without damage besides all but what may have been
 // several; a transfer that added CR everywhere is undone as a whole.
 func TestTextTransfersOfGenerated(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(12) {
 		layout := []fuzz.AOFLayout{fuzz.AOFPlain, fuzz.AOFPreamble}[seed%2]
 		files, _ := fuzz.AOFSet(seed, fuzz.AOFOptions{Layout: layout, Commands: 4000, Timestamps: seed%3 == 0, Base: fuzz.RDBOptions{Keys: 30}})

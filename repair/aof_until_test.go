@@ -93,6 +93,7 @@ func TestUntilWithoutTimes(t *testing.T) {
 
 // TestUntilNothingLater damages a log everywhere. Every key has its time for a value, and none of a later one may come out.
 func TestUntilNothingLater(t *testing.T) {
+	t.Parallel()
 	var log strings.Builder
 	log.WriteString(commands("SELECT 0"))
 	for at := 1001; at <= 1040; at += 3 {

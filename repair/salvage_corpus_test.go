@@ -65,6 +65,7 @@ func (d *damaged) applyEdits(edits []corpus.Edit) {
 
 // TestSalvageRecipes salvages the damaged files of the corpus.
 func TestSalvageRecipes(t *testing.T) {
+	t.Parallel()
 	every := 12
 	if big() {
 		every = 1
@@ -275,6 +276,7 @@ func TestSalvageUnproved(t *testing.T) {
 
 // TestSalvageFurther: of other damages than those of the recipes nothing is kept that was not in the file either.
 func TestSalvageFurther(t *testing.T) {
+	t.Parallel()
 	for _, c := range further {
 		name := "rdb/" + c.base
 		b, err := os.ReadFile(corpus.Path(t, name))

@@ -45,6 +45,7 @@ func withFields(t *testing.T, keys, hashes, fields int, within int64) *original 
 
 // TestSalvageFieldsThatExpireTogether: fields of a hash whose beginning is lost are no keys, however near to each other they expire.
 func TestSalvageFieldsThatExpireTogether(t *testing.T) {
+	t.Parallel()
 	step := int64(400) // for each hash
 	switch {
 	case big():

@@ -60,6 +60,7 @@ func TestSalvageForeign(t *testing.T) {
 
 // TestSalvageLarge: records larger than what is looked at in memory are found behind damage too, and the database's counts are made anew.
 func TestSalvageLarge(t *testing.T) {
+	t.Parallel()
 	var b bytes.Buffer
 	w := rdb.NewWriter(&b, rdb.Version10, rdb.WriterOptions{NoCompression: true})
 	r := rand.New(rand.NewSource(3))

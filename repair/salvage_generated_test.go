@@ -140,6 +140,7 @@ func (d *damaged) becomes(b []byte) {
 
 // TestSalvageGenerated salvages generated files that every mutator has damaged.
 func TestSalvageGenerated(t *testing.T) {
+	t.Parallel()
 	rounds, keys := 1, 200
 	if big() {
 		rounds, keys = 20, 1000

@@ -15,6 +15,7 @@ import (
 
 // TestSalvageBehindLead: what stands in front of the header costs nothing of what stands behind it, whatever else is damaged.
 func TestSalvageBehindLead(t *testing.T) {
+	t.Parallel()
 	noise := make([]byte, 300)
 	rand.New(rand.NewSource(8)).Read(noise)
 	var all score

@@ -138,6 +138,7 @@ func scrambleAt(r *rand.Rand, d *damaged, places int) {
 // TestSalvageManyDamages damages small files of the corpus, of eight keys or more, at many places, each one to four bytes that are written over. Files of a kilobyte are among them, of which
 // twenty damages leave no two keys in a row.
 func TestSalvageManyDamages(t *testing.T) {
+	t.Parallel()
 	most, seeds := 300<<10, 1
 	type count struct {
 		damages      int

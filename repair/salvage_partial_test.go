@@ -47,6 +47,7 @@ func around(t testing.TB, v rdb.Value, n int) (file []byte, middle int) {
 // TestSalvagePartial: of a value that is damaged in the middle the elements before are kept if that is wanted, they are counted and reported, and
 // a server loads them.
 func TestSalvagePartial(t *testing.T) {
+	t.Parallel()
 	n := 4000
 	if testing.Short() {
 		n = 1200

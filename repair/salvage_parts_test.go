@@ -22,6 +22,7 @@ func manyParts(keys, databases int) []byte {
 
 // TestSalvageOfManyParts: the work grows with the number of databases and gaps, not with its square, and what is kept in memory of them is bounded.
 func TestSalvageOfManyParts(t *testing.T) {
+	t.Parallel()
 	keys := 50_000
 	if testing.Short() {
 		keys = 15_000

@@ -58,6 +58,7 @@ func demandSound(t *testing.T, b []byte, walked bool, what any) (passed int64) {
 
 // TestSoundRuns: it is the same whether the walk passes over what the check found sound or reads it again.
 func TestSoundRuns(t *testing.T) {
+	t.Parallel()
 	if filemap.Of(bytesFile(t, make([]byte, filemap.MinSize)), filemap.MinSize) == nil {
 		t.Skip("no maps on this system")
 	}

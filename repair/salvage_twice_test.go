@@ -102,6 +102,7 @@ func TestForgottenLibrary(t *testing.T) {
 // TestSalvageMapsEveryByte: whatever the damage, the map has no holes, and intact is what the output is made of: all records that are kept, and what
 // selects databases, which is written anew.
 func TestSalvageMapsEveryByte(t *testing.T) {
+	t.Parallel()
 	twice := func(d *damaged, r *rand.Rand) {
 		for range 5 {
 			k, at := d.keys[r.Intn(len(d.keys))], d.keys[r.Intn(len(d.keys))].start

@@ -59,19 +59,24 @@ func (s *aofScan) fill(off int64) {
 
 // header reads sigil, digits, CR LF. next is 0 if it is anything else; no server writes zeros in front.
 func (s *aofScan) header(off int64, sigil byte) (v, next int64) {
+	return s.headerTo(off, sigil, "\r\n")
+}
+
+// headerTo is header of a line that ends in another way.
+func (s *aofScan) headerTo(off int64, sigil byte, end string) (v, next int64) {
 	s.work++
 	b := s.at(off, aofHeader)
-	if len(b) < 4 || b[0] != sigil {
+	if len(b) < 2+len(end) || b[0] != sigil {
 		return 0, 0
 	}
 	i := 1
 	for ; i < len(b) && b[i]-'0' <= 9; i++ {
 		v = 10*v + int64(b[i]-'0')
 	}
-	if i == 1 || i > 2 && b[1] == '0' || i+2 > len(b) || b[i] != '\r' || b[i+1] != '\n' {
+	if i == 1 || i > 2 && b[1] == '0' || i+len(end) > len(b) || string(b[i:i+len(end)]) != end {
 		return 0, 0
 	}
-	return v, off + int64(i) + 2
+	return v, off + int64(i+len(end))
 }
 
 // crlf reports whether CR LF stands at off.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -151,5 +152,35 @@ func TestUntilAsChecker(t *testing.T) {
 	t.Logf("%d runs", compared)
 	if compared == 0 {
 		t.Error("nothing was compared")
+	}
+}
+
+// TestTextTransfersLoad has real servers load sets in which a transfer has changed all ends of lines.
+func TestTextTransfersLoad(t *testing.T) {
+	servers := aofServers(t)
+	for i, transfer := range []func(string) string{toLF, toCRLF, loneToCR} {
+		files, _ := fuzz.AOFSet(uint64(i), fuzz.AOFOptions{Target: rdb.Version10, Layout: fuzz.AOFSetText, Commands: 200, Increments: 2})
+		fsys := fstest.MapFS{}
+		for _, f := range files {
+			data := f.Data
+			if strings.HasSuffix(f.Name, ".aof") {
+				data = []byte(transfer(string(data)))
+			}
+			fsys[f.Name] = &fstest.MapFile{Data: data}
+		}
+		s, err := SalvageSet(t.Context(), fsys, AOFSetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		healed := int64(0)
+		for k := range s.Files {
+			healed += s.Files[k].Healed
+		}
+		if s.Blocked != "" || healed < 20 {
+			t.Fatalf("rule %d: %d commands healed, %s", i, healed, s.Blocked)
+		}
+		for name, binary := range servers {
+			loadsAsReplayed(t, fmt.Sprintf("rule %d on %s", i, name), binary, written(t, s))
+		}
 	}
 }

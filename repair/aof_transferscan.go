@@ -212,19 +212,7 @@ func (x *textScan) record(pos int64) int64 {
 
 // line reads a line of the framing.
 func (x *textScan) line(off int64, sigil byte) (v, next int64) {
-	end := x.log.rule.end()
-	b := x.aofScan.at(off, aofHeader)
-	if len(b) == 0 || b[0] != sigil {
-		return 0, 0
-	}
-	i := 1
-	for ; i < len(b) && b[i]-'0' <= 9; i++ {
-		v = 10*v + int64(b[i]-'0')
-	}
-	if i == 1 || i > 2 && b[1] == '0' || !bytes.HasPrefix(b[i:], []byte(end)) {
-		return 0, 0
-	}
-	return v, off + int64(i+len(end))
+	return x.headerTo(off, sigil, x.log.rule.end())
 }
 
 // ends reports whether an argument ends at pos.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -96,4 +97,26 @@ func needsModule(t testing.TB, s *Salvaged) bool {
 		}
 	}
 	return false
+}
+
+// TestSalvageServersLoadBehindLead has real servers load what stood behind other bytes, and behind which others stand.
+func TestSalvageServersLoadBehindLead(t *testing.T) {
+	servers := loaders(t)
+	mark := []byte("$EOF:0123456789abcdef0123456789abcdef01234567\r\n")
+	for i, target := range []rdb.Target{rdb.Version10, rdb.Version13, rdb.Version80} {
+		o := generated(t, target, 100, uint64(i))
+		s, out := salvage(t, slices.Concat(mark, o.bytes, mark[5:45]), SalvageOptions{})
+		require.EqualValues(t, len(mark), s.lead)
+		l := servers[loaderFor(s)]
+		if l == nil || needsModule(t, s) {
+			continue
+		}
+		got := l.Load(out)
+		require.True(t, got.OK, "%v: %s", target, got.Log)
+		keys, err := got.Server.KeyCount()
+		require.NoError(t, err)
+		require.LessOrEqual(t, keys, int64(len(o.keys))) // some expire
+		require.GreaterOrEqual(t, keys, s.Keys-s.Expires)
+		require.EqualValues(t, len(o.keys), s.Keys)
+	}
 }

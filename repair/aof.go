@@ -37,7 +37,8 @@ import (
 // AOFOptions are settings of [SalvageAOF]. The zero value keeps what is proven.
 type AOFOptions struct {
 	// Doubtful keeps commands of which the framing can be corrected in one way only, but so that the damage may as well be in the
-	// argument: "$5 helo" is a wrong digit, or a lost letter. They are dropped otherwise, and reported either way.
+	// argument: "$5 helo" is a wrong digit, or a lost letter. Likewise those of a log of which a transfer has changed the ends of lines
+	// in which these may have been several things. They are dropped otherwise, and reported either way.
 	Doubtful bool
 	// KeepUnknown keeps commands that no server knows; servers end at them when they load, unless a module provides them. Commands
 	// with a point in their name, as modules have them, are always kept. A number of arguments that no server takes of a command that it

@@ -155,7 +155,8 @@ func (g *gap) recordInside(f *record) bool {
 		return false
 	}
 	for at := max(f.end-int64(len(v)), f.end-overlapMost); at < f.end; at++ {
-		if r := p.probe(at); r != nil && r.what == isKey && !r.damaged && !r.nameless && r.score >= headMin && r.end <= f.end && r.end >= f.end-most && r.end+headerSize != f.end {
+		if r := p.probe(at); r != nil && r.what == isKey && !r.damaged && !r.nameless && r.score >= headMin && r.end <= f.end && r.end >= f.end-most &&
+			!(r.end+headerSize == f.end && p.view.at(r.end, 1)[0] == opEOF) {
 			return true
 		}
 	}

@@ -15,6 +15,29 @@ func (c *census) oddControl(key []byte) bool {
 	return hasControl(key) && (max(c.binary, 1)-1)*rare < c.tested
 }
 
+// swallowedByKey returns the record that the key of a string rather took as its length grew: it begins inside the key, has much more evidence, and ends where the string does. nil if there is
+// none. It is asked only where keys with control characters are rare.
+//
+//	00 len "key | len value | 00 str key  str value" | 00 str key ...
+//	    '-- grown ------------------->'
+func (s *salvager) swallowedByKey(f *record, key []byte) *record {
+	const few, rare = 3, 64
+	others := max(s.census.binary, 1) - 1
+	if f.damaged || f.typ != rdb.TypeString || !hasControl(key) || rareName*others >= s.census.tested || others > few && rare*others >= s.census.tested {
+		return nil
+	}
+	s.probe.forgetAll()
+	own := s.probe.probe(f.start)
+	if own == nil || own.end != f.end {
+		return nil
+	}
+	r := s.endingBetter(own)
+	if r == nil || r.start < f.start+leastRecord || r.start >= f.end-int64(len(s.probe.stringOf(f))) {
+		return nil
+	}
+	return r
+}
+
 // otherKey reports whether a key with control characters reads better in another way: it ends at one of them, and what follows is its value. Beside a gap
 // it may also begin behind one, or a record may begin inside it; elsewhere that is no reason, for keys can be made that look so.
 func (s *salvager) otherKey(f *record, besideGap bool) bool {

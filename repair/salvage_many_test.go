@@ -115,6 +115,10 @@ var manyWrong = []struct {
 	{"redis-5.0/lfu.rdb", 65005, 2},       // the same behind a key with a name that takes a value, a record and the beginning of that one
 	{"redis-5.0/random1.rdb", 65001, 5},   // the end of a stream's id
 	{"valkey-8.0/random1.rdb", 64001, 10}, // the last two elements of a torn set, and the last byte of the one before these
+	{"redis-6.2/lru.rdb", 3, 5},           // a key's length grows over its value and the head of the next key, and ends as that one's name
+	{"redis-8.6/lru.rdb", 7, 10},          // the same over an expiry and an idle time
+	{"valkey-8.0/lfu.rdb", 6, 10},         // a string has a whole key in it, and nine bytes of the one behind that, which are no end mark
+	{"redis-4.0/dbs.rdb", 1, 5},           // a key takes the next record, the name of which is damaged; the database lacks a key
 	{"redis-5.0/lru.rdb", 65005, 10},      // an empty key with an empty string of odd form, and another length of odd form by damage
 }
 

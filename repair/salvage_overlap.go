@@ -223,6 +223,12 @@ func (s *salvager) withNext(path []*record, g *gap) []*record {
 				continue
 			}
 		}
+		if r := s.swallowedByKey(f, s.keyOf(f)); r != nil {
+			cut := *f
+			cut.end, cut.damaged, cut.doubt = r.start, true, DoubtEnd
+			path = slices.Replace(path, n, n+1, &cut, r)
+			continue
+		}
 		if r, to := s.collectionAround(path, n); r != nil {
 			if r.start < f.end {
 				cut := *f

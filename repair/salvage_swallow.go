@@ -153,7 +153,7 @@ func (w *swallower) search(p span, n int) (found record, ok bool) {
 		if x.value(&f) != nil || s.tick(f.start) != nil {
 			return found, false
 		}
-		if f.what != isKey || f.typ != rdb.TypeString && elementSize[f.typ] == nil || f.typ == rdb.TypeListQuicklist || !w.holds(&f, n) {
+		if f.what != isKey || f.typ != rdb.TypeString && elementSize[f.typ] == nil || f.typ == rdb.TypeListQuicklist || !w.holds(&f, x.key, n) {
 			continue
 		}
 		if ok || w.spent > swallowSpend+s.size {
@@ -165,9 +165,11 @@ func (w *swallower) search(p span, n int) (found record, ok bool) {
 	return found, ok && w.spent <= swallowSpend+s.size
 }
 
-// holds reports whether a record ends with n sound ones. The first of them, with all that belongs to it, is left in first.
-func (w *swallower) holds(f *record, n int) bool {
+// holds reports whether a record ends with n sound ones. The first of them, with all that belongs to it, is left in first. Of a key that is not text little evidence is enough for those that
+// begin inside of it.
+func (w *swallower) holds(f *record, key []byte, n int) bool {
 	w.begin()
+	control := hasControl(key)
 	own := afterModifiers(w.s.probe.view.at(f.start, 64)) + leastRecord
 	if own < leastRecord {
 		return false
@@ -177,7 +179,7 @@ func (w *swallower) holds(f *record, n int) bool {
 		need = summedMin
 	}
 	w.rows(f, max(f.start+int64(own), f.end-swallowMost), func(r *record, c swallowed) {
-		if c.n == n+1 && c.telling && r.score > 0 && c.bits >= need {
+		if c.n == n+1 && c.telling && r.score > 0 && (c.bits >= need || control && r.start < f.start+int64(own+len(key)-leastRecord)) {
 			w.first, ok = *r, true
 		}
 	})

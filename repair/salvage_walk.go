@@ -297,6 +297,12 @@ func (s *salvager) walk() (failed int64, err error) {
 					return s.pos, nil // where the damaged one ends is not certain
 				}
 			}
+			if r := s.swallowedByKey(&f, key); r != nil && !behind {
+				stub := f
+				stub.end, stub.damaged, stub.doubt = r.start, true, DoubtEnd
+				s.accept(stub)
+				f, odd, key = *r, false, s.keyOf(r)
+			}
 			if odd && s.otherKey(&f, false) {
 				f.damaged, f.doubt = true, DoubtBeginning
 			} else if odd && s.probe.view.zerosBefore(f.end, 1) == 1 {

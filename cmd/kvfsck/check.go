@@ -118,7 +118,7 @@ var statuses = map[report.Verdict]status{
 // checked is what was found out about a file or set.
 type checked struct {
 	report.Target
-	head []byte // first bytes of a snapshot's content
+	head []byte // first bytes of a snapshot's content, or of the file of a set that is damaged from its beginning on
 	root string // where a set's files are
 }
 
@@ -224,7 +224,9 @@ func checkPath(ctx context.Context, e *env, path string, opt *checkOptions) []ch
 		inner.in, err = openAsServer(ctx, inner.path)
 		if err == nil {
 			defer inner.close()
-			inner.head, err = inner.in.Peek(headSize)
+			if inner.head, err = inner.in.Peek(sniffSize); len(inner.head) > 0 {
+				err = nil // it comes again behind what is good
+			}
 		}
 		all = append(all, checkSnapshot(ctx, e, inner, err, opt))
 		all[len(all)-1].LoadedIf = "appendonly no"
@@ -251,7 +253,7 @@ func openAsServer(ctx context.Context, path string) (*input.Input, error) {
 
 // checkSnapshot checks the file that a target has open. The error is what kept it from being so.
 func checkSnapshot(ctx context.Context, e *env, in *target, err error, opt *checkOptions) checked {
-	head := slices.Clone(in.head[:min(len(in.head), headSize)])
+	head := slices.Clone(in.head[:min(len(in.head), sniffSize)])
 	t := report.Target{Kind: report.KindRDB, Verdict: report.Unreadable, Findings: []report.Finding{}}
 	var corrupt *input.CorruptError
 	switch {
@@ -311,7 +313,29 @@ func checkLog(ctx context.Context, e *env, in *target, opt *checkOptions) checke
 	if in.dir && (in.snapshot != "" || in.set.Manifest == nil || in.set.Dir != ".") {
 		t.LoadedIf = "appendonly yes"
 	}
-	return checked{Target: t, root: in.root}
+	return checked{Target: t, root: in.root, head: in.headOfDamaged(t.Set)}
+}
+
+// headOfDamaged returns the first bytes of the first file of a set in which nothing can be read.
+func (t *target) headOfDamaged(set *report.Set) []byte {
+	if set == nil {
+		return nil
+	}
+	for i := range set.Files {
+		s := &set.Files[i]
+		if s.RDB || s.Size == nil || *s.Size == 0 || s.ValidUpTo == nil || *s.ValidUpTo > 0 {
+			continue
+		}
+		f, err := os.Open(joinPath(t.root, string(s.File)))
+		if err != nil {
+			return nil // the check says what is wrong with it
+		}
+		defer f.Close()
+		head := make([]byte, sniffSize)
+		n, _ := io.ReadFull(f, head)
+		return head[:n]
+	}
+	return nil
 }
 
 // checkRDB checks a snapshot.

@@ -17,11 +17,8 @@ type kind struct {
 	open    func(*target) error
 }
 
-// sniffSize is how much of a file the table looks at, headSize how much guess does.
-const (
-	sniffSize = 4096
-	headSize  = 16
-)
+// sniffSize is how much of a file the table and the hints look at.
+const sniffSize = 4096
 
 // kinds is asked from the top. What nothing matches is taken for the last, which says what is wrong with it.
 var kinds = []kind{
@@ -145,3 +142,9 @@ func snapshotAt(head []byte) int {
 	}
 	return 0
 }
+
+// textEnds matches the beginning of a log in which CR LF became LF, or CR CR LF.
+var textEnds = regexp.MustCompile(`^(?:#[^\r\n]*(?:\n|\r\r\n))*\*\d+(?:\n|\r\r\n)\$\d+[\r\n]`)
+
+// lineEndsChanged reports whether the ends of a log's lines were changed, by its first bytes.
+func lineEndsChanged(head []byte) bool { return textEnds.Match(head) }

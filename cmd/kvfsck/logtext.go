@@ -156,6 +156,9 @@ func (c *logText) next() {
 		path = "FILE"
 	}
 	c.line("  what to do next")
+	if lineEndsChanged(c.head) {
+		c.line("    - The ends of its lines were changed, as by an editor or a transfer in text mode: a repair undoes that.")
+	}
 	c.line("    - Copy the whole directory before any server starts on it: a start can cut files, and so can --fix.")
 	if string(c.t.Path) != input.Stdin {
 		c.line("    - See what can be repaired:    kvfsck repair %s --dry-run", path)

@@ -380,8 +380,11 @@ func (t *repairText) decision() string {
 	return ""
 }
 
-// suggested is a name for the output.
+// suggested is a name for the output: the one that was given, if any.
 func (t *repairText) suggested() string {
+	if t.opt.out != "" {
+		return t.opt.out
+	}
 	if t.path == input.Stdin {
 		return "repaired"
 	}

@@ -91,10 +91,10 @@ func (w *walk) complain(format string, args ...any) {
 
 // records reads the whole file. The error is one of the input or of take's own.
 func (w *walk) records(in *input.Input, take func(*rdb.Entry) error) error {
-	head, err := in.Peek(headSize)
-	if err != nil {
+	head, err := in.Peek(sniffSize)
+	if err != nil && len(head) == 0 {
 		return err
-	}
+	} // else the error comes again behind what is good
 	likely := guess(head)
 	if w.pieces != nil {
 		return w.ofPieces(in, likely)

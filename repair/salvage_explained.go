@@ -46,7 +46,7 @@ func (g *gap) explained(from, to int64) (ok, exact bool) {
 	if at < 0 || at+4 > len(b) {
 		return false, false
 	}
-	if p.typeExplains(b, at) || p.keyExplains(b, at) || p.headExplains(b, at) {
+	if p.typeExplains(b, at) || p.keyExplains(b, at) || p.headExplains(b, at) || p.tailExplains(b) {
 		return true, true
 	}
 	return p.valueExplains(b, at), false

@@ -14,7 +14,7 @@ import (
 //	                  | another one --------------- |
 //
 // Where a sound record begins inside it and ends just before another one, that one is whole, and the first one read on into it. Of the values that are
-// verified only integers that are sorted are so by little: what follows them goes on well enough by luck.
+// verified only integers that are sorted, and not compressed, are so by little: what follows them goes on well enough by luck.
 
 // overlapMost is how many bytes before the end of a record are looked at. Up to overlapFew of them are few.
 const (
@@ -24,7 +24,7 @@ const (
 
 // overlapping returns the record that begins inside another one and ends where a record begins, nil if there is none.
 func (g *gap) overlapping(f *record) (inside *record) {
-	if f.what != isKey || f.damaged || f.verified && f.typ != rdb.TypeString && f.typ != rdb.TypeSetIntset {
+	if f.what != isKey || f.damaged || f.verified && f.typ != rdb.TypeString && (f.typ != rdb.TypeSetIntset || g.s.probe.compressed(f)) {
 		return nil
 	}
 	p, from, least := &g.s.probe, max(f.start+1, f.end-overlapMost), float32(tailMin)
@@ -47,6 +47,17 @@ func (g *gap) overlapping(f *record) (inside *record) {
 		}
 	}
 	return nil
+}
+
+// compressed reports whether the value of a key is a compressed string.
+func (p *prober) compressed(f *record) bool {
+	b := p.view.at(f.start, probeAhead)
+	at := afterModifiers(b)
+	if at < 0 || at+1 >= len(b) {
+		return false
+	}
+	value := at + 1 + stringSize(b[at+1:])
+	return value < len(b) && b[value] == 0xC3
 }
 
 // swallowedNext reports whether the record read last, which is damaged and has no name, and the end of the one before it are rather a sound one: a count or a

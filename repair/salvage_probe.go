@@ -281,7 +281,7 @@ func isDigits(b []byte) bool {
 
 // dumpAt reads a whole dump that begins at an offset, as values can hold, and returns where it ends; ok is false if it does not come to its
 // end mark. Where the file's own header is not in its place this may be it, and what it leads to some byte that looks like the mark: then the checksum
-// must be right.
+// must be right. One of zeros, which servers write that make none, says nothing: what goes on up to the end of the file is then its own, unless an end mark stands before it.
 func (p *prober) dumpAt(at int64) (end int64, ok bool) {
 	if p.wasted > p.enough() {
 		return 0, false
@@ -289,12 +289,18 @@ func (p *prober) dumpAt(at int64) (end int64, ok bool) {
 	r := rdb.NewReaderOptions(io.NewSectionReader(p.view.src, at, p.end-at), rdb.ReaderOptions{MaxString: longestKey, Window: dumpWindow})
 	defer r.Close()
 	for r.Next() {
-		if e, last := r.Record().(*rdb.EOF); last && (!p.headless || e.Valid()) {
+		if e, last := r.Record().(*rdb.EOF); last && (!p.headless || e.Valid() && (e.Stored != 0 || at+e.End() < p.end || p.endMarkBefore(at))) {
 			return at + e.End(), true
 		}
 	}
 	p.wasted += r.Offset() + dumpWindow
 	return 0, false
+}
+
+// endMarkBefore reports whether an end mark with its checksum stands before an offset.
+func (p *prober) endMarkBefore(at int64) bool {
+	b := p.view.at(max(0, at-headerSize), headerSize)
+	return at >= headerSize && len(b) > 0 && b[0] == opEOF
 }
 
 // dumpWindow is how many bytes of an embedded dump are read at a time.

@@ -20,6 +20,7 @@ type census struct {
 	hinted               bool   // counts stood behind a SELECTDB
 	fields               bool   // hashes whose fields expire are known
 	longForms            uint32 // strings whose length is longer than need be
+	texts, noises        uint32 // values of strings that are text, and those that are not
 	anyText              *textModel
 	modules              map[rdb.ModuleID]bool
 	keyText, valueText   *textModel

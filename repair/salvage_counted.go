@@ -23,7 +23,7 @@ func (p *prober) tailExplains(b []byte) bool {
 				continue
 			}
 			p.trial = append(append(p.trial[:0], byte(t), 1, 'k'), b[v:]...)
-			if f, ok := p.fits(p.trial); ok && f.verified {
+			if f, ok := p.fits(p.trial); ok && (f.verified || t == rdb.TypeString) {
 				return true
 			}
 		}
@@ -46,7 +46,7 @@ func (g *gap) countedOut(f *record) bool {
 	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
 	b = p.gapBytes
 	at := afterModifiers(b)
-	if at < 0 || p.elementsFill(f.end, g.next, size) {
+	if at < 0 || elementsLead(b[f.end-f.start:], size) && !p.countedTail(b[f.end-f.start:]) {
 		return false
 	}
 	if f.typ == rdb.TypeZset2 {
@@ -54,6 +54,9 @@ func (g *gap) countedOut(f *record) bool {
 		if bits, _ := elementsTell(f.typ, b[min(value, n):], f.end-f.start-int64(value)); bits <= 0 {
 			return false
 		}
+	}
+	if p.lastGoesOn(f.typ, b[at+1:], n-at-1-int(g.next-f.end)) {
+		return false
 	}
 	for t := range rdb.Type(opMeta) {
 		if t == f.typ || p.census.table[t] != current {
@@ -65,4 +68,85 @@ func (g *gap) countedOut(f *record) bool {
 		}
 	}
 	return true
+}
+
+// elementsLead reports whether elements lead from somewhere near the beginning of b to its end: reading them comes back to their boundaries by itself.
+func elementsLead(b []byte, size func(b []byte) int) bool {
+	const near = 128 // bytes
+	for i := range min(near, len(b)) {
+		rest := b[i:]
+		for len(rest) > 0 {
+			n := size(rest)
+			if n == 0 || n > len(rest) {
+				break
+			}
+			rest = rest[n:]
+		}
+		if len(rest) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// countedTail reports whether b is a few bytes of a head and a key, a count, and just so many elements.
+func (p *prober) countedTail(b []byte) bool {
+	const head = 3
+	for v := head; v <= head+longKey && v < len(b); v++ {
+		count, n, enc, shortest := lengthForm(b[v:])
+		if n == 0 || enc || !shortest || count == 0 || count > uint64(len(b)) {
+			continue
+		}
+		for t, size := range elementSize {
+			if size == nil || p.census.table[t] != current {
+				continue
+			}
+			rest, left := b[v+n:], count
+			for ; left > 0 && len(rest) > 0; left-- {
+				n := size(rest)
+				if n == 0 || n > len(rest) {
+					break
+				}
+				rest = rest[n:]
+			}
+			if left == 0 && len(rest) == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lastGoesOn reports whether the last string of a collection, which with its key takes so many bytes of b, is rather one that goes on up to the end of b: a compressed one, or text.
+func (p *prober) lastGoesOn(t rdb.Type, b []byte, taken int) bool {
+	const score = 8
+	end := taken
+	if t == rdb.TypeZset2 {
+		end -= score
+	}
+	at := stringSize(b)
+	_, n, _, _ := lengthForm(b[min(at, len(b)):])
+	at += n
+	last := -1
+	for at < end {
+		n := stringSize(b[at:])
+		if t == rdb.TypeListQuicklist2 {
+			n = nodeSize(b[at:])
+		}
+		if n == 0 {
+			return false
+		}
+		last = at
+		if at += n; t == rdb.TypeZset2 && at < end {
+			at += score
+		}
+	}
+	if last < 0 || at != end {
+		return false
+	}
+	p.trial = append(append(p.trial[:0], byte(rdb.TypeString), 1, 'k', 0xC3), b[last+1:]...)
+	if _, ok := p.fits(p.trial); ok {
+		return true
+	}
+	return isText(b[max(last+1, end-4):])
 }

@@ -61,6 +61,9 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
 		return f.suppose(true)
 	}
+	if s.noisy(f) { // it is rather damaged itself
+		return f.suppose(s.probe.likelyHead(f.end) >= tailMin)
+	}
 	return f.suppose(s.probe.likelyHead(f.end) >= tailMin) || s.probe.otherType(f.end, g.next) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
 		g.leadsTo(f.end, g.next) || g.countedOut(f)
 }

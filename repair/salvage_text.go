@@ -1,6 +1,9 @@
 package repair
 
-import "math"
+import (
+	"math"
+	"unicode/utf8"
+)
 
 // textModel is what byte strings of some sort look like: how often a byte follows the two before it. It is learnt from strings known
 // to be of that sort, and says of another one how many bits it takes to write it down if it were of them. Keys of a server have
@@ -122,4 +125,26 @@ func likelier(p, q float64) float64 { return max(1.0/64, min(64, p/q)) }
 // endLikeness is the evidence in that a string ends behind a and b.
 func (m *textModel) endLikeness(a, b int) float64 {
 	return max(-6, min(4, math.Log2(m.probability(a, b, edge)*24)))
+}
+
+// noiseLeast is from how many bytes on a value is text or not.
+const noiseLeast = 4
+
+// isNoise reports whether a value, of which the end may be cut off, is no text in any language.
+func isNoise(v []byte) bool {
+	for i := 0; i < len(v); {
+		r, n := utf8.DecodeRune(v[i:])
+		if r == utf8.RuneError && n == 1 && len(v)-i >= utf8.UTFMax || r < ' ' && r != '\t' && r != '\n' && r != '\r' {
+			return true
+		}
+		i += n
+	}
+	return false
+}
+
+// noisy reports whether a string is no text, where nearly all others of the file are.
+func (s *salvager) noisy(f *record) bool {
+	c := s.census
+	v := s.probe.stringOf(f)
+	return len(v) >= noiseLeast && isNoise(v) && c.texts >= oddLeast && rareName*(max(c.noises, 1)-1) < c.texts
 }

@@ -345,8 +345,13 @@ func (s *salvager) learnValue(at int64, f *record) {
 		id, _, _, _ := lengthForm(s.sample[:n])
 		s.census.modules[rdb.ModuleID(id)] = true
 	}
-	if _, size, _, shortest := lengthForm(s.sample[:n]); f.typ == rdb.TypeString && size > 0 && !shortest {
-		s.census.longForms++
+	if _, size, enc, shortest := lengthForm(s.sample[:n]); f.typ == rdb.TypeString && size > 0 {
+		s.census.longForms += one(!shortest)
+		if value := s.sample[min(size, n):n]; !enc && len(value) >= noiseLeast {
+			noise := isNoise(value)
+			s.census.noises += one(noise)
+			s.census.texts += one(!noise)
+		}
 	}
 	s.census.valueText.learn(s.sample[:n], false)
 }

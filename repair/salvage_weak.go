@@ -93,10 +93,22 @@ func (s *salvager) cutWeak() {
 	accounts := s.accounts()
 	all := total(accounts)
 	slices.SortStableFunc(s.weakKeys, func(a, b weakKey) int { return cmp.Compare(a.score, b.score) })
-	for _, k := range s.weakKeys {
-		a := accounts[s.segs[k.segment].db]
-		if a == nil || !a.hinted || a.uncertain {
-			a = all
+	of := func(k *weakKey) *bareAccount {
+		if a := accounts[s.segs[k.segment].db]; a != nil && a.hinted && !a.uncertain {
+			return a
+		}
+		return all
+	}
+	may := int64(0) // of those of which it is not certain of which database they are
+	for i := range s.weakKeys {
+		may += int64(one(of(&s.weakKeys[i]) == all))
+	}
+	another := all.sure-all.keys > may // one was lost with what selected it and said how many keys it has
+	for i := range s.weakKeys {
+		k := &s.weakKeys[i]
+		a := of(k)
+		if a == all && another {
+			continue
 		}
 		if !a.hinted || a.sure <= a.keys {
 			continue

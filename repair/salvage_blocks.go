@@ -27,6 +27,7 @@ const (
 type blockFinder struct {
 	s     *salvager
 	spent int64
+	own   bool // what selects a database is the file's own, wherever it stands
 }
 
 // freeBlocks gives back the keys of blocks that have got into values. It reports whether there were any.
@@ -119,12 +120,7 @@ func (w *blockFinder) segment(i int, missing int64) (found int64) {
 		if !ok {
 			return found
 		}
-		g := &s.segs[i]
-		p := g.pieces[h.piece]
-		parts := append(appendSpan(nil, span{p.start, h.f.start}), h.rows...)
-		g.pieces = slices.Replace(g.pieces, h.piece, h.piece+1, appendSpan(parts, span{h.f.end, p.end})...)
 		s.freeRows(i, &h)
-		g.keys, g.expires = g.keys+h.keys, g.expires+h.expiring
 		found, at = found+h.keys, h.f.end
 	}
 }
@@ -211,7 +207,7 @@ func (w *blockFinder) rows(from, to int64) (rows []span, keys, expiring int64) {
 		if len(row) == 0 {
 			continue
 		}
-		if w.dumped(at, end, to) {
+		if !w.own && w.dumped(at, end, to) {
 			at = end - 1
 			continue
 		}
@@ -318,11 +314,14 @@ func believedFrom(row []*record) []*record {
 	return nil
 }
 
-// freeRows takes a record out that has rows of others in it.
+// freeRows takes a record out that has rows of others in it, which take its place.
 func (s *salvager) freeRows(i int, h *holder) {
 	g, f := &s.segs[i], &h.f
-	g.keys--
-	g.expires -= int64(one(f.expires))
+	p := g.pieces[h.piece]
+	parts := append(appendSpan(nil, span{p.start, f.start}), h.rows...)
+	g.pieces = slices.Replace(g.pieces, h.piece, h.piece+1, appendSpan(parts, span{f.end, p.end})...)
+	g.keys += h.keys - 1
+	g.expires += h.expiring - int64(one(f.expires))
 	g.lost++
 	g.sure++
 	g.gone += int64(one(f.expires))

@@ -238,6 +238,8 @@ var further = []struct {
 	{"redis-6.2/streams.rdb", 18413, 0, "\xe9", 0},                                               // a value with a byte too many ends one byte before the next key, which is one character longer then
 	{"redis-7.4/dbs.rdb", 2403, 0, "\xff", 0},                                                    // a byte in a key; what is its value then swallows another one
 	{"valkey-unstable/zsets.rdb", 22110, 1, "&", 0},                                              // a damaged value reaches over the head of the next key, what is left of which reads as two strings with odd names
+	{"redis-7.0/lists.rdb", 51067, 1, "\x05", 0},                                                 // a list becomes a sorted set, and of its node only the mark at the end is left
+	{"redis-7.2/nochecksum.rdb", 85, 4, "\x19\x2C\x8A\xAF", 0},                                   // the head of the first key makes one of the last byte of the counts before it
 	{"redis-7.2/hashes.rdb", 562, 1, "\xC2", 0},                                                  // the compressed value of a hash's only field becomes an integer
 	{"valkey-8.0/dbs.rdb", 1528, 25, "\xbd\x9a\x03\x0a\xe1\x35\xd3\x4b\x1c\x97\xf3\x76\x87\x7f\x30\xd9\x0e\x01\xd9\x0f\xc2\x7e\x6f\x79\x30", 0}, // noise says how long a string is that ends in it
 	{"redis-8.6/lru.rdb", 0, 512, "", 512}, // zeros end before the type of the first key that is left; all others have idle times

@@ -14,12 +14,17 @@ import "github.com/kvfsck/kvfsck/rdb"
 func (p *prober) tailExplains(b []byte) bool {
 	const head, least = 3, 8 // bytes of a type and a short key; of a value
 	for v := head; v <= head+longKey && v+least <= len(b); v++ {
-		list := b[v] > 0 && b[v] < lenShort && stringSize(b[v+1:])+nodeSize(b[v+1:]) > 0 // of a few nodes
-		if whole := v+stringSize(b[v:]) == len(b); !list && !whole {
-			continue
-		}
+		whole := v+stringSize(b[v:]) == len(b)
 		for t := range rdb.Type(opMeta) {
-			if p.census.table[t] != current || !packedTypes[t] && !(t == rdb.TypeString && b[v] == 0xC3) {
+			size := elementSize[t]
+			switch {
+			case p.census.table[t] != current:
+				continue
+			case packedTypes[t] && size != nil: // of nodes
+				if !countedTo(b[v:], size) {
+					continue
+				}
+			case !whole || !packedTypes[t] && !(t == rdb.TypeString && b[v] == 0xC3):
 				continue
 			}
 			p.trial = append(append(p.trial[:0], byte(t), 1, 'k'), b[v:]...)
@@ -31,11 +36,30 @@ func (p *prober) tailExplains(b []byte) bool {
 	return false
 }
 
+// countedTo reports whether b is a count, and just so many elements.
+func countedTo(b []byte, size func(b []byte) int) bool {
+	count, n, enc, shortest := lengthForm(b)
+	if n == 0 || enc || !shortest || count == 0 || count > uint64(len(b)) {
+		return false
+	}
+	for b = b[n:]; count > 0 && len(b) > 0; count-- {
+		n := size(b)
+		if n == 0 || n > len(b) {
+			return false
+		}
+		b = b[n:]
+	}
+	return count == 0 && len(b) == 0
+}
+
+// triedTypes is how many types are tried of what stands in a gap, about.
+const triedTypes = 12
+
 // countedOut reports whether a plain collection before a gap has all elements that it counts, whatever is known of what follows. The larger one is, the likelier the damage is in it, be it a
 // block of another place.
 func (g *gap) countedOut(f *record) bool {
 	p, size := &g.s.probe, elementSize[f.typ]
-	if f.what != isKey || f.damaged || size == nil || f.end-f.start > sectorSize || g.next <= f.end || g.next-f.start > explainMost || !g.s.spend(g.next-f.start) {
+	if f.what != isKey || f.damaged || size == nil || f.end-f.start > sectorSize || g.next <= f.end || g.next-f.start > explainMost || !g.s.spend(triedTypes*(g.next-f.start)) {
 		return false
 	}
 	n := int(g.next - f.start)
@@ -55,19 +79,36 @@ func (g *gap) countedOut(f *record) bool {
 			return false
 		}
 	}
-	if p.lastGoesOn(f.typ, b[at+1:], n-at-1-int(g.next-f.end)) {
-		return false
-	}
+	return !p.lastGoesOn(f.typ, b[at+1:], n-at-1-int(g.next-f.end)) && !p.otherTypeFits(b, at, f.typ)
+}
+
+// otherTypeFits reports whether b is a record that takes all of it, with another type than the one at an index.
+func (p *prober) otherTypeFits(b []byte, at int, is rdb.Type) bool {
 	for t := range rdb.Type(opMeta) {
-		if t == f.typ || p.census.table[t] != current {
+		if t == is || p.census.table[t] != current {
 			continue
 		}
 		p.trial = append(append(p.trial[:0], byte(t)), b[at+1:]...)
 		if _, ok := p.fits(p.trial); ok {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// endsPacked reports whether a record that ends one byte before the next one has rather another type: that byte is the one with which packed values end.
+func (g *gap) endsPacked(f *record) bool {
+	p, n := &g.s.probe, g.next-f.start
+	if g.next != f.end+1 || n > explainMost || p.view.at(f.end, 1)[0] != opEOF {
+		return false
+	}
+	b := p.view.at(f.start, int(n))
+	if int64(len(b)) < n {
+		return false
+	}
+	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
+	at := afterModifiers(p.gapBytes)
+	return at >= 0 && p.otherTypeFits(p.gapBytes, at, f.typ)
 }
 
 // elementsLead reports whether elements lead from somewhere near the beginning of b to its end: reading them comes back to their boundaries by itself.
@@ -93,23 +134,8 @@ func elementsLead(b []byte, size func(b []byte) int) bool {
 func (p *prober) countedTail(b []byte) bool {
 	const head = 3
 	for v := head; v <= head+longKey && v < len(b); v++ {
-		count, n, enc, shortest := lengthForm(b[v:])
-		if n == 0 || enc || !shortest || count == 0 || count > uint64(len(b)) {
-			continue
-		}
 		for t, size := range elementSize {
-			if size == nil || p.census.table[t] != current {
-				continue
-			}
-			rest, left := b[v+n:], count
-			for ; left > 0 && len(rest) > 0; left-- {
-				n := size(rest)
-				if n == 0 || n > len(rest) {
-					break
-				}
-				rest = rest[n:]
-			}
-			if left == 0 && len(rest) == 0 {
+			if size != nil && p.census.table[t] == current && countedTo(b[v:], size) {
 				return true
 			}
 		}

@@ -34,6 +34,9 @@ func (s *salvager) finish() (*Salvaged, error) {
 	if s.freeBlocks() {
 		s.again = true
 	}
+	if s.freeFirstBlock() {
+		s.again = true
+	}
 	if s.confirmThin() {
 		s.again = true
 	}

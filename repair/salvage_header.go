@@ -22,6 +22,11 @@ func (s *salvager) readHeader() {
 		family, version = familyOf(written), written
 	case ok && family == rdb.Redis && written >= rdb.MinValkeyVersion && s.firstTypes(rdb.Valkey, written)[rdb.TypeHash2] >= agreeing:
 		out.HeaderDamaged, family, version = true, rdb.Valkey, written // others cannot read such hashes
+	case ok && family == rdb.Redis && version < firstHinted && beginsWithField(b[headerSize:]):
+		out.HeaderDamaged, s.guessed = true, true
+		family, version = s.likeliest()
+	case ok && family == rdb.Valkey && written > 0 && written < rdb.MinValkeyVersion:
+		out.HeaderDamaged, family, version = true, rdb.Redis, written // servers of Valkey that write such files say so
 	case ok:
 	case written > 0:
 		out.HeaderDamaged, family, version = true, familyOf(written), written
@@ -114,6 +119,15 @@ func writerAt(b []byte) (version int) {
 		b = b[n:]
 	}
 	return version
+}
+
+// beginsWithField reports whether b begins with a field that servers write.
+func beginsWithField(b []byte) bool {
+	if len(b) < 2 || b[0] != opAux {
+		return false
+	}
+	n := stringSize(b[1:])
+	return n > 1 && n < len(b) && knownFields[string(b[2:1+n])]
 }
 
 // writtenBy returns the version of the format that a server uses whose own version is the string at b.

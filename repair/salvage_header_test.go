@@ -46,6 +46,21 @@ func TestSalvageVersionEdited(t *testing.T) {
 	}
 }
 
+// TestSalvageVersionOfOthers: the same of a header of the other family, and of a version that has no fields such as follow it. A server between releases does not say which version it writes.
+func TestSalvageVersionOfOthers(t *testing.T) {
+	originals := corpusOriginals(t)
+	for _, c := range []struct {
+		base, header string
+	}{{"redis-7.4/largecfg.rdb", "VALKEY080"}, {"redis-8.6/hfe.rdb", "VALKEY080"}, {"valkey-unstable/misc.rdb", "REDIS0005"}} {
+		d := newDamaged(originals("rdb/"+c.base), c.header)
+		d.splice(0, headerSize, []byte(c.header))
+		sc, s := rate(t, d)
+		assert.True(t, s.HeaderDamaged)
+		assert.Empty(t, sc.bad)
+		assert.Empty(t, sc.lost)
+	}
+}
+
 // TestSalvageBeginsInValue: a file that lost all before the last bytes of a value, which are zeros, does not begin with a string without a name.
 func TestSalvageBeginsInValue(t *testing.T) {
 	var b bytes.Buffer

@@ -239,6 +239,9 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
+	if g.insideOther(f) {
+		return DoubtBeginning
+	}
 	if s.oddName(f, g) || s.fieldsName(f) || s.otherHead(f) || s.probe.inNode(f) || g.ofList(f) || s.probe.endsID(f) || f.likeField() && g.lastStrings(f) || g.namedAsBefore(f, from) {
 		return DoubtBeginning
 	}
@@ -265,6 +268,16 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return DoubtBeginning
 	}
 	return ""
+}
+
+// insideOther reports whether a record behind a gap begins inside a sound one that is no key, and was read before the gap.
+func (g *gap) insideOther(f *record) bool {
+	for at := range g.stuck {
+		if r := g.s.probe.probe(at); r != nil && !r.damaged && (r.what == isSelect || r.what == isResize) && r.start < f.start && f.start < r.end {
+			return true
+		}
+	}
+	return false
 }
 
 // ownBits is what sum is worth, the evidence for a row so far of which f is the last. That a string's type stands there says less if nothing else stands before it: the same

@@ -56,7 +56,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	}
 	if k := s.probe.headBehind(f.end); k > 0 { // of a string of any bytes these are rather the last ones
 		v := s.probe.stringOf(f)
-		return s.probe.putBefore(f.end, k) && (v == nil || isText(v))
+		return s.probe.putBefore(f.end, k) && (v == nil && !g.endsPacked(f) || v != nil && isText(v))
 	}
 	if next := s.probe.probe(f.end); next != nil && !next.damaged && next.score >= tailMin {
 		return f.suppose(true)

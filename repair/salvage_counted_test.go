@@ -55,3 +55,13 @@ func TestSalvageCountsMissing(t *testing.T) {
 		assert.Empty(t, sc.bad)
 	}
 }
+
+// TestSalvageBeginsTwice has the first 851 bytes of a file without fields twice: what follows the second header is the file itself, not another one behind it.
+func TestSalvageBeginsTwice(t *testing.T) {
+	const size = 851
+	d := newDamaged(corpusOriginals(t)("rdb/redis-2.8/dbs.rdb"), "begins twice")
+	d.splice(size, size, d.original.bytes[:size])
+	sc, _ := rate(t, d)
+	assert.Empty(t, sc.lost)
+	assert.Empty(t, sc.bad)
+}

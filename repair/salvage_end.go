@@ -37,13 +37,17 @@ func (s *salvager) atEnd(f *record) (ends bool) {
 	return true
 }
 
-// begunAnew reports whether the same stands at an offset as at the beginning of the file, where servers write when they saved it.
+// begunAnew reports whether the same stands at an offset as at the beginning of the file, where servers write when they saved it. Of files in which they do not, the first keys must be the same,
+// and no end mark stand before.
 func (s *salvager) begunAnew(at int64) bool {
 	const most = 96
 	n := int(min(at, most))
 	first := bytes.Clone(s.probe.view.at(0, n))
 	b := s.probe.view.at(at, n)
-	return len(b) >= n && len(first) >= n && bytes.Equal(b[:n], first[:n]) && bytes.Contains(b[:n], []byte("ctime"))
+	if len(b) < n || len(first) < n || !bytes.Equal(b[:n], first[:n]) {
+		return false
+	}
+	return bytes.Contains(first, []byte("ctime")) || n == most && s.out.Version < firstHinted && !s.probe.endMarkBefore(at)
 }
 
 // otherDB reports whether another database is selected behind an end mark, with its counts: then the one before may well be complete.

@@ -297,10 +297,10 @@ func (p *prober) dumpAt(at int64) (end int64, ok bool) {
 	return 0, false
 }
 
-// endMarkBefore reports whether an end mark with its checksum stands before an offset.
+// endMarkBefore reports whether an end mark stands before an offset, with its checksum or, as before version 5, without.
 func (p *prober) endMarkBefore(at int64) bool {
 	b := p.view.at(max(0, at-headerSize), headerSize)
-	return at >= headerSize && len(b) > 0 && b[0] == opEOF
+	return at >= headerSize && len(b) >= headerSize && (b[0] == opEOF || b[headerSize-1] == opEOF)
 }
 
 // dumpWindow is how many bytes of an embedded dump are read at a time.

@@ -74,8 +74,11 @@ func (g *gap) countedOut(f *record) bool {
 		return false
 	}
 	if f.typ == rdb.TypeZset2 {
-		value := at + 1 + stringSize(b[at+1:])
-		if bits, _ := elementsTell(f.typ, b[min(value, n):], f.end-f.start-int64(value)); bits <= 0 {
+		value := int64(at + 1 + stringSize(b[at+1:]))
+		if value >= f.end-f.start {
+			return false
+		}
+		if bits, _ := elementsTell(f.typ, b[value:], f.end-f.start-value); bits <= 0 {
 			return false
 		}
 	}
@@ -99,7 +102,7 @@ func (p *prober) otherTypeFits(b []byte, at int, is rdb.Type) bool {
 // endsPacked reports whether a record that ends one byte before the next one has rather another type: that byte is the one with which packed values end.
 func (g *gap) endsPacked(f *record) bool {
 	p, n := &g.s.probe, g.next-f.start
-	if g.next != f.end+1 || n > explainMost || p.view.at(f.end, 1)[0] != opEOF {
+	if g.next != f.end+1 || n > explainMost || !p.isAt(f.end, opEOF) {
 		return false
 	}
 	b := p.view.at(f.start, int(n))

@@ -42,19 +42,18 @@ func (s *salvager) freeFirstBlock() bool {
 	return false
 }
 
-// firstDB returns the database that is selected behind a header at an offset, -1 if none is or if what stands before it is not what servers write there.
+// firstDB returns the database that is selected behind a header at an offset, -1 if none is before the first key.
 func (s *salvager) firstDB(at int64) int64 {
 	r := rdb.NewReaderOptions(io.NewSectionReader(s.probe.view.src, at, s.probe.end-at), rdb.ReaderOptions{MaxString: longestKey, Window: dumpWindow})
 	defer r.Close()
 	for r.Next() {
 		switch rec := r.Record().(type) {
-		case *rdb.Header, *rdb.Aux:
 		case *rdb.SelectDB:
 			if rec.DB > maxPlausibleDB {
 				return -1
 			}
 			return int64(rec.DB)
-		default:
+		case *rdb.Entry:
 			return -1
 		}
 	}

@@ -156,7 +156,7 @@ func (g *gap) recordInside(f *record) bool {
 	}
 	for at := max(f.end-int64(len(v)), f.end-overlapMost); at < f.end; at++ {
 		if r := p.probe(at); r != nil && r.what == isKey && !r.damaged && !r.nameless && r.score >= headMin && r.end <= f.end && r.end >= f.end-most &&
-			!(r.end+headerSize == f.end && p.view.at(r.end, 1)[0] == opEOF) {
+			!(r.end+headerSize == f.end && p.isAt(r.end, opEOF)) {
 			return true
 		}
 	}

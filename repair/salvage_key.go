@@ -16,17 +16,19 @@ func (c *census) oddControl(key []byte) bool {
 }
 
 // swallowedByKey returns the record that the key of a string rather took as its length grew: it begins inside the key, has much more evidence, and ends where the string does. nil if there is
-// none. It is asked only where keys with control characters are rare.
+// none. It is asked only where keys with control characters are rare. fresh says that what was found out before is of another place.
 //
 //	00 len "key | len value | 00 str key  str value" | 00 str key ...
 //	    '-- grown ------------------->'
-func (s *salvager) swallowedByKey(f *record, key []byte) *record {
+func (s *salvager) swallowedByKey(f *record, key []byte, fresh bool) *record {
 	const few, rare = 3, 64
 	others := max(s.census.binary, 1) - 1
 	if f.damaged || f.typ != rdb.TypeString || !hasControl(key) || rareName*others >= s.census.tested || others > few && rare*others >= s.census.tested {
 		return nil
 	}
-	s.probe.forgetAll()
+	if fresh {
+		s.probe.forgetAll()
+	}
 	own := s.probe.probe(f.start)
 	if own == nil || own.end != f.end {
 		return nil

@@ -234,7 +234,7 @@ func (s *salvager) withNext(path []*record, g *gap) []*record {
 				continue
 			}
 		}
-		if r := s.swallowedByKey(f, s.keyOf(f)); r != nil {
+		if r := s.swallowedByKey(f, s.keyOf(f), false); r != nil {
 			cut := *f
 			cut.end, cut.damaged, cut.doubt = r.start, true, DoubtEnd
 			path = slices.Replace(path, n, n+1, &cut, r)

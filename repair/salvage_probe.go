@@ -297,6 +297,12 @@ func (p *prober) dumpAt(at int64) (end int64, ok bool) {
 	return 0, false
 }
 
+// isAt reports whether a byte stands at an offset.
+func (p *prober) isAt(at int64, c byte) bool {
+	b := p.view.at(at, 1)
+	return len(b) > 0 && b[0] == c
+}
+
 // endMarkBefore reports whether an end mark stands before an offset, with its checksum or, as before version 5, without.
 func (p *prober) endMarkBefore(at int64) bool {
 	b := p.view.at(max(0, at-headerSize), headerSize)

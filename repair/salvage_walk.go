@@ -297,7 +297,7 @@ func (s *salvager) walk() (failed int64, err error) {
 					return s.pos, nil // where the damaged one ends is not certain
 				}
 			}
-			if r := s.swallowedByKey(&f, key); r != nil && !behind {
+			if r := s.swallowedByKey(&f, key, true); r != nil && !behind {
 				stub := f
 				stub.end, stub.damaged, stub.doubt = r.start, true, DoubtEnd
 				s.accept(stub)

@@ -59,18 +59,15 @@ const triedTypes = 12
 // block of another place.
 func (g *gap) countedOut(f *record) bool {
 	p, size := &g.s.probe, elementSize[f.typ]
-	if f.what != isKey || f.damaged || size == nil || f.end-f.start > sectorSize || g.next <= f.end || g.next-f.start > explainMost || !g.s.spend(triedTypes*(g.next-f.start)) {
+	if f.what != isKey || f.damaged || size == nil || f.end-f.start > sectorSize {
 		return false
 	}
-	n := int(g.next - f.start)
-	b := p.view.at(f.start, n)
-	if len(b) < n {
+	b := g.upToNext(f)
+	if b == nil || !g.s.spend(triedTypes*int64(len(b))) {
 		return false
 	}
-	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
-	b = p.gapBytes
-	at := afterModifiers(b)
-	if at < 0 || elementsLead(b[f.end-f.start:], size) && !p.countedTail(b[f.end-f.start:]) {
+	at, rest := afterModifiers(b), b[f.end-f.start:]
+	if at < 0 || elementsLead(rest, size) && !p.countedTail(rest) {
 		return false
 	}
 	if f.typ == rdb.TypeZset2 {
@@ -82,51 +79,25 @@ func (g *gap) countedOut(f *record) bool {
 			return false
 		}
 	}
-	return !p.lastGoesOn(f.typ, b[at+1:], n-at-1-int(g.next-f.end)) && !p.otherTypeFits(b, at, f.typ)
-}
-
-// otherTypeFits reports whether b is a record that takes all of it, with another type than the one at an index.
-func (p *prober) otherTypeFits(b []byte, at int, is rdb.Type) bool {
-	for t := range rdb.Type(opMeta) {
-		if t == is || p.census.table[t] != current {
-			continue
-		}
-		p.trial = append(append(p.trial[:0], byte(t)), b[at+1:]...)
-		if _, ok := p.fits(p.trial); ok {
-			return true
-		}
-	}
-	return false
+	return !p.lastGoesOn(f.typ, b[at+1:], len(b)-at-1-len(rest)) && !p.fitsAsOther(b, at, false)
 }
 
 // endsPacked reports whether a record that ends one byte before the next one has rather another type: that byte is the one with which packed values end.
 func (g *gap) endsPacked(f *record) bool {
-	p, n := &g.s.probe, g.next-f.start
-	if g.next != f.end+1 || n > explainMost || !p.isAt(f.end, opEOF) {
+	p := &g.s.probe
+	if g.next != f.end+1 || !p.isAt(f.end, opEOF) {
 		return false
 	}
-	b := p.view.at(f.start, int(n))
-	if int64(len(b)) < n {
-		return false
-	}
-	p.gapBytes = append(p.gapBytes[:0], b[:n]...)
-	at := afterModifiers(p.gapBytes)
-	return at >= 0 && p.otherTypeFits(p.gapBytes, at, f.typ)
+	b := g.upToNext(f)
+	at := afterModifiers(b)
+	return at >= 0 && p.fitsAsOther(b, at, false)
 }
 
 // elementsLead reports whether elements lead from somewhere near the beginning of b to its end: reading them comes back to their boundaries by itself.
 func elementsLead(b []byte, size func(b []byte) int) bool {
 	const near = 128 // bytes
 	for i := range min(near, len(b)) {
-		rest := b[i:]
-		for len(rest) > 0 {
-			n := size(rest)
-			if n == 0 || n > len(rest) {
-				break
-			}
-			rest = rest[n:]
-		}
-		if len(rest) == 0 {
+		if fills(b[i:], size) {
 			return true
 		}
 	}

@@ -110,12 +110,17 @@ func (p *prober) typeExplains(b []byte, at int) bool {
 	if p.keyText(b[at+1:]) < explainKey {
 		return false
 	}
+	return p.fitsAsOther(b, at, len(b) > explainPlain)
+}
+
+// fitsAsOther reports whether b would be a record that takes all of it if the type at an index were another one: verified, one that tells its own end.
+func (p *prober) fitsAsOther(b []byte, at int, verified bool) bool {
 	for t := range rdb.Type(opMeta) {
 		if p.census.table[t] != current || byte(t) == b[at] {
 			continue
 		}
 		p.trial = append(append(p.trial[:0], byte(t)), b[at+1:]...)
-		if f, ok := p.fits(p.trial); ok && (f.verified || len(b) <= explainPlain) {
+		if f, ok := p.fits(p.trial); ok && (f.verified || !verified) {
 			return true
 		}
 	}
@@ -268,14 +273,7 @@ func (p *prober) valueRest(t rdb.Type, rest []byte) bool {
 	case elementSize[t] == nil || len(rest) > explainPlain:
 		return false
 	}
-	for len(rest) > 0 {
-		n := elementSize[t](rest)
-		if n == 0 || n > len(rest) {
-			return false
-		}
-		rest = rest[n:]
-	}
-	return true
+	return fills(rest, elementSize[t])
 }
 
 // leadsTo reports whether a gap is explained, if a record is known behind it.

@@ -127,3 +127,40 @@ func TestSalvageVersionNotOfCut(t *testing.T) {
 	s.settleVersion()
 	assert.Equal(t, 10, s.out.Version)
 }
+
+// TestSalvageHeaderMoved exchanges the first block of a file without a checksum with another one: the header stands in the middle, and begins no file of its own.
+func TestSalvageHeaderMoved(t *testing.T) {
+	const size = 4 << 10
+	d := newDamaged(corpusOriginals(t)("rdb/redis-5.0/nochecksum.rdb"), "blocks exchanged")
+	for i := range size {
+		j := 2*size + i
+		d.bytes[i], d.bytes[j] = d.bytes[j], d.bytes[i]
+		d.from[i], d.from[j] = d.from[j], d.from[i]
+	}
+	sc, _ := rate(t, d)
+	assert.LessOrEqual(t, len(sc.lost), 2, sc.lost)
+	assert.Empty(t, sc.bad)
+}
+
+// TestSalvageHeaderBehindPacked moves the beginning of such a file behind a key of which the packed value ends with the byte of an end mark.
+func TestSalvageHeaderBehindPacked(t *testing.T) {
+	d := newDamaged(corpusOriginals(t)("rdb/redis-5.0/nochecksum.rdb"), "beginning moved")
+	packed := slices.IndexFunc(d.keys[30:], func(k sourceKey) bool { return d.bytes[k.end-1] == opEOF })
+	require.Positive(t, packed)
+	x, y := int(d.keys[20].start), int(d.keys[30+packed].end)
+	d.bytes = slices.Concat(d.bytes[x:y], d.bytes[:x], d.bytes[y:])
+	d.from = slices.Concat(d.from[x:y], d.from[:x], d.from[y:])
+	sc, _ := rate(t, d)
+	assert.LessOrEqual(t, len(sc.lost), 1, sc.lost)
+	assert.Empty(t, sc.bad)
+}
+
+// TestSalvageBeginsTwice has the first 851 bytes of a file without fields twice: what follows the second header is the file itself, not another one behind it.
+func TestSalvageBeginsTwice(t *testing.T) {
+	const size = 851
+	d := newDamaged(corpusOriginals(t)("rdb/redis-2.8/dbs.rdb"), "begins twice")
+	d.splice(size, size, d.original.bytes[:size])
+	sc, _ := rate(t, d)
+	assert.Empty(t, sc.lost)
+	assert.Empty(t, sc.bad)
+}

@@ -40,6 +40,13 @@ func (s *salvager) swallowedByKey(f *record, key []byte, fresh bool) *record {
 	return r
 }
 
+// cutAt returns what is left of a record that reads on into another one.
+func (f *record) cutAt(end int64) record {
+	cut := *f
+	cut.end, cut.damaged, cut.doubt = end, true, DoubtEnd
+	return cut
+}
+
 // otherKey reports whether a key with control characters reads better in another way: it ends at one of them, and what follows is its value. Beside a gap
 // it may also begin behind one, or a record may begin inside it; elsewhere that is no reason, for keys can be made that look so.
 func (s *salvager) otherKey(f *record, besideGap bool) bool {

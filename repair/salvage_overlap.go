@@ -104,6 +104,9 @@ func (s *salvager) endingWith(damaged, last *record) (inside *record) {
 // put into the key, or its length shrank, so that its last ones were read as a length.
 func (g *gap) valueInside(f *record) bool {
 	const most = 64 // bytes put into the key
+	if f.typ != rdb.TypeString {
+		return false
+	}
 	b := g.upToNext(f)
 	if b == nil {
 		return false
@@ -128,6 +131,9 @@ func (g *gap) valueInside(f *record) bool {
 
 // encoded reports whether a string is rather a compressed one or an integer, the first byte of which reads as a length: as such it goes on to where the next row begins.
 func (g *gap) encoded(f *record) bool {
+	if f.typ != rdb.TypeString {
+		return false
+	}
 	b := g.upToNext(f)
 	if b == nil {
 		return false
@@ -150,7 +156,7 @@ func (g *gap) encoded(f *record) bool {
 // upToNext returns a copy of what stands from the beginning of a key up to where the next row begins, nil if that is nowhere or too far.
 func (g *gap) upToNext(f *record) []byte {
 	n := g.next - f.start
-	if g.next <= f.end || f.what != isKey || f.typ != rdb.TypeString || n > explainMost {
+	if g.next <= f.end || f.what != isKey || n > explainMost {
 		return nil
 	}
 	p := &g.s.probe
@@ -235,8 +241,7 @@ func (s *salvager) withNext(path []*record, g *gap) []*record {
 			}
 		}
 		if r := s.swallowedByKey(f, s.keyOf(f), false); r != nil {
-			cut := *f
-			cut.end, cut.damaged, cut.doubt = r.start, true, DoubtEnd
+			cut := f.cutAt(r.start)
 			path = slices.Replace(path, n, n+1, &cut, r)
 			continue
 		}

@@ -132,3 +132,16 @@ func TestSalvageSelectedBeyond(t *testing.T) {
 		require.LessOrEqual(t, guessed, c.guessed, "%d", c.to)
 	}
 }
+
+// TestSalvageCountsMissing takes out a block with what selects the last database and says how many keys it has. By the counts that are left there are too many keys then, but more than could be
+// none.
+func TestSalvageCountsMissing(t *testing.T) {
+	const at, size = 1536, 512
+	for _, base := range []string{"valkey-unstable/dbs.rdb", "valkey-8.0/dbs.rdb"} {
+		d := newDamaged(corpusOriginals(t)("rdb/"+base), "")
+		d.splice(at, at+size, nil)
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.lost)
+		assert.Empty(t, sc.bad)
+	}
+}

@@ -306,7 +306,7 @@ func (p *prober) isAt(at int64, c byte) bool {
 // endMarkBefore reports whether an end mark stands before an offset, with its checksum or, as before version 5, without.
 func (p *prober) endMarkBefore(at int64) bool {
 	b := p.view.at(max(0, at-headerSize), headerSize)
-	return at >= headerSize && len(b) >= headerSize && (b[0] == opEOF || b[headerSize-1] == opEOF)
+	return at >= headerSize && len(b) >= headerSize && (b[0] == opEOF || p.version < firstChecked && b[headerSize-1] == opEOF)
 }
 
 // dumpWindow is how many bytes of an embedded dump are read at a time.

@@ -212,8 +212,8 @@ func (p *prober) elementsGoOn(f *record, next int64) bool {
 	if f.what != isKey || size == nil {
 		return false
 	}
-	fills := func() bool { return next > f.end && next-f.end <= goOnGap && p.elementsFill(f.end, next, size) }
-	if f.typ == rdb.TypeListQuicklist2 && fills() { // of whose nodes the kinds are known
+	filled := func() bool { return next > f.end && next-f.end <= goOnGap && p.elementsFill(f.end, next, size) }
+	if f.typ == rdb.TypeListQuicklist2 && filled() { // of whose nodes the kinds are known
 		return true
 	}
 	if f.typ == rdb.TypeHash && p.fewMore(f, next) {
@@ -222,7 +222,7 @@ func (p *prober) elementsGoOn(f *record, next int64) bool {
 	if p.soundHead(f.end, p.view.at(f.end, 1<<10)) >= tailMin {
 		return false
 	}
-	if fills() || p.manyMore(f) {
+	if filled() || p.manyMore(f) {
 		return true
 	}
 	need := float64(tailMin) // more where it is looked for at many places
@@ -250,7 +250,12 @@ func (p *prober) elementsFill(from, to int64, size func(b []byte) int) bool {
 	if int64(len(b)) < to-from {
 		return false
 	}
-	for b = b[:to-from]; len(b) > 0; {
+	return fills(b[:to-from], size)
+}
+
+// fills reports whether all of b is elements, the sizes of which are told.
+func fills(b []byte, size func(b []byte) int) bool {
+	for len(b) > 0 {
 		n := size(b)
 		if n == 0 || n > len(b) {
 			return false

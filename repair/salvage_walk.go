@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -297,11 +298,11 @@ func (s *salvager) walk() (failed int64, err error) {
 					return s.pos, nil // where the damaged one ends is not certain
 				}
 			}
-			if r := s.swallowedByKey(&f, key, true); r != nil && !behind {
-				stub := f
-				stub.end, stub.damaged, stub.doubt = r.start, true, DoubtEnd
-				s.accept(stub)
-				f, odd, key = *r, false, s.keyOf(r)
+			if !behind {
+				if r := s.swallowedByKey(&f, key, true); r != nil {
+					s.accept(f.cutAt(r.start))
+					f, odd, key = *r, false, bytes.Clone(s.keyOf(r))
+				}
 			}
 			if odd && s.otherKey(&f, false) {
 				f.damaged, f.doubt = true, DoubtBeginning

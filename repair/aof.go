@@ -197,7 +197,7 @@ func salvageAOF(ctx context.Context, src io.ReaderAt, size int64, opt AOFOptions
 	if opt.text != nil {
 		return salvageText(ctx, opt.text.from(src), opt)
 	}
-	if likely, err := beginsAsText(ctx, src, size); err != nil {
+	if likely, err := LineEndsChanged(ctx, src, size); err != nil {
 		return out, err
 	} else if likely {
 		if text, err := findText(ctx, src, size); text != nil || err != nil {

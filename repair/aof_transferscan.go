@@ -58,9 +58,9 @@ func findText(ctx context.Context, src io.ReaderAt, size int64) (*textLog, error
 	return x.log, nil
 }
 
-// beginsAsText reports whether the lines at the beginning of the file end otherwise than those of a log. Where a snapshot stands in front of them that is not seen, nor where only
-// arguments have changed.
-func beginsAsText(ctx context.Context, src io.ReaderAt, size int64) (bool, error) {
+// LineEndsChanged reports whether the lines at the beginning of a log of size bytes end otherwise than those that servers write, as behind an editor or a transfer in text mode; a repair undoes
+// that. Where a snapshot stands in front of them it is not seen, nor where only line ends in arguments have changed. An error is one of the input, or that of the context.
+func LineEndsChanged(ctx context.Context, src io.ReaderAt, size int64) (bool, error) {
 	rule, err := textRuleOf(ctx, src, min(size, aofWindow))
 	return rule == textToLF || rule == textToCRLF, err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/kvfsck/kvfsck/internal/input"
 	"github.com/kvfsck/kvfsck/internal/report"
 	"github.com/kvfsck/kvfsck/rdb"
+	"github.com/kvfsck/kvfsck/repair"
 )
 
 // Numbers of findings.
@@ -118,8 +119,9 @@ var statuses = map[report.Verdict]status{
 // checked is what was found out about a file or set.
 type checked struct {
 	report.Target
-	head []byte // first bytes of a snapshot's content, or of the file of a set that is damaged from its beginning on
+	head []byte // first bytes of a snapshot's content
 	root string // where a set's files are
+	text bool   // the ends of a log's lines were changed
 }
 
 // check checks files one after the other. Text is printed as it comes, a document at the end.
@@ -191,7 +193,7 @@ func printChecked(e *env, path string, all []checked, opt *checkOptions) error {
 		default:
 			text := checkText{w: out, t: &c.Target, head: c.head, shown: opt.shown()}
 			if c.Set != nil {
-				(&logText{checkText: text, root: c.root}).print()
+				(&logText{checkText: text, root: c.root, text: c.text}).print()
 			} else {
 				text.print()
 			}
@@ -313,29 +315,25 @@ func checkLog(ctx context.Context, e *env, in *target, opt *checkOptions) checke
 	if in.dir && (in.snapshot != "" || in.set.Manifest == nil || in.set.Dir != ".") {
 		t.LoadedIf = "appendonly yes"
 	}
-	return checked{Target: t, root: in.root, head: in.headOfDamaged(t.Set)}
+	return checked{Target: t, root: in.root, text: t.Set != nil && in.isText(ctx, t.Set)}
 }
 
-// headOfDamaged returns the first bytes of the first file of a set in which nothing can be read.
-func (t *target) headOfDamaged(set *report.Set) []byte {
-	if set == nil {
-		return nil
+// isText reports whether the ends of lines were changed in the first file of a set in which nothing can be read.
+func (t *target) isText(ctx context.Context, set *report.Set) bool {
+	unread := func(f report.SetFile) bool {
+		return !f.RDB && f.Size != nil && *f.Size > 0 && f.ValidUpTo != nil && *f.ValidUpTo == 0
 	}
-	for i := range set.Files {
-		s := &set.Files[i]
-		if s.RDB || s.Size == nil || *s.Size == 0 || s.ValidUpTo == nil || *s.ValidUpTo > 0 {
-			continue
-		}
-		f, err := os.Open(joinPath(t.root, string(s.File)))
-		if err != nil {
-			return nil // the check says what is wrong with it
-		}
-		defer f.Close()
-		head := make([]byte, sniffSize)
-		n, _ := io.ReadFull(f, head)
-		return head[:n]
+	i := slices.IndexFunc(set.Files, unread)
+	if i < 0 {
+		return false
 	}
-	return nil
+	f, err := os.Open(joinPath(t.root, string(set.Files[i].File)))
+	if err != nil {
+		return false // the check says what is wrong with it
+	}
+	defer f.Close()
+	text, err := repair.LineEndsChanged(ctx, f, int64(*set.Files[i].Size))
+	return text && err == nil
 }
 
 // checkRDB checks a snapshot.

@@ -142,9 +142,3 @@ func snapshotAt(head []byte) int {
 	}
 	return 0
 }
-
-// textEnds matches the beginning of a log in which CR LF became LF, or CR CR LF.
-var textEnds = regexp.MustCompile(`^(?:#[^\r\n]*(?:\n|\r\r\n))*\*\d+(?:\n|\r\r\n)\$\d+[\r\n]`)
-
-// lineEndsChanged reports whether the ends of a log's lines were changed, by its first bytes.
-func lineEndsChanged(head []byte) bool { return textEnds.Match(head) }

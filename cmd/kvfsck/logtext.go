@@ -30,6 +30,7 @@ func printDirectory(w io.Writer, path string, all []checked) {
 type logText struct {
 	checkText
 	root string
+	text bool // the ends of its lines were changed
 }
 
 func (c *logText) print() {
@@ -156,7 +157,7 @@ func (c *logText) next() {
 		path = "FILE"
 	}
 	c.line("  what to do next")
-	if lineEndsChanged(c.head) {
+	if c.text {
 		c.line("    - The ends of its lines were changed, as by an editor or a transfer in text mode: a repair undoes that.")
 	}
 	c.line("    - Copy the whole directory before any server starts on it: a start can cut files, and so can --fix.")

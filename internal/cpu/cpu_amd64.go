@@ -13,6 +13,7 @@ type Features struct {
 	VPCLMULQDQ    bool // of 512 bits, with AVX512F
 	VPCLMULQDQ256 bool // of 256 bits, with AVX2
 	AVX512F       bool
+	AVX512VBMI2   bool // with VBMI, BW and F of it, BMI2 and POPCNT
 	AVX2          bool
 	BMI2          bool
 }
@@ -39,6 +40,9 @@ const (
 	leaf7EBXAVX2       = 1 << 5
 	leaf7EBXBMI2       = 1 << 8
 	leaf7EBXAVX512F    = 1 << 16
+	leaf7EBXAVX512BW   = 1 << 30
+	leaf7ECXVBMI       = 1 << 1
+	leaf7ECXVBMI2      = 1 << 6
 	leaf7ECXVPCLMULQDQ = 1 << 10
 	xcr0AVX            = 1<<1 | 1<<2                      // SSE and AVX
 	xcr0AVX512         = 1<<1 | 1<<2 | 1<<5 | 1<<6 | 1<<7 // SSE, AVX, and the three parts of AVX-512
@@ -65,6 +69,8 @@ func (f *Features) detect() {
 	f.BMI2 = ebx7&leaf7EBXBMI2 != 0
 	xcr0, _ := xgetbv()
 	f.AVX512F = xcr0&xcr0AVX512 == xcr0AVX512 && ebx7&leaf7EBXAVX512F != 0
+	const bytewise = leaf7ECXVBMI | leaf7ECXVBMI2
+	f.AVX512VBMI2 = f.AVX512F && f.BMI2 && ebx7&leaf7EBXAVX512BW != 0 && ecx7&bytewise == bytewise && ecx1&leaf1ECXPOPCNT != 0
 	wide := f.PCLMULQDQ && ecx7&leaf7ECXVPCLMULQDQ != 0
 	f.VPCLMULQDQ = f.AVX512F && wide
 	f.AVX2 = xcr0&xcr0AVX == xcr0AVX && ebx7&leaf7EBXAVX2 != 0

@@ -61,7 +61,7 @@ func putGeneric(out []byte, o int, b []byte) ([]byte, int) {
 
 // slack is what put wants beyond the bytes that it copies: a quote before and behind them, that whole words can be written, and what it
 // leaves.
-const slack = 80
+const slack = 176
 
 const (
 	ones  = 0x0101010101010101

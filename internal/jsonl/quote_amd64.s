@@ -161,17 +161,17 @@ end:
 //
 //	01  no continuation after a byte that wants one     02  one after ASCII     80  two in a row, which is right behind a byte that wants two
 //	04  too long for its value, three bytes     20  two bytes     40  four bytes, or beyond 10FFFF     08  beyond 10FFFF     10  a surrogate
-DATA firstHigh<>+0(SB)/8, $0x0202020202020202
-DATA firstHigh<>+8(SB)/8, $0x4915012180808080
-GLOBL firstHigh<>(SB), RODATA|NOPTR, $16
+DATA ·firstHigh+0(SB)/8, $0x0202020202020202
+DATA ·firstHigh+8(SB)/8, $0x4915012180808080
+GLOBL ·firstHigh(SB), RODATA|NOPTR, $16
 
-DATA firstLow<>+0(SB)/8, $0xcbcbcb8b8383a3e7
-DATA firstLow<>+8(SB)/8, $0xcbcbdbcbcbcbcbcb
-GLOBL firstLow<>(SB), RODATA|NOPTR, $16
+DATA ·firstLow+0(SB)/8, $0xcbcbcb8b8383a3e7
+DATA ·firstLow+8(SB)/8, $0xcbcbdbcbcbcbcbcb
+GLOBL ·firstLow(SB), RODATA|NOPTR, $16
 
-DATA secondHigh<>+0(SB)/8, $0x0101010101010101
-DATA secondHigh<>+8(SB)/8, $0x01010101babaaee6
-GLOBL secondHigh<>(SB), RODATA|NOPTR, $16
+DATA ·secondHigh+0(SB)/8, $0x0101010101010101
+DATA ·secondHigh+8(SB)/8, $0x01010101babaaee6
+GLOBL ·secondHigh(SB), RODATA|NOPTR, $16
 
 DATA lowHalf<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
 DATA lowHalf<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
@@ -228,9 +228,9 @@ TEXT ·validUTF8(SB), NOSPLIT, $0-17
 	MOVQ n+8(FP), CX
 	PXOR X6, X6
 	PXOR X7, X7
-	MOVOU firstHigh<>(SB), X8
-	MOVOU firstLow<>(SB), X9
-	MOVOU secondHigh<>(SB), X10
+	MOVOU ·firstHigh(SB), X8
+	MOVOU ·firstLow(SB), X9
+	MOVOU ·secondHigh(SB), X10
 	MOVOU lowHalf<>(SB), X11
 	MOVOU three<>(SB), X12
 	MOVOU four<>(SB), X13

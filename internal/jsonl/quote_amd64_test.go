@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"unicode/utf8"
@@ -19,13 +20,26 @@ func demandKernels(t *testing.T, b []byte) {
 	if len(b) == 0 || !kernels {
 		return
 	}
-	require.Equal(t, utf8.Valid(b), validUTF8(&b[0], len(b)), "%q", b)
-	want, n := putGeneric(nil, 0, b)
-	got, o := put(nil, 0, b)
-	require.Equal(t, string(want[:n]), string(got[:o]), "%q", b)
-	text := make([]byte, base64.RawStdEncoding.EncodedLen(len(b))+16)
-	encode64(&text[0], &b[0], len(b))
-	require.Equal(t, base64.RawStdEncoding.EncodeToString(b), string(text[:len(text)-16]))
+	eachKernel(func() {
+		require.Equal(t, utf8.Valid(b), validText(b), "%q", b)
+		want, n := putGeneric(nil, 0, b)
+		got, o := put(nil, 0, b)
+		require.Equal(t, string(want[:n]), string(got[:o]), "%q", b)
+		text := make([]byte, base64.RawStdEncoding.EncodedLen(len(b))+64)
+		put64(text, 0, b)
+		require.Equal(t, base64.RawStdEncoding.EncodeToString(b), string(text[:len(text)-64]))
+	})
+}
+
+// eachKernel calls f with each of the kernels that there are.
+func eachKernel(f func()) {
+	had := wide
+	defer func() { wide = had }()
+	for _, wide = range []bool{false, true} {
+		if had || !wide {
+			f()
+		}
+	}
 }
 
 func FuzzKernels(f *testing.F) {
@@ -86,11 +100,22 @@ func TestKernelsWriteInPlace(t *testing.T) {
 		for i := range b {
 			b[i] = `ab"\`[i*n%4]
 		}
-		room := page[len(page)-6-n-slack:]
-		copy(room, "before")
-		out, o := put(room, 6, b)
-		want, w := putGeneric([]byte("before"), 6, b)
-		require.Equal(t, string(want[:w]), string(out[:o]))
+		eachKernel(func() {
+			room := page[len(page)-6-n-slack:]
+			copy(room, "before")
+			out, o := put(room, 6, b)
+			want, w := putGeneric([]byte("before"), 6, b)
+			require.Equal(t, string(want[:w]), string(out[:o]))
+		})
+	}
+}
+
+// TestKernelsGrow puts long strings of which much more comes, so that the kernels stop for want of room, with and without what else makes them stop.
+func TestKernelsGrow(t *testing.T) {
+	for _, word := range []string{`"`, `"é`, `""""""""a`, `\"é` + "\n", "\n", "\"\x00\\", "é" + strings.Repeat(`"`, 70)} {
+		for n := range 60 {
+			demandKernels(t, []byte(strings.Repeat(word, 7*n+1)))
+		}
 	}
 }
 
@@ -99,25 +124,32 @@ func TestRunesAtAllPlaces(t *testing.T) {
 	if !kernels {
 		t.Skip("no kernel")
 	}
-	b := make([]byte, 40)
-	for _, at := range []int{0, 1, 12, 13, 14, 15, 16, 30, 36} {
-		for i := range b {
-			b[i] = 'x'
+	b := make([]byte, 76)
+	eachKernel(func() {
+		for _, at := range []int{0, 1, 12, 13, 14, 15, 16, 30, 36, 60, 61, 62, 63, 64, 72} {
+			demandRunes(t, b, at)
 		}
-		for v := range 1 << 16 {
-			b[at], b[at+1] = byte(v>>8), byte(v)
-			if want := utf8.Valid(b); want != validUTF8(&b[0], len(b)) {
-				t.Fatalf("%x at %d: %v", b[at:at+2], at, !want)
-			}
-			for third := 0x7F; third < 0x100 && b[at] >= 0xE0; third += 0x21 {
-				for fourth := 0x7F; fourth < 0x100; fourth += 0x40 {
-					b[at+2], b[at+3] = byte(third), byte(fourth)
-					if want := utf8.Valid(b); want != validUTF8(&b[0], len(b)) {
-						t.Fatalf("%x at %d: %v", b[at:at+4], at, !want)
-					}
+	})
+}
+
+// demandRunes goes through all at one place of b.
+func demandRunes(t *testing.T, b []byte, at int) {
+	for i := range b {
+		b[i] = 'x'
+	}
+	for v := range 1 << 16 {
+		b[at], b[at+1] = byte(v>>8), byte(v)
+		if want := utf8.Valid(b); want != validText(b) {
+			t.Fatalf("%x at %d: %v", b[at:at+2], at, !want)
+		}
+		for third := 0x7F; third < 0x100 && b[at] >= 0xE0; third += 0x21 {
+			for fourth := 0x7F; fourth < 0x100; fourth += 0x40 {
+				b[at+2], b[at+3] = byte(third), byte(fourth)
+				if want := utf8.Valid(b); want != validText(b) {
+					t.Fatalf("%x at %d: %v", b[at:at+4], at, !want)
 				}
-				b[at+2], b[at+3] = 'x', 'x'
 			}
+			b[at+2], b[at+3] = 'x', 'x'
 		}
 	}
 }

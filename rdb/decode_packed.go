@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,7 +108,7 @@ func (d *decoder) blob(walk func(b *blobBytes) *flaw) (intact bool, err error) {
 			return false, err
 		}
 	} else {
-		p, err := d.body(h)
+		p, err := d.bodyLent(h)
 		if err != nil || p == nil {
 			return false, err
 		}
@@ -181,7 +182,7 @@ func (b *blobBytes) open(it opener, d *decoder) {
 	if b.r != nil {
 		it.ResetStream(b.r, b.size, d.pieces())
 	} else {
-		it.Reset(b.p)
+		it.Reset(slices.Clip(b.p))
 	}
 }
 
@@ -215,7 +216,7 @@ func (t *tuples) entries(it oldIter) *flaw {
 func (t *tuples) plainNode(b *blobBytes) *flaw {
 	t.n++
 	if b.r == nil {
-		t.d.el.Kind, t.d.el.Data = ElementItem, b.p
+		t.d.el.Kind, t.d.el.Data = ElementItem, slices.Clip(b.p)
 		t.d.emit()
 	}
 	return nil

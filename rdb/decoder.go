@@ -326,6 +326,12 @@ func (d *decoder) str() ([]byte, error) {
 
 // body reads what follows a head, whole.
 func (d *decoder) body(h strHead) ([]byte, error) {
+	p, err := d.bodyLent(h)
+	return p[:len(p):len(p)], err
+}
+
+// bodyLent is body with capacity behind it, for reading.
+func (d *decoder) bodyLent(h strHead) ([]byte, error) {
 	if h.size > maxInt {
 		return nil, d.skipAll(h.size)
 	}
@@ -335,7 +341,7 @@ func (d *decoder) body(h strHead) ([]byte, error) {
 	}
 	switch h.form {
 	case formPlain:
-		return p[:len(p):len(p)], nil
+		return p, nil
 	case formInt8, formInt16, formInt32:
 		return d.decimal(intOf(h.form, p)), nil
 	}
@@ -353,7 +359,7 @@ func (d *decoder) body(h strHead) ([]byte, error) {
 		d.fault(CodeLZF, err, "")
 		return nil, nil
 	}
-	return out[:len(out):len(out)], nil
+	return out, nil
 }
 
 // intOf is the integer that a string of that form is the text of.
@@ -393,7 +399,7 @@ func (d *decoder) decimal(v int64) []byte {
 
 // blobBytes is a string whose content is walked: whole in p, or coming from r.
 type blobBytes struct {
-	p    []byte
+	p    []byte // with capacity lent for reading
 	r    io.Reader
 	size int64
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"strconv"
@@ -24,14 +25,21 @@ type respWriter struct {
 	server release
 	db     int64 // selected by what is written, -1: none yet
 	multi  bool  // inside a transaction
-	batch  batch
 	stream respStream
+
+	batch batch
+	entry *rdb.Entry              // of which the batch is
+	visit func(*rdb.Element) bool // takes its elements
+	err   error                   // of one of them
+	text  []byte                  // of a number
 
 	producers bool // it was told that what streams remember of producers is lost
 }
 
 func newRESPWriter(w io.Writer, server release) *respWriter {
-	return &respWriter{out: jsonl.NewBuffer(w), server: server, db: -1}
+	r := &respWriter{out: jsonl.NewBuffer(w), server: server, db: -1}
+	r.visit = r.one
+	return r
 }
 
 // Entry writes the commands that create a key.
@@ -41,7 +49,8 @@ func (w *respWriter) Entry(e *rdb.Entry) error {
 		err = w.value(e)
 	}
 	if err == nil && e.ExpireAt != rdb.NoExpire {
-		w.command("PEXPIREAT", e.Key, appendInt(e.ExpireAt))
+		w.text = strconv.AppendInt(w.text[:0], e.ExpireAt, 10)
+		w.command("PEXPIREAT", e.Key, w.text)
 	}
 	if err != nil {
 		w.db = -1 // the SELECT may have been dropped with it
@@ -208,19 +217,21 @@ type batch struct {
 // collection writes strings, lists, sets, sorted sets and hashes.
 func (w *respWriter) collection(e *rdb.Entry) error {
 	w.batch.reset()
-	kind := e.Kind()
-	for el, err := range e.Elements() {
-		if err == nil {
-			err = w.element(e, el)
-		}
-		if err == nil && w.batch.items == batchItems {
-			err = w.flushBatch(kind, e.Key)
-		}
-		if err != nil {
-			return err
-		}
+	w.entry, w.err = e, nil
+	err := e.Visit(w.visit)
+	w.entry = nil
+	if err := cmp.Or(w.err, err); err != nil {
+		return err
 	}
-	return w.flushBatch(kind, e.Key)
+	return w.flushBatch(e.Kind(), e.Key)
+}
+
+// one takes an element.
+func (w *respWriter) one(el *rdb.Element) bool {
+	if w.err = w.element(w.entry, el); w.err == nil && w.batch.items == batchItems {
+		w.err = w.flushBatch(w.entry.Kind(), w.entry.Key)
+	}
+	return w.err == nil
 }
 
 func (b *batch) reset() { b.items, b.args, b.after = 0, b.args[:0], b.after[:0] }
@@ -233,7 +244,8 @@ func (w *respWriter) element(e *rdb.Entry, el *rdb.Element) error {
 		if el.Score != el.Score {
 			return &notHeldError{key: e.Key, what: "a score that is no number", r: w.server}
 		}
-		b.args = appendArgument(b.args, strconv.AppendFloat(nil, el.Score, 'g', -1, 64))
+		w.text = strconv.AppendFloat(w.text[:0], el.Score, 'g', -1, 64)
+		b.args = appendArgument(b.args, w.text)
 		b.args = appendArgument(b.args, el.Data)
 	case rdb.ElementField:
 		b.args = appendArgument(b.args, el.Data)

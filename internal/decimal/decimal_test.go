@@ -124,11 +124,22 @@ func TestParseFloat(t *testing.T) {
 		demandFloat(t, "0."+digits)
 		demandFloat(t, digits)
 		demandFloat(t, digits+"e"+strconv.Itoa(r.IntN(40)-20))
+		demandFloat(t, digits[:at]+"."+digits[at:]+"e"+strconv.Itoa(r.IntN(700)-350))
+		any := math.Float64frombits(r.Uint64())
+		demandFloat(t, strconv.FormatFloat(any, 'e', -1, 64))
+		demandFloat(t, strconv.FormatFloat(any, 'e', 17, 64))
 		f := math.Ldexp(float64(r.Int64N(1<<53)), -r.IntN(60))
 		demandFloat(t, strconv.FormatFloat(f, 'f', -1, 64))
 		demandFloat(t, strconv.FormatFloat(f, 'f', 17, 64))
 		half := new(big.Float).SetMode(big.ToZero).SetPrec(60).Add(new(big.Float).SetPrec(60).SetFloat64(f), new(big.Float).SetFloat64((math.Nextafter(f, math.Inf(1))-f)/2))
 		demandFloat(t, half.Text('f', 19))
+	}
+	for i := range 16 { // no digit among digits
+		for c := range 256 {
+			s := []byte("1234567890123456")
+			s[i] = byte(c)
+			demandFloat(t, string(s))
+		}
 	}
 	for _, s := range []string{"", "-", ".", "-.", "0", "-0", "0.0", "-0.0", "1.", ".5", "+1", "--1", "1e", "1e+", "1e5", "1e-5", "1E5", "1e400", "-1e400", "1e-400", "inf", "nan", "1.2.3", "1_0", "1e1_0", "0x10",
 		"9007199254740993", "9007199254740992.5", "9007199254740993.0", "18446744073709551615", "18446744073709551616", "9999999999999999999", "1.8446744073709551615", "0.0000000000000000001", "00000000000000000000001.5"} {
@@ -150,10 +161,30 @@ func demandFloat(t *testing.T, s string) {
 // plain is what ParseFloat takes.
 var plain = regexp.MustCompile(`^-?[0-9]+(\.[0-9]*)?(e[-+]?[0-9]+)?$`)
 
+// TestScaleEveryPower reads the shortest and the longest decimals of doubles at every power of ten.
+func TestScaleEveryPower(t *testing.T) {
+	easy, all := 0, 0
+	for exp := leastPower; exp <= mostPower; exp++ {
+		for _, mantissa := range []uint64{1, 3, 7, 1<<53 - 1, 1 << 53, 1<<53 + 1, 1234567890123456789, 9999999999999999999, math.MaxUint64, 5 << 59, 1 << 63} {
+			want, err := strconv.ParseFloat(strconv.FormatUint(mantissa, 10)+"e"+strconv.Itoa(exp), 64)
+			all++
+			if got, ok := scale(mantissa, exp); ok {
+				easy++
+				require.NoError(t, err)
+				require.Equal(t, want, got, "%de%d", mantissa, exp)
+			}
+		}
+	}
+	require.Greater(t, easy, all*9/10)
+}
+
 func FuzzParseFloat(f *testing.F) {
 	for _, s := range []string{"0", "-12.5", "14374630721.546875", "1e-7", "9007199254740993.000", "0.1e400"} {
 		f.Add(s)
 	}
+	f.Add("2.2250738585072011e-308")
+	f.Add("7120190517612959703e120")
+	f.Add("000000\xe00")
 	f.Fuzz(demandFloat)
 }
 
@@ -170,7 +201,7 @@ func FuzzAppendFraction(f *testing.F) {
 }
 
 func BenchmarkParseFloat(b *testing.B) {
-	for i, texts := 0, [][]byte{[]byte("14374630721.546875"), []byte("3.25"), []byte("1683728527.03125"), []byte("797")}; b.Loop(); i++ {
+	for i, texts := 0, [][]byte{[]byte("14374630721.546875"), []byte("3.25"), []byte("1683728527.03125"), []byte("797"), []byte("-5.1496929968549585e-107")}; b.Loop(); i++ {
 		ParseFloat(texts[i%len(texts)])
 	}
 }

@@ -1,9 +1,9 @@
 package repair
 
 // A key behind damage may have lost its expiry to it, and nothing there shows that. But the file says how many keys of a database expire: where there are
-// fewer among those that are kept, and those that are lost do not account for it, some of the kept ones have lost theirs.
+// fewer among those that are kept, and those that are lost do not account for it, some of the kept ones have lost theirs. Where there are as many, none has, whatever it looks like.
 
-// bareMost is how many keys are noted that may be bare.
+// bareMost is how many keys are noted that may be bare, and how many that seem to be.
 const bareMost = 64
 
 // behindDamage reports whether what was entered in the map last is damage.
@@ -28,6 +28,7 @@ type bareAccount struct {
 	sure           int64 // those of them that were keys without doubt
 	unnamed        int64 // records beside those that were keys too
 	known          int64 // those of them that expire
+	expires        int64 // those of these that are kept
 	torn           int64 // those that may
 	uncertain      bool  // of some it is not certain that they are of this database
 }
@@ -50,6 +51,7 @@ func (s *salvager) accounts() map[uint64]*bareAccount {
 		a.sure += g.keys + g.sure
 		a.unnamed += g.unnamed
 		a.known += g.expires + g.gone
+		a.expires += g.expires
 		a.torn += g.torn
 		a.uncertain = a.uncertain || g.guessed() && i > 0
 		if g.hinted {
@@ -108,6 +110,30 @@ func (s *salvager) cutBare() {
 	for _, k := range s.bareKeys {
 		db := s.segs[k.segment].db
 		if n := accounts[db].missing(); n > 0 && may[db] <= max(few, n) {
+			s.cutDoubtful(k, false, DoubtExpiry)
+		}
+	}
+}
+
+// countsMayTell reports whether a key that seems to have lost its expiry is kept until all keys of its database that expire were counted. Of what else may have been lost before it, an idle
+// time or a counter, no counts tell.
+func (s *salvager) countsMayTell(f *record) bool {
+	return s.census.hinted && len(s.openKeys) < bareMost && (f.modified || s.census.idle+s.census.freqs == 0)
+}
+
+// complete reports whether all keys of the database that expire are kept. One that is lost can be the beginning of one that is kept.
+func (a *bareAccount) complete() bool {
+	return a != nil && a.hinted && !a.uncertain && a.kept <= a.keys && a.expires == a.expiring
+}
+
+// cutOpen leaves out keys that seem to have lost their expiry, but where all keys that expire have theirs.
+func (s *salvager) cutOpen() {
+	if len(s.openKeys) == 0 {
+		return
+	}
+	accounts := s.accounts()
+	for _, k := range s.openKeys {
+		if !accounts[s.segs[k.segment].db].complete() {
 			s.cutDoubtful(k, false, DoubtExpiry)
 		}
 	}

@@ -175,7 +175,7 @@ func appendSpan(all []span, sp span) []span {
 func (s *salvager) unsuspect(at int64) {
 	is := func(c cut) bool { return c.start == at }
 	s.weakKeys = slices.DeleteFunc(s.weakKeys, func(k weakKey) bool { return is(k.cut) })
-	s.bareKeys, s.oddTimes = slices.DeleteFunc(s.bareKeys, is), slices.DeleteFunc(s.oddTimes, is)
+	s.bareKeys, s.openKeys, s.oddTimes = slices.DeleteFunc(s.bareKeys, is), slices.DeleteFunc(s.openKeys, is), slices.DeleteFunc(s.oddTimes, is)
 	for _, list := range []*[]tail{&s.tails, &s.shorts, &s.forms} {
 		*list = slices.DeleteFunc(*list, func(k tail) bool { return is(k.cut) })
 	}

@@ -108,6 +108,8 @@ func TestSalvageRecipes(t *testing.T) {
 
 // wereWrong are recipes of which a record was kept that was not in the file; they are tried always.
 var wereWrong = []string{
+	"r00750",  // blocks exchanged; a key lost its expiry, and of its database nothing is sure
+	"r01457",  // an expiry lost its opcode, and another key its record
 	"r00678",  // fields of a hash that have control characters in their names
 	"r00817",  // four bytes too many make an empty key, with a value of a length that is not in its shortest form
 	"r00864",  // a zero byte that stands twice ends a module's value early, and what follows is an empty sorted set

@@ -1,6 +1,10 @@
 package repair
 
-import "github.com/kvfsck/kvfsck/rdb"
+import (
+	"encoding/binary"
+
+	"github.com/kvfsck/kvfsck/rdb"
+)
 
 // Of the record behind another one more than the first byte may be lost, and with it all that its key could say. What is left still says something:
 //
@@ -149,4 +153,30 @@ func (p *prober) lastGoesOn(t rdb.Type, b []byte, taken int) bool {
 		return true
 	}
 	return isText(b[max(last+1, end-4):])
+}
+
+// madeInteger reports whether a string before a gap is written as an integer and would end where the next record begins if it had another first byte: that of a compressed string, from
+// which one bit leads to that of an integer, or of one whose length takes two bytes or five.
+func (g *gap) madeInteger(f *record) bool {
+	if f.typ != rdb.TypeString {
+		return false
+	}
+	b := g.upToNext(f)
+	at := afterModifiers(b)
+	if b == nil || at < 0 {
+		return false
+	}
+	at += 1 + stringSize(b[at+1:])
+	if n := int(f.end-f.start) - at; n < 2 || b[at] < 0xC0 || b[at] > 0xC2 {
+		return false
+	}
+	rest := b[at+1:]
+	n := len(rest)
+	if n > 0x40 && (n-1 < 1<<14 && rest[0] == byte(n-1) || binary.BigEndian.Uint32(rest) == uint32(n-4)) {
+		return true
+	}
+	p := &g.s.probe
+	p.trial = append(append(p.trial[:0], byte(rdb.TypeString), 1, 'k', 0xC3), rest...)
+	_, ok := p.fits(p.trial)
+	return ok
 }

@@ -62,6 +62,7 @@ func (s *salvager) finish() (*Salvaged, error) {
 			return nil, errUnlisted
 		}
 		s.cutSurplus()
+		s.cutOpen()
 		s.cutBare()
 	}
 	s.remark(s.cuts, RegionDuplicate)

@@ -260,7 +260,11 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	}
 	g.thin = element && (empty || g.tornFields(torn) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
 		!ok && s.ownBits(f, sum) < min(headMin, headLeast+math.Log2(float64(f.start-from+1)))
-	if doubt := s.doubtExpiry(f, from); doubt != "" {
+	doubt := s.doubtExpiry(f, from)
+	if f.open = doubt == DoubtExpiry && !g.thin && s.countsMayTell(f); f.open {
+		return ""
+	}
+	if doubt != "" {
 		g.thin = false
 		return doubt
 	}

@@ -29,7 +29,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return len(b) == 0 || b[0] >= opMeta || s.probe.headBehind(f.end) == 0 && !g.tooSmall(f.end)
 	case f.verified, f.told:
 		return true
-	case s.oddStream(f) || s.holdsStream(f) || s.isStream(f) || g.encoded(f):
+	case s.oddStream(f) || s.holdsStream(f) || s.isStream(f) || g.encoded(f) || g.madeInteger(f):
 		return false
 	case f.end >= s.probe.end && s.endMarkInside(f):
 		return false

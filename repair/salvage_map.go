@@ -91,7 +91,7 @@ func (s *salvager) begin(g segment) {
 func (s *salvager) dropSegments(n int) {
 	s.segs = s.segs[:min(n, len(s.segs))]
 	gone := func(k cut) bool { return k.segment >= len(s.segs) }
-	s.oddTimes, s.bareKeys = slices.DeleteFunc(s.oddTimes, gone), slices.DeleteFunc(s.bareKeys, gone)
+	s.oddTimes, s.bareKeys, s.openKeys = slices.DeleteFunc(s.oddTimes, gone), slices.DeleteFunc(s.bareKeys, gone), slices.DeleteFunc(s.openKeys, gone)
 	s.tails = slices.DeleteFunc(s.tails, func(k tail) bool { return gone(k.cut) })
 	s.thin = slices.DeleteFunc(s.thin, func(t thinHead) bool { return t.segment >= len(s.segs) })
 	s.libs = slices.DeleteFunc(s.libs, func(l library) bool { return gone(l.cut) })
@@ -285,6 +285,9 @@ func (s *salvager) enterKey(f *record) {
 	g.keys++
 	if !f.expires && (s.behindDamage() || s.weakEnd == f.start) && len(s.bareKeys) < bareMost {
 		s.bareKeys = append(s.bareKeys, cut{span{f.start, f.end}, len(s.segs) - 1})
+	}
+	if f.open {
+		s.openKeys = append(s.openKeys, cut{span{f.start, f.end}, len(s.segs) - 1})
 	}
 	if f.expires {
 		g.expires++

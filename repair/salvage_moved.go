@@ -106,7 +106,7 @@ func (s *salvager) countKeys(pieces []span) (keys, expires int64) {
 
 // renumber changes the numbers of segments wherever a key is noted with its own.
 func (s *salvager) renumber(change func(segment *int, start int64)) {
-	for _, list := range [][]cut{s.oddTimes, s.bareKeys, s.surplusCuts, s.cuts} {
+	for _, list := range [][]cut{s.oddTimes, s.bareKeys, s.openKeys, s.surplusCuts, s.cuts} {
 		for i := range list {
 			change(&list[i].segment, list[i].start)
 		}

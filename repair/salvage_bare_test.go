@@ -1,0 +1,27 @@
+package repair
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestSalvageCountsTellExpiry damages values so that what is left of them before the next key could have been its expiry. The file says how many keys expire, and
+// these are known.
+func TestSalvageCountsTellExpiry(t *testing.T) {
+	originals := corpusOriginals(t)
+	for _, c := range []struct {
+		base string
+		at   int
+		put  string
+	}{
+		{"redis-4.0/zsets.rdb", 21072, "\x00"},   // the size of what is compressed, and 8 bytes of a score behind it
+		{"redis-7.0/streams.rdb", 21504, "\x0C"}, // a stream is a sorted set
+	} {
+		d := newDamaged(originals("rdb/"+c.base), c.base)
+		d.splice(c.at, c.at+len(c.put), []byte(c.put))
+		sc, _ := rate(t, d)
+		assert.Empty(t, sc.lost)
+		assert.Empty(t, sc.bad)
+	}
+}

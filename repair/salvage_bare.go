@@ -115,10 +115,24 @@ func (s *salvager) cutBare() {
 	}
 }
 
-// countsMayTell reports whether a key that seems to have lost its expiry is kept until all keys of its database that expire were counted. Of what else may have been lost before it, an idle
-// time or a counter, no counts tell.
-func (s *salvager) countsMayTell(f *record) bool {
-	return s.census.hinted && len(s.openKeys) < bareMost && (f.modified || s.census.idle+s.census.freqs == 0)
+// leaveOpen has a key that seems to have lost its expiry kept until all keys of its database that expire were counted, and reports whether that can tell: of what else may have been lost
+// before it, an idle time or a counter, no counts do.
+func (s *salvager) leaveOpen(f *record) bool {
+	if !s.census.hinted || len(s.open) >= bareMost || !f.modified && s.census.idle+s.census.freqs > 0 {
+		return false
+	}
+	if s.open == nil {
+		s.open = map[int64]bool{}
+	}
+	s.open[f.start] = true
+	return true
+}
+
+// noteOpen notes such a key, which is kept, with its segment.
+func (s *salvager) noteOpen(start, end int64, segment int) {
+	if s.open[start] {
+		s.openKeys = append(s.openKeys, cut{span{start, end}, segment})
+	}
 }
 
 // complete reports whether all keys of the database that expire are kept. One that is lost can be the beginning of one that is kept.

@@ -25,3 +25,12 @@ func TestSalvageCountsTellExpiry(t *testing.T) {
 		assert.Empty(t, sc.bad)
 	}
 }
+
+// TestSalvageExpiryMissing: one key that expires is not known, so it is the one that seems to have lost its expiry, also where the number of keys says that it is one.
+func TestSalvageExpiryMissing(t *testing.T) {
+	d := newDamaged(corpusOriginals(t)("rdb/valkey-9.1/dbs.rdb"), "eight bytes missing")
+	d.splice(1152, 1160, nil)
+	sc, _ := rate(t, d)
+	assert.Empty(t, sc.lost)
+	assert.Empty(t, sc.bad)
+}

@@ -99,6 +99,7 @@ func (s *salvager) confirm(t thinHead) bool {
 	if t.expires {
 		g.expires++
 	}
+	s.noteOpen(t.start, t.end, t.segment)
 	doubted := func(r Region) bool { return r.Kind == RegionDoubt && r.Start <= t.start && t.end <= r.End }
 	if slices.ContainsFunc(s.out.Regions, doubted) {
 		named := func(k LostKey) bool { return k.Offset == t.start && k.Doubt == DoubtBeginning }

@@ -239,6 +239,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 		return ""
 	}
 	from := s.gapBefore(f, g)
+	delete(s.open, f.start)
 	if g.insideOther(f) {
 		return DoubtBeginning
 	}
@@ -261,7 +262,7 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 	g.thin = element && (empty || g.tornFields(torn) || s.probe.soundHead(f.start, s.probe.view.at(f.start, 1<<10)) < ofStrings) ||
 		!ok && s.ownBits(f, sum) < min(headMin, headLeast+math.Log2(float64(f.start-from+1)))
 	doubt := s.doubtExpiry(f, from)
-	if f.open = doubt == DoubtExpiry && !g.thin && s.countsMayTell(f); f.open {
+	if doubt == DoubtExpiry && !g.thin && s.leaveOpen(f) {
 		return ""
 	}
 	if doubt != "" {

@@ -286,9 +286,7 @@ func (s *salvager) enterKey(f *record) {
 	if !f.expires && (s.behindDamage() || s.weakEnd == f.start) && len(s.bareKeys) < bareMost {
 		s.bareKeys = append(s.bareKeys, cut{span{f.start, f.end}, len(s.segs) - 1})
 	}
-	if f.open {
-		s.openKeys = append(s.openKeys, cut{span{f.start, f.end}, len(s.segs) - 1})
-	}
+	s.noteOpen(f.start, f.end, len(s.segs)-1)
 	if f.expires {
 		g.expires++
 		s.noteExpiring(span{f.start, f.end}, f.form, f.oddTime, g)

@@ -42,7 +42,6 @@ type record struct {
 	oddTime    bool   // its expiry is of a time that nobody means
 	tail       bool   // it may have lost its expiry to the value before, or have taken it
 	weak       bool   // there is little evidence for it
-	open       bool   // it may have lost its expiry, which the counts of the file are to tell
 	supposed   bool   // where it ends, nothing but what may be the head of a damaged one tells
 	modifiers  uint8  // the version that has what stands before the type, 0 if all have it
 	lone       uint8  // bytes of an idle time or counter that is all there is before the type

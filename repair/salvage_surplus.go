@@ -59,7 +59,7 @@ func (s *salvager) surplus(f *record, carried bool) {
 // keepSurplus takes over what was found out of a record when it was read in a row.
 func (f *record) keepSurplus(was *record) {
 	f.extra, f.lone, f.form, f.oddTime, f.expires = was.extra, was.lone, was.form, was.oddTime, was.expires
-	f.tail, f.weak, f.open = was.tail, was.weak, was.open
+	f.tail, f.weak = was.tail, was.weak
 	if was.damaged && was.doubt != "" && !f.damaged {
 		f.damaged, f.doubt = true, was.doubt
 	}

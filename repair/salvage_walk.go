@@ -41,7 +41,8 @@ type salvager struct {
 	behindEnds int64                               // bytes looked at behind end marks
 	inside     int64                               // and in strings that had read on
 	bareKeys   []cut                               // keys behind damage that do not expire, the first ones
-	openKeys   []cut                               // keys that may have lost their expiry, which the counts are to tell
+	openKeys   []cut                               // keys that seem to have lost their expiry, of which the counts are to tell
+	open       map[int64]bool                      // where these begin
 	guessed    bool                                // the version, of which nothing in the file tells
 	sampled    *familySample                       // of such a file
 	needed     [rdb.MaxRedisVersion + 1]versionUse // likewise, by version

@@ -16,7 +16,7 @@ import (
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
-// BenchmarkProgram runs the jobs that the program is for. Its profile is what default.pgo is made of, which the compiler reads: see the Makefile.
+// BenchmarkProgram runs the jobs that the program is for, from files in the page cache; a repair includes its search for a healing change.
 func BenchmarkProgram(b *testing.B) {
 	dir := b.TempDir()
 	small := fuzz.RDBOptions{

@@ -20,6 +20,7 @@ import "github.com/kvfsck/kvfsck/lzf"
 // one of the piece, as Settle demanded.
 func (r *Reader) OpenPass(p *Piece, again bool) {
 	r.Open(p)
+	r.still = false // keys are kept
 	if r.later = nil; p.big || again {
 		return
 	}

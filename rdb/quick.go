@@ -157,7 +157,7 @@ func (r *Reader) quickKey() bool {
 	if d.slow || cap(r.keyBuf) > 4*windowSize || r.quickHead(b, k) == 0 || d.family.info(k.typ) == nil || d.longest > 0 && max(k.key.size, k.key.out) > d.longest || !r.quickText(b, k) {
 		return false
 	}
-	if k.key.form == formPlain && s.r != nil { // what it lies in may move, or be used for something else, while the key still counts
+	if k.key.form == formPlain && !r.still { // what it lies in may move, or be used for something else, while the key still counts
 		if len(k.text) > windowSize {
 			return false
 		}

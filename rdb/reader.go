@@ -81,6 +81,7 @@ type Reader struct {
 	partial bool           // reading began in the middle
 	more    bool           // what is there ends between records, and others follow
 	single  bool           // of what is there one record only is to be read
+	still   bool           // what is there stays as it is while keys of it are used
 	inAux   bool           // the current value is a ModuleAux's
 	faulted error          // what OnFault said of a fault outside values
 	soft    error          // what it said of one in the current value
@@ -174,7 +175,8 @@ func (r *Reader) resume(p Position) {
 	d := &r.dec
 	r.src.base, r.src.summing = p.Offset, false
 	d.family, d.version, d.db = p.Family, p.Version, p.DB
-	r.rec, r.err, r.state, r.partial, r.more, r.single, r.pend = nil, nil, atRecord, true, false, false, pending{}
+	d.key, d.hasType = nil, false
+	r.rec, r.err, r.state, r.partial, r.more, r.single, r.still, r.pend = nil, nil, atRecord, true, false, false, false, pending{}
 }
 
 // Next reads the next record, passing what is left of the one before. It is false at the end and after an error; see Err.

@@ -184,7 +184,7 @@ func (p *Piece) DB() uint64 { return p.at.DB }
 // Select says which database is selected where the piece begins, before it is cut anew: see [SplitterOptions].
 func (p *Piece) Select(db uint64) { p.at.DB = db }
 
-// Open makes r read a piece. Nothing is left of what r read before.
+// Open makes r read a piece. Nothing is left of what r read before. Keys can be part of the piece, until that is used again.
 func (r *Reader) Open(p *Piece) {
 	if p.big {
 		src := io.MultiReader(bytes.NewReader(p.buf[:p.n]), p.from.src)
@@ -196,6 +196,7 @@ func (r *Reader) Open(p *Piece) {
 		p.from.read = r
 	} else {
 		r.openBlock(&p.block)
+		r.still = true
 	}
 	r.partial = p.from.resumed
 	r.src.sum, r.src.summing = p.before, (p.big || p.last) && !r.partial

@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// FIRST makes AX and K1 masks of the bytes at hand, R8 in number: 64, or the CX that are left.
-#define FIRST \
-	MOVL $64, R8 \
+// FIRST makes AX and K1 masks of the bytes at hand, R8 in number: so many at most, or the CX that are left.
+#define FIRST(most) \
+	MOVL $most, R8 \
 	CMPQ CX, R8 \
 	CMOVQCS CX, R8 \
 	MOVQ $-1, AX \
@@ -103,7 +103,7 @@ TEXT ·quoteWide(SB), NOSPLIT, $0-88
 loop:
 	CMPQ DI, DX
 	JHI end
-	FIRST
+	FIRST(64)
 	VMOVDQU8.Z (SI), K1, Z0
 	VPXORQ Z6, Z0, Z1
 	VPCMPB $1, Z7, Z1, K1, K4
@@ -209,7 +209,7 @@ TEXT ·validWide(SB), NOSPLIT, $0-17
 	XORL R9, R9
 
 loop: // once more with nothing at hand if that is what is left: a character may be incomplete
-	FIRST
+	FIRST(64)
 	LEAQ (R9)(AX*2), R10
 	KMOVQ R10, K3
 	LEAQ (R9)(R10*2), R10
@@ -265,12 +265,7 @@ TEXT ·encodeWide(SB), NOSPLIT, $0-24
 	VPBROADCASTQ AX, Z10
 
 loop:
-	MOVL $48, R8
-	CMPQ CX, R8
-	CMOVQCS CX, R8
-	MOVQ $-1, AX
-	BZHIQ R8, AX, AX
-	KMOVQ AX, K1
+	FIRST(48)
 	VMOVDQU8.Z (SI), K1, Z0
 	VPERMB Z0, Z8, Z0
 	VPMULTISHIFTQB Z0, Z10, Z0

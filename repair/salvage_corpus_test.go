@@ -70,9 +70,8 @@ func TestSalvageRecipes(t *testing.T) {
 	if big() {
 		every = 1
 	}
-	scores := map[string]*score{}
+	all := newTally(t)
 	originals := map[string]*original{}
-	var lost, bad []string
 	n := 0
 	for r := range corpus.RDBRecipes(t) {
 		if n++; n%every != 0 && !slices.Contains(wereWrong, r.ID) {
@@ -91,18 +90,13 @@ func TestSalvageRecipes(t *testing.T) {
 		d := newDamaged(o, r.ID+" "+r.Kind)
 		d.applyEdits(r.Edits)
 		require.NoError(t, r.Verify(d.bytes, false))
-		sc, _ := rate(t, d)
-		if scores[r.Kind] == nil {
-			scores[r.Kind] = &score{}
-		}
-		scores[r.Kind].add(&sc)
-		lost, bad = append(lost, sc.lost...), append(bad, sc.bad...)
+		all.try(r.Kind, d)
 	}
-	total := table(t, scores)
-	report(t, "untouched and lost", lost)
-	report(t, "wrong", bad)
+	total := table(t, all.scores)
+	report(t, "untouched and lost", all.lost)
+	report(t, "wrong", all.bad)
 	require.Zero(t, total.failed)
-	require.Empty(t, bad)
+	require.Empty(t, all.bad)
 	require.GreaterOrEqual(t, float64(total.found), 0.999*float64(total.untouched))
 }
 

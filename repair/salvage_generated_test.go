@@ -145,16 +145,7 @@ func TestSalvageGenerated(t *testing.T) {
 	if big() {
 		rounds, keys = 20, 1000
 	}
-	scores := map[string]*score{}
-	var lost, bad []string
-	try := func(kind string, d *damaged) {
-		sc, _ := rate(t, d)
-		if scores[kind] == nil {
-			scores[kind] = &score{}
-		}
-		scores[kind].add(&sc)
-		lost, bad = append(lost, sc.lost...), append(bad, sc.bad...)
-	}
+	all := newTally(t)
 	targets := []rdb.Target{rdb.Version8, rdb.Version10, rdb.Version12, rdb.Version13, rdb.Version80}
 	if testing.Short() {
 		targets = targets[:1]
@@ -165,7 +156,7 @@ func TestSalvageGenerated(t *testing.T) {
 			for _, m := range mutators {
 				d := newDamaged(o, fmt.Sprintf("%s %d", m.name, round))
 				m.damage(rand.New(rand.NewSource(int64(round*1000+i))), d)
-				try(m.name, d)
+				all.try(m.name, d)
 			}
 			for _, kind := range fuzz.MutationKinds() {
 				if strings.HasPrefix(kind, "text-") {
@@ -177,13 +168,13 @@ func TestSalvageGenerated(t *testing.T) {
 				}
 				d := newDamaged(o, m.String())
 				d.becomes(b)
-				try("fuzz: "+kind, d)
+				all.try("fuzz: "+kind, d)
 			}
 		}
 	}
-	total := table(t, scores)
-	report(t, "untouched and lost", lost)
-	report(t, "wrong", bad)
+	total := table(t, all.scores)
+	report(t, "untouched and lost", all.lost)
+	report(t, "wrong", all.bad)
 	require.Zero(t, total.failed)
 	require.GreaterOrEqual(t, float64(total.found), 0.999*float64(total.untouched))
 	// Nothing tells a whole record of another file that was put in, or a valid expiry, from the file's own; and a block in another's place may continue the value of a key with what fits.

@@ -157,8 +157,7 @@ func TestSalvageManyDamages(t *testing.T) {
 	default:
 		counts = []count{counts[1], counts[3]}
 	}
-	scores := map[string]*score{}
-	var bad []string
+	all := newTally(t)
 	for _, f := range corpus.RDBs(t) {
 		if f.Size > int64(most) {
 			continue
@@ -173,20 +172,14 @@ func TestSalvageManyDamages(t *testing.T) {
 			for seed := range seeds {
 				d := newDamaged(o, fmt.Sprintf("%d damages, seed %d", c.damages, seed))
 				scrambleAt(rand.New(rand.NewSource(int64(seed))), d, c.damages)
-				sc, _ := rate(t, d)
-				kind := fmt.Sprintf("%2d damages", c.damages)
-				if scores[kind] == nil {
-					scores[kind] = &score{}
-				}
-				scores[kind].add(&sc)
-				bad = append(bad, sc.bad...)
+				all.try(fmt.Sprintf("%2d damages", c.damages), d)
 			}
 		}
 	}
-	table(t, scores)
-	report(t, "wrong", bad)
+	table(t, all.scores)
+	report(t, "wrong", all.bad)
 	for _, c := range counts {
-		sc := scores[fmt.Sprintf("%2d damages", c.damages)]
+		sc := all.scores[fmt.Sprintf("%2d damages", c.damages)]
 		if sc == nil || testing.Short() {
 			continue
 		}

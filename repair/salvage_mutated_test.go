@@ -29,16 +29,7 @@ func TestSalvageMutated(t *testing.T) {
 	}
 	seed, _ := strconv.Atoi(os.Getenv("KVFSCK_SEED"))
 	several := []string{"many", "blocks", "two dumps", "foreign tail", "header", "aux", "opcode"} // damages, or files, or not in all versions
-	scores := map[string]*score{}
-	var lost, bad []string
-	try := func(kind string, d *damaged) {
-		sc, _ := rate(t, d)
-		if scores[kind] == nil {
-			scores[kind] = &score{}
-		}
-		scores[kind].add(&sc)
-		lost, bad = append(lost, sc.lost...), append(bad, sc.bad...)
-	}
+	all := newTally(t)
 	for n, f := range corpus.RDBs(t) {
 		if f.Size > most || n%every != 0 {
 			continue
@@ -55,7 +46,7 @@ func TestSalvageMutated(t *testing.T) {
 			}
 			d := newDamaged(o, m.name)
 			m.damage(rand.New(rand.NewSource(int64(seed*1_000_000+n*1000+i))), d)
-			try(m.name, d)
+			all.try(m.name, d)
 		}
 		for i, kind := range fuzz.MutationKinds() {
 			if strings.HasPrefix(kind, "text-") {
@@ -67,17 +58,17 @@ func TestSalvageMutated(t *testing.T) {
 			}
 			d := newDamaged(o, m.String())
 			d.becomes(b)
-			try("fuzz: "+kind, d)
+			all.try("fuzz: "+kind, d)
 		}
 		for places := 1; places <= 3; places++ {
 			d := newDamaged(o, fmt.Sprintf("%d places", places))
 			scrambleAt(rand.New(rand.NewSource(int64(seed*1_000_000+n))), d, places)
-			try(fmt.Sprintf("%d places", places), d)
+			all.try(fmt.Sprintf("%d places", places), d)
 		}
 	}
-	total := table(t, scores)
-	report(t, "untouched and lost", lost)
-	report(t, "wrong", bad)
+	total := table(t, all.scores)
+	report(t, "untouched and lost", all.lost)
+	report(t, "wrong", all.bad)
 	require.Zero(t, total.failed)
 	require.GreaterOrEqual(t, float64(total.found), 0.998*float64(total.untouched))
 	require.LessOrEqual(t, float64(total.invented+total.cutShort), max(3, 1e-4*float64(total.untouched)))

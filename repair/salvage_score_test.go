@@ -347,6 +347,25 @@ func (sc *score) verify(t testing.TB, d *damaged, s *Salvaged) {
 	}
 }
 
+// tally is what salvages of several kinds of damage came to.
+type tally struct {
+	t         testing.TB
+	scores    map[string]*score
+	lost, bad []string
+}
+
+func newTally(t testing.TB) *tally { return &tally{t: t, scores: map[string]*score{}} }
+
+// try rates the salvage of a damaged file.
+func (a *tally) try(kind string, d *damaged) {
+	sc, _ := rate(a.t, d)
+	if a.scores[kind] == nil {
+		a.scores[kind] = &score{}
+	}
+	a.scores[kind].add(&sc)
+	a.lost, a.bad = append(a.lost, sc.lost...), append(a.bad, sc.bad...)
+}
+
 // table prints scores by kind and returns their sum.
 func table(t testing.TB, scores map[string]*score) *score {
 	total := &score{}

@@ -92,7 +92,9 @@ type SalvagedAOF struct {
 	// part is sound, or where the options have a salvager of their own.
 	RDB       *Salvaged
 	RDBHealed *Candidate
-	rdb       io.WriterTo
+	// RDBHealing is the search for what heals it; nil where none was made.
+	RDBHealing *Healing
+	rdb        io.WriterTo
 
 	Kept         int64 // commands, the healed ones among them
 	Annotations  int64

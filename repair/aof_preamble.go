@@ -124,6 +124,7 @@ func (s *aofSalvage) salvageRDB(fault error) (end int64, err error) {
 // healRDB undoes small damage to an RDB that ends at end.
 func (s *aofSalvage) healRDB(part io.ReaderAt, end int64) (bool, error) {
 	h, err := Heal(s.ctx, part, end, HealOptions{})
+	s.out.RDBHealing = h
 	if err != nil || h.Outcome != Healed {
 		return false, err
 	}

@@ -54,6 +54,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"time"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -90,6 +91,8 @@ type Healing struct {
 	Discarded int
 	// Tried tells what was looked for.
 	Tried []TriedKind
+	// Elapsed is how long it took, reading and verifying included.
+	Elapsed time.Duration
 }
 
 // TriedKind is a kind of damage that was looked for.
@@ -198,6 +201,7 @@ func Heal(ctx context.Context, src io.ReaderAt, size int64, opt HealOptions) (*H
 		return nil, err
 	}
 	s := newSearch(ctx, src, size, opt)
+	defer s.timed()()
 	s.check = s.checkFile
 	rep, err := s.verifyDamaged()
 	if err != nil || s.h.Outcome != "" {
@@ -217,6 +221,7 @@ func Heal(ctx context.Context, src io.ReaderAt, size int64, opt HealOptions) (*H
 // [rdb.Dump.Check]. Otherwise it is as [Heal].
 func HealDump(ctx context.Context, payload []byte, opt HealOptions) (*Healing, error) {
 	s := newSearch(ctx, bytes.NewReader(payload), int64(len(payload)), opt)
+	defer s.timed()()
 	s.check = s.checkDump
 	onlySum := s.examineDump(payload)
 	switch s.h.Outcome {

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/kvfsck/kvfsck/crc64"
 	"github.com/kvfsck/kvfsck/rdb"
@@ -73,6 +74,12 @@ func newSearch(ctx context.Context, src io.ReaderAt, size int64, opt HealOptions
 		ctx: ctx, src: src, size: size, opt: opt, known: map[string]bool{},
 		h: &Healing{Size: size, End: size}, meter: meter{report: opt.Progress},
 	}
+}
+
+// timed begins to measure the search, and returns what ends that.
+func (s *search) timed() func() {
+	since := time.Now()
+	return func() { s.h.Elapsed = time.Since(since) }
 }
 
 // wants reports whether any of the kinds is looked for.

@@ -59,6 +59,36 @@ type offerRow struct {
 	Libraries  report.Int `json:"lost_libraries,omitempty"`
 	// Candidates are those of heal.
 	Candidates []candidateRow `json:"candidates,omitempty"`
+	// Searches are those for what heals a snapshot, or the RDB parts of a log.
+	Searches []searchRow `json:"searches,omitempty"`
+}
+
+// searchRow is the cost of a search for what heals, and what it came to.
+type searchRow struct {
+	File    report.Bytes `json:"file,omitempty"` // of a log
+	Outcome string       `json:"outcome"`
+	Seconds float64      `json:"seconds"`
+	Tried   []triedRow   `json:"tried"`
+}
+
+type triedRow struct {
+	Kind  string     `json:"kind"`
+	Tests report.Int `json:"tests"`
+	Odds  float64    `json:"odds"` // that damage of another kind makes a candidate of this one
+	// Skipped says why it was not looked for everywhere.
+	Skipped string `json:"skipped,omitempty"`
+}
+
+// search adds the search in a file to a row; nil is none.
+func (row *offerRow) search(file string, h *repair.Healing) {
+	if h == nil {
+		return
+	}
+	s := searchRow{report.Bytes(file), string(h.Outcome), h.Elapsed.Seconds(), []triedRow{}}
+	for _, k := range h.Tried {
+		s.Tried = append(s.Tried, triedRow{k.Kind.String(), report.Int(k.Tests), k.Odds, k.Skipped})
+	}
+	row.Searches = append(row.Searches, s)
 }
 
 // candidateRow is a change after which the checksum is right and the file passes the verifier.
@@ -168,6 +198,7 @@ func (p *repairPart) describeSnapshot(d *repairTarget) {
 			Strategy: string(o.Strategy), Possible: o.Possible, Reason: o.Reason,
 			Keys: report.Int(o.Keys), Lost: report.Int(o.Lost), Bytes: report.Int(o.Bytes), Candidates: candidateRows(o.Healing),
 		}
+		row.search("", o.Healing)
 		if s := o.Salvaged; s != nil {
 			row.Duplicates, row.Libraries = report.Int(s.DuplicateKeys), report.Int(s.LostLibraries)
 		}
@@ -207,7 +238,9 @@ func (p *repairPart) describeLog(d *repairTarget) {
 		})
 		if n := len(d.Offers) - 1; o.Result != nil {
 			for i := range o.Result.Files {
-				d.Offers[n].Uncertain += report.Int(o.Result.Files[i].Uncertain)
+				f := &o.Result.Files[i]
+				d.Offers[n].Uncertain += report.Int(f.Uncertain)
+				d.Offers[n].search(f.Path, f.RDBHealing)
 			}
 		}
 		for i := 0; o.Result != nil && p.log.Chosen != nil && o.Strategy == p.log.Chosen.Strategy && i < len(o.Result.Files); i++ {

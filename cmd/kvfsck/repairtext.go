@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kvfsck/kvfsck/aof"
 	"github.com/kvfsck/kvfsck/internal/input"
@@ -87,6 +88,7 @@ func (t *repairText) snapshot() {
 		if o.Healing != nil && !o.Possible && o.Databases == 0 {
 			t.candidates(o.Healing)
 		}
+		t.search(o.Healing)
 	}
 	if p.Chosen == nil {
 		return
@@ -109,6 +111,27 @@ func (t *repairText) candidates(h *repair.Healing) {
 		c := &h.Candidates[i]
 		t.line("       --candidate %d: %v at offset %d, odds of a coincidence %.1g", i+1, c.Kind, c.Offset(), c.Odds)
 	}
+}
+
+// longSearch is from when on a search for what heals is worth a line.
+const longSearch = time.Second
+
+// search says what a long search for what heals took, and what it left out for taking longer still.
+func (t *repairText) search(h *repair.Healing) {
+	if h == nil || h.Elapsed < longSearch {
+		return
+	}
+	var not []string
+	for _, k := range h.Tried {
+		if k.Skipped != "" {
+			not = append(not, k.Kind.String())
+		}
+	}
+	if len(not) == 0 {
+		t.line("       the search took %.1f s", h.Elapsed.Seconds())
+		return
+	}
+	t.line("       the search took %.1f s; not looked for everywhere: %s; --json says why", h.Elapsed.Seconds(), strings.Join(not, ", "))
 }
 
 // healed prints what was changed of a snapshot of that size.
@@ -309,6 +332,7 @@ func (t *repairText) regions(s *repair.SalvagedSet) {
 
 // preamble says what became of a damaged RDB part.
 func (t *repairText) preamble(f *repair.SalvagedFile) {
+	defer t.search(f.RDBHealing)
 	switch {
 	case f.RDBHealed != nil:
 		t.line("    healed: %v, proven by its checksum, odds of a coincidence %.1g", f.RDBHealed.Kind, f.RDBHealed.Odds)

@@ -3,6 +3,7 @@ package repair
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kvfsck/kvfsck/crc64"
 	"github.com/kvfsck/kvfsck/fuzz"
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -125,17 +127,64 @@ var foreign, _ = fuzz.RDB(4711, fuzz.RDBOptions{Target: rdb.Version10, Keys: 60}
 // size is that of the file before it was damaged.
 func (d *damaged) size() int { return len(d.original.bytes) }
 
-// becomes makes b the damaged file, of which is known only that it begins and ends as before.
-func (d *damaged) becomes(b []byte) {
-	n, m := min(len(b), len(d.bytes)), 0
-	i := 0
-	for i < n && b[i] == d.bytes[i] {
-		i++
+// becomes makes b the damaged file, of which is known what was done to it. It begins as before and ends as before, but for the checksum; what of the rest stood elsewhere is found out.
+func (d *damaged) becomes(b []byte, m fuzz.Mutation) {
+	if m.Kind == "record-splice" || m.Kind == "splice" {
+		d.put = [2]int{m.Offset, m.Offset + m.Length}
 	}
-	for m < n-i && b[len(b)-1-m] == d.bytes[len(d.bytes)-1-m] {
-		m++
+	i, last := alike(d.bytes, b)
+	if n := crc64.Size; last == 0 && i < len(b) && min(len(b), len(d.bytes)) > n { // the checksum was made anew
+		d.splice(len(d.bytes)-n, len(d.bytes), b[len(b)-n:])
+		i, last = alike(d.bytes[:len(d.bytes)-n], b[:len(b)-n])
+		last += n
 	}
-	d.splice(i, len(d.bytes)-m, b[i:len(b)-m])
+	d.splice(i, len(d.bytes)-last, b[i:len(b)-last])
+	d.trace(i, len(b)-last)
+}
+
+// alike returns how many bytes two files have in common at their beginnings, and at their ends.
+func alike(a, b []byte) (first, last int) {
+	n := min(len(a), len(b))
+	for first < n && a[first] == b[first] {
+		first++
+	}
+	for last < n-first && a[len(a)-1-last] == b[len(b)-1-last] {
+		last++
+	}
+	return first, last
+}
+
+// trace finds out what of the bytes [i, j), which were put in, stood elsewhere in the original.
+func (d *damaged) trace(i, j int) {
+	const least, word, most = 24, 8, 16 // bytes that are no accident, by how many places are found, how many of these are looked at
+	old, b := d.original.bytes, d.bytes
+	if j-i < least {
+		return
+	}
+	places := map[uint64][]int32{}
+	for p := range len(old) - word + 1 {
+		w := binary.LittleEndian.Uint64(old[p:])
+		if l := places[w]; len(l) < most {
+			places[w] = append(l, int32(p))
+		}
+	}
+	for p := i; p+least <= j; {
+		at, n := 0, 0
+		for _, c := range places[binary.LittleEndian.Uint64(b[p:])] {
+			l, _ := alike(old[c:], b[p:j])
+			if l > n {
+				at, n = int(c), l
+			}
+		}
+		if n < least {
+			p++
+			continue
+		}
+		for k := range n {
+			d.from[p+k] = int32(at + k)
+		}
+		p += n
+	}
 }
 
 // TestSalvageGenerated salvages generated files that every mutator has damaged.
@@ -167,7 +216,7 @@ func TestSalvageGenerated(t *testing.T) {
 					continue
 				}
 				d := newDamaged(o, m.String())
-				d.becomes(b)
+				d.becomes(b, m)
 				all.try("fuzz: "+kind, d)
 			}
 		}
@@ -212,7 +261,7 @@ func TestSalvageGeneratedWrong(t *testing.T) {
 		if kind, ok := strings.CutPrefix(c.kind, "fuzz: "); ok {
 			b, _, ok := fuzz.MutateKind(kind, uint64(c.round*100+c.file), o.bytes)
 			require.True(t, ok)
-			d.becomes(b)
+			d.becomes(b, fuzz.Mutation{})
 		} else {
 			i := slices.IndexFunc(mutators, func(m mutator) bool { return m.name == c.kind })
 			mutators[i].damage(rand.New(rand.NewSource(c.round*1000+c.file)), d)

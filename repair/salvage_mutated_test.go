@@ -57,7 +57,7 @@ func TestSalvageMutated(t *testing.T) {
 				continue
 			}
 			d := newDamaged(o, m.String())
-			d.becomes(b)
+			d.becomes(b, m)
 			all.try("fuzz: "+kind, d)
 		}
 		for places := 1; places <= 3; places++ {

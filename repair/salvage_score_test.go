@@ -72,6 +72,7 @@ type damaged struct {
 	kind  string
 	bytes []byte
 	from  []int32 // offset in the original, -1 for bytes that were not there
+	put   [2]int  // from where to where bytes of another file stand, both 0 if none do
 }
 
 func newDamaged(o *original, kind string) *damaged {
@@ -271,8 +272,11 @@ func (sc *score) judge(d *damaged, e *rdb.Entry, db uint64, untouched, seen map[
 	sc.bad = append(sc.bad, fmt.Sprintf("%s %s: invented %q (%v) at %d..%d", d.name, d.kind, e.Key[:min(len(e.Key), 60)], e.Type, start, end))
 }
 
-// inserted reports whether all of a range was not there before.
+// inserted reports whether a range is of another file, or was not there before.
 func (d *damaged) inserted(start, end int64) bool {
+	if int64(d.put[0]) <= start && end <= int64(d.put[1]) {
+		return true
+	}
 	for _, from := range d.from[start:end] {
 		if from >= 0 {
 			return false

@@ -205,7 +205,7 @@ func (r *Reader) pending(start int64) *pending {
 
 func (r *Reader) readKeyMeta(start int64) error {
 	d, p := &r.dec, r.pending(start)
-	d.item, d.meta, p.meta = "key metadata", nil, true
+	d.item, d.meta, p.meta = "key metadata", []KeyMeta{}, true
 	return d.keyMeta()
 }
 

@@ -104,12 +104,12 @@ type Entry struct {
 	DB          uint64
 	Key         []byte
 	Type        Type
-	Family      Family // of the file, on which the meaning of Type depends
-	ExpireAt    int64  // milliseconds since 1970, or NoExpire
-	Idle        int64  // seconds since the last access (LRU policies), or -1
-	Freq        int    // access counter 0..255 (LFU policies), or -1
-	Meta        []KeyMeta
-	ValueOffset int64 // of the value's first byte
+	Family      Family    // of the file, on which the meaning of Type depends
+	ExpireAt    int64     // milliseconds since 1970, or NoExpire
+	Idle        int64     // seconds since the last access (LRU policies), or -1
+	Freq        int       // access counter 0..255 (LFU policies), or -1
+	Meta        []KeyMeta // nil if the file has none for the key; empty if it has some of no class
+	ValueOffset int64     // of the value's first byte
 
 	r *Reader
 }

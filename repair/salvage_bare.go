@@ -135,9 +135,13 @@ func (s *salvager) noteOpen(start, end int64, segment int) {
 	}
 }
 
-// complete reports whether all keys of the database that expire are kept. One that is lost can be the beginning of one that is kept.
+// complete reports whether all keys of the database that expire are kept, or known to be lost where all of its keys are either: else one that is lost could be the beginning of one that
+// is kept.
 func (a *bareAccount) complete() bool {
-	return a != nil && a.hinted && !a.uncertain && a.kept <= a.keys && a.expires == a.expiring
+	if a == nil || !a.hinted || a.uncertain || a.kept > a.keys {
+		return false
+	}
+	return a.expires == a.expiring || a.known == a.expiring && a.torn == 0 && a.sure == a.keys && a.accounted == a.keys
 }
 
 // cutOpen leaves out keys that seem to have lost their expiry, but where all keys that expire have theirs.

@@ -119,7 +119,7 @@ func (s *salvager) oldType(f *record) bool {
 func (s *salvager) incredible(f *record) bool {
 	switch f.what {
 	case isKey:
-		if s.census.table[f.typ] == unknown {
+		if s.census.table[f.typ] == unknown || s.x.entry.Meta != nil && s.census.table[opMeta] == unknown {
 			return true
 		}
 		if f.expires && s.census.table[opExpireTime] != current {

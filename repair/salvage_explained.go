@@ -78,14 +78,27 @@ func (p *prober) twice(from, to int64) bool {
 	return false
 }
 
-// onlyOpcodes reports whether b is opcodes with what belongs to them.
+// onlyOpcodes reports whether b is opcodes with what belongs to them, or one alone, or one of two counts.
 func onlyOpcodes(b []byte) bool {
+	alone := len(b) == 1
+	if len(b) > 1 && b[0] == opResizeDB {
+		if _, n, enc, shortest := lengthForm(b[1:]); n == len(b)-1 && !enc && shortest {
+			return true
+		}
+	}
 	for len(b) > 0 {
 		n := operands(b)
 		switch b[0] {
 		case opExpireTime, opExpireTimeMS, opFreq, opIdle: // which may be what is left of the next record's
 			return false
-		case opEOF, opMeta:
+		case opEOF:
+			n = 1
+		case opMeta:
+			if n = 1; len(b) > 1 && b[1] == 0 { // metadata of no class
+				n = 2
+			}
+		}
+		if alone && b[0] > opMeta {
 			n = 1
 		}
 		if n == 0 || n > len(b) {
@@ -94,6 +107,16 @@ func onlyOpcodes(b []byte) bool {
 		b = b[n:]
 	}
 	return true
+}
+
+// onlyOpcodesIn reports whether nothing but opcodes stands between two offsets.
+func (p *prober) onlyOpcodesIn(from, to int64) bool {
+	const most = 64
+	if to-from > most {
+		return false
+	}
+	b := p.view.at(from, int(to-from))
+	return int64(len(b)) == to-from && onlyOpcodes(b)
 }
 
 // fits reads trial as a record without faults that takes all of it.

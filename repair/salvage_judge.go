@@ -279,10 +279,23 @@ func (s *salvager) doubtHead(f *record, sum float64, g *gap) Doubt {
 func (g *gap) insideOther(f *record) bool {
 	for at := range g.stuck {
 		if r := g.s.probe.probe(at); r != nil && !r.damaged && (r.what == isSelect || r.what == isResize) && r.start < f.start && f.start < r.end {
-			return true
+			return !g.putBefore(r, f)
 		}
 	}
 	return false
+}
+
+// putBefore reports whether the opcode that selects a database was rather put before a record, the type of which was read as its number, or counts have lost their end: behind that no record
+// begins.
+func (g *gap) putBefore(r, f *record) bool {
+	if r.what == isSelect && r.start+1 != f.start || f.score < tailMin {
+		return false
+	}
+	if r.what == isResize && f.typ == rdb.TypeString && !isText(g.s.keyOf(f)) { // mostly no key expires
+		return false
+	}
+	next := g.s.probe.probe(r.end)
+	return next == nil || next.damaged || next.nameless
 }
 
 // ownBits is what sum is worth, the evidence for a row so far of which f is the last. That a string's type stands there says less if nothing else stands before it: the same

@@ -26,7 +26,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return false
 	case f.verified && f.typ == rdb.TypeString:
 		b := v.at(f.end, 1)
-		return len(b) == 0 || b[0] >= opMeta || s.probe.headBehind(f.end) == 0 && !g.tooSmall(f.end)
+		return len(b) == 0 || b[0] >= opMeta || g.next == f.end+1 || s.probe.headBehind(f.end) == 0 && !g.tooSmall(f.end) // one byte alone was put there
 	case f.verified, f.told:
 		return true
 	case s.oddStream(f) || s.holdsStream(f) || s.isStream(f) || g.encoded(f) || g.madeInteger(f):
@@ -45,7 +45,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 	if s.emptyBeforeZeros(f) {
 		return false
 	}
-	if s.opcodeBehind(f) {
+	if s.opcodeBehind(f) || g.next > f.end+1 && s.probe.onlyOpcodesIn(f.end, g.next) {
 		return true
 	}
 	if text, more := s.probe.textEnds(f); text {
@@ -140,6 +140,10 @@ func (s *salvager) endsInKey(f *record) bool {
 // doubtEnd leaves out the record read last if that behind it, which is empty and unlike all others, is rather a part of its value.
 func (s *salvager) doubtEnd(f *record) {
 	n := len(s.recent)
+	for n > 0 && s.recent[n-1].nameless && s.recent[n-1].end == f.start {
+		n--
+		f = &s.recent[n]
+	}
 	if n == 0 || s.census.tested < oddLeast {
 		return
 	}

@@ -14,6 +14,9 @@ func (s *salvager) takeBack(f *record) {
 	if last := n - 1; n > 0 && f.nameless && s.recent[last].nameless && s.recent[last].end == f.start {
 		f.damaged, f.doubt = true, DoubtBeginning // two empty keys in a row are rather zeros
 		s.recent[last].damaged, s.recent[last].doubt = true, DoubtBeginning
+		if n := int(f.end - s.recent[last].start); s.probe.view.zeros(s.recent[last].start, n) < n { // or the rest of a value
+			s.doubtEnd(f)
+		}
 		return
 	}
 	if n == 0 || f.damaged {

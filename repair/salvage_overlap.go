@@ -31,8 +31,12 @@ func (g *gap) overlapping(f *record) (inside *record) {
 	if f.supposed && g.next > f.end && !p.opcodesSpoiled(f.end, g.next) { // the less the fewer places there are for one that ends just there by luck
 		least = min(least, 2*thinBits+float32(bits.Len64(uint64(f.end-from)/overlapFew)))
 	}
+	last := g.lastElement(f)
 	for at := from; at < f.end; at++ {
 		r := p.probe(at)
+		if r != nil && at == last && r.end == g.next && r.what == isKey && !r.damaged {
+			return r
+		}
 		if r == nil || r.end <= f.end || r.what != isKey && r.what != isAux && r.what != isSlotField || r.damaged || r.nameless {
 			continue
 		}
@@ -47,6 +51,33 @@ func (g *gap) overlapping(f *record) (inside *record) {
 		}
 	}
 	return nil
+}
+
+// lastElement returns where the last element of a collection begins, 0 if that is not known. Had its count grown by one, a record would begin there, and end where the next one begins.
+func (g *gap) lastElement(f *record) int64 {
+	size := elementSize[f.typ]
+	if size == nil {
+		return 0
+	}
+	b := g.upToNext(f)
+	at := afterModifiers(b)
+	if at < 0 || !g.s.spend(int64(len(b))) {
+		return 0
+	}
+	b = b[:f.end-f.start]
+	value := at + 1 + stringSize(b[at+1:])
+	_, n, enc, _ := lengthForm(b[min(value, len(b)):])
+	if n == 0 || enc {
+		return 0
+	}
+	last := 0
+	for at := value + n; at < len(b); at += n {
+		last = at
+		if n = size(b[at:]); n == 0 {
+			return 0
+		}
+	}
+	return f.start + int64(last)
 }
 
 // compressed reports whether the value of a key is a compressed string.

@@ -15,8 +15,8 @@ import (
 	"github.com/kvfsck/kvfsck/internal/corpus"
 )
 
-// TestSalvageMutated salvages files of the corpus that mutators have damaged, mostly at one place. KVFSCK_SEED takes other places than those it was looked at with. Whole records of other files
-// that were put in are counted as invented, which nothing tells.
+// TestSalvageMutated salvages files of the corpus that mutators have damaged, mostly at one place. KVFSCK_SEED takes other places than those it was looked at with. Of whole records of other files that were put in
+// no account can tell: they are counted apart.
 func TestSalvageMutated(t *testing.T) {
 	const least, most, blocks = 2 << 10, 400 << 10, 16 << 10 // bytes of files, and of those of which blocks of 4 KiB are changed
 	t.Parallel()

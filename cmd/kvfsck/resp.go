@@ -33,6 +33,9 @@ type respWriter struct {
 	err   error                   // of one of them
 	text  []byte                  // of a number
 
+	again  *rdb.Reader // of values that are looked at more than once, nil until there is one
+	record []byte      // what it reads
+
 	producers bool // it was told that what streams remember of producers is lost
 }
 
@@ -112,7 +115,12 @@ func (w *respWriter) Abandon() error {
 }
 
 // Close writes what is left.
-func (w *respWriter) Close() error { return w.out.Close() }
+func (w *respWriter) Close() error {
+	if w.again != nil {
+		w.again.Close()
+	}
+	return w.out.Close()
+}
 
 // selectDB selects a database if another one is.
 func (w *respWriter) selectDB(db int64) error {
@@ -171,7 +179,7 @@ func (w *respWriter) moduleValue(e *rdb.Entry) error {
 	if err != nil {
 		return err
 	}
-	err = elements(e, raw, func(el *rdb.Element) error {
+	err = w.elements(e, raw, func(el *rdb.Element) error {
 		if el.Kind == rdb.ElementModuleID && el.ModuleID.Name() == vectorSet && !w.server.can(canVectorSet) {
 			return &notHeldError{key: e.Key, what: abilities[canVectorSet].what, r: w.server}
 		}

@@ -45,7 +45,7 @@ func (w *respWriter) streamValue(e *rdb.Entry) error {
 		return err
 	}
 	s := &w.stream
-	if err := s.survey(e, raw); err != nil {
+	if err := w.survey(e, raw); err != nil {
 		return err
 	}
 	if s.only {
@@ -55,40 +55,41 @@ func (w *respWriter) streamValue(e *rdb.Entry) error {
 }
 
 // elements calls each with the elements of a stream or a module's value, of which raw is the bytes.
-func elements(e *rdb.Entry, raw []byte, each func(*rdb.Element) error) error {
+func (w *respWriter) elements(e *rdb.Entry, raw []byte, each func(*rdb.Element) error) error {
 	target, ok := payloads[e.Type]
 	if !ok {
 		return &notHeldError{key: e.Key, what: "a value of type " + e.Type.String()}
 	}
-	dump, err := rdb.ParseDump(rdb.AppendDump(nil, e.Type, raw, target))
-	if err != nil {
-		return err
+	if w.again == nil {
+		w.again = rdb.NewReader(nil)
 	}
-	for el, err := range dump.Entry().Elements() {
-		if err == nil {
-			err = each(el)
-		}
-		if err != nil {
-			return placed(e, err)
-		}
+	w.record = append(append(w.record[:0], byte(e.Type), 1, 'k'), raw...)
+	w.again.ResumeBytes(w.record, rdb.Position{Offset: e.ValueOffset - int64(len(w.record)-len(raw)), Family: e.Family, Version: int(target), DB: e.DB})
+	if !w.again.Next() {
+		return placed(e, w.again.Err())
 	}
-	return nil
+	var err error
+	fault := w.again.Record().(*rdb.Entry).Visit(func(el *rdb.Element) bool {
+		err = each(el)
+		return err == nil
+	})
+	return cmp.Or(err, placed(e, fault))
 }
 
-// placed makes the place of a fault in a payload, in which one byte stands before the value, that in the file.
+// placed makes a fault of a value that was read again one of its key.
 func placed(e *rdb.Entry, err error) error {
 	var fault *rdb.FormatError
 	if errors.As(err, &fault) {
-		fault.Offset += e.ValueOffset - 1
-		fault.Record, fault.DB, fault.Key = e.Offset, e.DB, e.Key
+		fault.Record, fault.Key = e.Offset, e.Key
 	}
 	return err
 }
 
 // survey finds out what kind of commands are needed.
-func (s *respStream) survey(e *rdb.Entry, raw []byte) error {
+func (w *respWriter) survey(e *rdb.Entry, raw []byte) error {
+	s := &w.stream
 	*s = respStream{pending: s.pending[:0]}
-	err := elements(e, raw, func(el *rdb.Element) error {
+	err := w.elements(e, raw, func(el *rdb.Element) error {
 		switch el.Kind {
 		case rdb.ElementStreamEntry:
 			if s.length == 0 {
@@ -110,7 +111,7 @@ func (s *respStream) survey(e *rdb.Entry, raw []byte) error {
 		return err
 	}
 	slices.SortFunc(s.pending, compareIDs)
-	return s.findDeleted(e, raw)
+	return w.findDeleted(e, raw)
 }
 
 func compareIDs(a, b rdb.StreamID) int {
@@ -118,9 +119,10 @@ func compareIDs(a, b rdb.StreamID) int {
 }
 
 // findDeleted looks for a pending entry that is not in the stream.
-func (s *respStream) findDeleted(e *rdb.Entry, raw []byte) error {
+func (w *respWriter) findDeleted(e *rdb.Entry, raw []byte) error {
+	s := &w.stream
 	left := s.pending
-	err := elements(e, raw, func(el *rdb.Element) error {
+	err := w.elements(e, raw, func(el *rdb.Element) error {
 		if el.Kind == rdb.ElementStreamEntry {
 			if len(left) > 0 && left[0].Less(el.ID) {
 				s.only = true
@@ -137,7 +139,7 @@ func (s *respStream) findDeleted(e *rdb.Entry, raw []byte) error {
 
 // streamCommands writes a stream that commands can hold.
 func (w *respWriter) streamCommands(e *rdb.Entry, raw []byte) error {
-	err := elements(e, raw, func(el *rdb.Element) error {
+	err := w.elements(e, raw, func(el *rdb.Element) error {
 		if err := w.streamElement(e, el); err != nil {
 			return err
 		}

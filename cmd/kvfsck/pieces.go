@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"runtime"
 	"sync"
 
 	"github.com/kvfsck/kvfsck/internal/filemap"
 	"github.com/kvfsck/kvfsck/internal/input"
+	"github.com/kvfsck/kvfsck/internal/jsonl"
 	"github.com/kvfsck/kvfsck/rdb"
 )
 
@@ -23,6 +25,7 @@ type pieceExport struct {
 // pieceJob is a piece and what came of it.
 type pieceJob struct {
 	piece rdb.Piece
+	alone bool // it is written as it is read, when all before it is written
 	out   []byte
 	walk  walk
 	told  []string // complaints, unless the walk tells them itself
@@ -52,6 +55,7 @@ type pieceWalk struct {
 	again *rdb.Piece // from where to go on when all before it is merged
 	gone  bool       // and that the map cannot be read there
 	wary  int        // how many pieces are not guessed behind a wrong guess
+	alone int        // how many of them are written as they are read
 }
 
 // Bounds of what a wrong guess costs: it doubles the number of pieces that are not guessed next, each right one lowers it by one.
@@ -79,11 +83,11 @@ func (w *walk) ofPieces(in *input.Input, likely string) error {
 		j := p.blank()
 		if more = more && p.cut(j); more {
 			p.queue = append(p.queue, j)
-			if !j.piece.Streams() {
+			if !j.alone {
 				p.work <- j
 			}
 		}
-		for len(p.queue) > workers+1 || len(p.queue) > 0 && (!more || j.piece.Streams()) {
+		for len(p.queue) > workers+1 || len(p.queue) > 0 && (!more || j.alone) {
 			first := p.queue[0]
 			if !p.proves(first) {
 				p.restart(&first.piece, first.gone)
@@ -157,25 +161,46 @@ func (p *pieceWalk) cut(j *pieceJob) (more bool) {
 		return false
 	}
 	j.reset(p.walk)
+	j.alone = j.piece.Streams() || p.alone > 0 && !j.piece.Guessed()
 	return true
 }
 
 // proves has the first job in the queue done and reports whether what came of it counts.
 func (p *pieceWalk) proves(j *pieceJob) bool {
-	known := p.file == nil || j.piece.DB() == p.db
-	switch {
-	case !j.piece.Streams():
+	if !j.alone {
 		<-j.done
-	case known:
-		p.own.write(j, p.pieces.out)
 	}
-	return known && j.ended && !j.gone
+	known := p.file == nil || j.piece.DB() == p.db
+	full := j.full()
+	if full {
+		p.alone = p.wary
+	}
+	if known && (j.alone || full && !j.piece.Guessed()) {
+		p.write(j)
+	}
+	return known && j.ended && !j.gone && !j.full()
 }
+
+// write writes a piece as it is read.
+func (p *pieceWalk) write(j *pieceJob) {
+	if !j.alone {
+		p.wary = min(2*p.wary, maxWary)
+	}
+	p.alone = max(p.alone-1, 0)
+	j.reset(p.walk)
+	if err := filemap.Guard(func() { p.own.write(j, p.pieces.out) }); err != nil {
+		j.err, j.ended = err, true // a part of it is written already
+	}
+}
+
+// full reports whether what comes of the piece is too much to be kept. Text that repeats itself can be a hundred times as long as what it
+// was compressed to.
+func (j *pieceJob) full() bool { return errors.Is(j.err, jsonl.ErrFull) }
 
 // restart throws away what is in the queue and goes on with a piece that is to be cut anew.
 func (p *pieceWalk) restart(again *rdb.Piece, gone bool) {
 	for _, j := range p.queue {
-		if !j.piece.Streams() {
+		if !j.alone {
 			<-j.done
 		}
 	}
@@ -269,6 +294,10 @@ func (r *pieceReader) keep(j *pieceJob) {
 		r.to = r.open(nil)
 	}
 	r.read(j)
+	if j.full() {
+		r.to = nil
+		return
+	}
 	j.out = r.to.(keeper).Take(j.out)
 }
 

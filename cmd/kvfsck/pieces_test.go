@@ -8,12 +8,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvfsck/kvfsck/fuzz"
+	"github.com/kvfsck/kvfsck/internal/input"
 	"github.com/kvfsck/kvfsck/internal/jsonl"
+	"github.com/kvfsck/kvfsck/lzf"
 )
 
 // records are n keys with strings, as they lie in a file.
@@ -76,6 +81,49 @@ func TestPiecesAreTheWhole(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPiecesOfLittle exports strings that are a hundredth of their size in the file: what is kept of pieces is bounded, and all is there.
+func TestPiecesOfLittle(t *testing.T) {
+	const keys, size = 200, 1 << 20
+	value := make([]byte, size)
+	n, ok := lzf.Compress(value, bytes.Repeat([]byte{'"'}, size))
+	require.True(t, ok)
+	value = value[:n]
+	b := []byte("REDIS0011\xfe\x00")
+	for i := range keys {
+		b = binary.BigEndian.AppendUint32(fmt.Appendf(b, "\x00\x06k%05d\xc3\x80", i), uint32(len(value)))
+		b = append(binary.BigEndian.AppendUint32(append(b, 0x80), size), value...)
+		b = append(b, records(i)...) // ends that are to be guessed
+	}
+	b = append(b, emptyRDB[9:]...)
+	path := filepath.Join(t.TempDir(), "dump.rdb")
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	defer debug.SetGCPercent(debug.SetGCPercent(20))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	for name, in := range map[string]string{"mapped": path, "stream": input.Stdin} {
+		var lines, long int
+		runtime.GC()
+		before := heap()
+		most := before
+		code := run(context.Background(), []string{"export", in}, &env{stdin: io.MultiReader(bytes.NewReader(b)), stderr: os.Stderr, stdout: writer(func(p []byte) (int, error) {
+			most = max(most, heap())
+			lines += bytes.Count(p, []byte{'\n'})
+			long += bytes.Count(p, []byte{'\\'})
+			return len(p), nil
+		})})
+		require.Zero(t, code, name)
+		require.Equal(t, keys+keys*(keys-1)/2, lines, name)
+		require.Equal(t, keys*size, long, name)
+		require.Less(t, most-before, uint64(150<<20), name)
+	}
+}
+
+// heap is how many bytes are allocated and not collected.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // TestShrinkingFile exports a file that becomes shorter meanwhile: what is left of it is exported, and that it ends is told.

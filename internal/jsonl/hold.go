@@ -1,6 +1,7 @@
 package jsonl
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +11,11 @@ import (
 const (
 	flushSize = 64 << 10 // of finished lines that are written at once
 	holdSize  = 4 << 20  // up to which an unfinished line stays in memory
+	keepSize  = 16 << 20 // that are kept until they are taken
 )
+
+// ErrFull says that there are more lines than are kept. What a Writer has kept then is of no use any more.
+var ErrFull = errors.New("too many lines to be kept")
 
 // hold takes lines and writes the finished ones. A line may turn out to be damaged at its very end, and what was written cannot be
 // taken back, so an unfinished line is held: in memory, and from holdSize on in a temporary file.
@@ -18,11 +23,11 @@ const (
 //	buf  | finished lines | the line at hand |
 //	     0                mark               len(buf)
 type hold struct {
-	w     io.Writer
+	w     io.Writer // nil: lines are kept until they are taken
 	buf   []byte
 	mark  int
 	limit int      // holdSize, or less in tests
-	at    int      // flushSize, or more where lines are kept until they are taken
+	at    int      // flushSize, or keepSize where lines are kept until they are taken
 	file  *os.File // of lines too long for memory, made when the first one comes
 	held  int64    // bytes of the line at hand in file
 }
@@ -53,7 +58,10 @@ func (h *hold) relieve() error {
 
 // flush writes the finished lines.
 func (h *hold) flush() error {
-	if h.mark == 0 || h.w == nil {
+	switch {
+	case h.w == nil && h.full():
+		return ErrFull
+	case h.w == nil, h.mark == 0:
 		return nil
 	}
 	_, err := h.w.Write(h.buf[:h.mark])

@@ -3,6 +3,7 @@ package jsonl
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"slices"
 	"unicode/utf8"
@@ -125,15 +126,29 @@ func putBase64Generic(out []byte, o int, b []byte) ([]byte, int) {
 	return out, o + n + copy(out[o+n:], base64Shut)
 }
 
-// short is the letter behind the backslash for the characters that have one.
-var short = [utf8.RuneSelf]byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't', '"': '"', '\\': '\\'}
-
-const hexDigits = "0123456789abcdef"
-
-// escape writes an ASCII character that JSON wants escaped and returns how many bytes that took: six at most.
-func escape(out []byte, c byte) int {
-	if letter := short[c]; letter != 0 {
-		return copy(out, []byte{'\\', letter})
+// escapes is how ASCII characters that JSON wants escaped are written: a letter behind a backslash, or six bytes, the first one lowest, and how many they
+// are in the highest byte.
+var escapes = func() (t [utf8.RuneSelf]uint64) {
+	for c := range ' ' {
+		t[c] = word(fmt.Sprintf(`\u%04x`, c))
 	}
-	return copy(out, []byte{'\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15]})
+	for c, s := range map[byte]string{'\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '"': `\"`, '\\': `\\`} {
+		t[c] = word(s)
+	}
+	return t
+}()
+
+func word(s string) uint64 {
+	x := uint64(len(s)) << 56
+	for i := range len(s) {
+		x |= uint64(s[i]) << (8 * i)
+	}
+	return x
+}
+
+// escape writes an ASCII character that JSON wants escaped and returns how many bytes that took: six at most, but eight are written.
+func escape(out []byte, c byte) int {
+	x := escapes[c&(utf8.RuneSelf-1)]
+	binary.LittleEndian.PutUint64(out, x)
+	return int(x >> 56)
 }

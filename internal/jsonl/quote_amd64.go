@@ -109,8 +109,8 @@ func putRest(out []byte, start, o int, b []byte, i int) ([]byte, int) {
 			if i, o = i+taken, end; i == len(b) {
 				return out, o
 			}
-			if b[i] < ' ' {
-				o += escape(out[o:], b[i])
+			for step := b[i:min(i+16, len(b))]; len(step) > 0 && step[0] < ' '; step = step[1:] {
+				o += escape(out[o:], step[0])
 				i++
 			}
 		}

@@ -3,7 +3,6 @@ package jsonl
 import (
 	"errors"
 	"io"
-	"math"
 
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -24,11 +23,12 @@ type Writer struct {
 	between [2][256]*between // by family and type, made when the first such key comes
 }
 
-// NewWriter returns a Writer to w, which it writes to in large pieces. If w is nil the lines are kept until they are taken, see [Writer.Take].
+// NewWriter returns a Writer to w, which it writes to in large pieces. If w is nil the lines are kept until they are taken, see [Writer.Take]; more
+// than 16 MiB of them are [ErrFull].
 func NewWriter(w io.Writer) *Writer {
 	j := &Writer{hold: hold{w: w, limit: holdSize, at: flushSize}}
 	if w == nil {
-		j.at = math.MaxInt
+		j.at = keepSize
 	}
 	j.visit = j.one
 	return j

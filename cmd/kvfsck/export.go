@@ -31,14 +31,19 @@ type exporter interface {
 	Close() error
 }
 
-// formats is the table of formats.
+// functionExporter is an exporter that takes function libraries.
+type functionExporter interface {
+	exporter
+	Function(*rdb.Function) error
+}
+
+// formats is the table of formats. What is opened to write to nothing is a [keeper].
 var formats = []struct {
-	name   string
-	open   func(io.Writer, release) exporter
-	pieces bool // a key is written in the same way whatever was before it, and what is opened to write to nothing is a keeper
+	name string
+	open func(io.Writer, release) exporter
 }{
-	{"jsonl", func(w io.Writer, _ release) exporter { return jsonl.NewWriter(w) }, true},
-	{"resp", func(w io.Writer, server release) exporter { return newRESPWriter(w, server) }, false},
+	{"jsonl", func(w io.Writer, _ release) exporter { return jsonl.NewWriter(w) }},
+	{"resp", func(w io.Writer, server release) exporter { return newRESPWriter(w, server) }},
 }
 
 func formatNames() []string {
@@ -133,10 +138,8 @@ func export(ctx context.Context, e *env, path string, opt *exportOptions) error 
 func exportTo(ctx context.Context, e *env, path string, opt *exportOptions, open func(io.Writer) exporter, out io.Writer) error {
 	to := open(out)
 	w := walk{env: e, path: path, filter: &opt.filter, quiet: opt.output == input.Stdin && e.outTerm}
-	if formats[slices.Index(formatNames(), opt.format)].pieces {
-		w.pieces = &pieceExport{out, open}
-	}
-	if f, ok := to.(interface{ Function(*rdb.Function) error }); ok {
+	w.pieces = &pieceExport{out, open}
+	if f, ok := to.(functionExporter); ok {
 		w.function = f.Function
 	}
 	err := w.export(ctx, to)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/kvfsck/kvfsck/internal/filemap"
@@ -14,7 +15,7 @@ import (
 )
 
 // pieceExport takes a snapshot in pieces, several at once, in a format in which what is written of one piece does not depend on those
-// before.
+// before, but for the database that is selected.
 //
 //	input ──> splitter ──> workers: each piece into memory ──> output, in file order
 type pieceExport struct {
@@ -35,6 +36,7 @@ type pieceJob struct {
 	gone  bool     // a part of it could not be read
 	next  int64    // offset behind it
 	db    uint64   // selected there
+	joint joint
 	done  chan struct{}
 }
 
@@ -52,6 +54,7 @@ type pieceWalk struct {
 	free  []*pieceJob
 
 	db    uint64     // selected behind what was merged
+	outDB int64      // and by what was written of it, in a format that selects
 	again *rdb.Piece // from where to go on when all before it is merged
 	gone  bool       // and that the map cannot be read there
 	wary  int        // how many pieces are not guessed behind a wrong guess
@@ -69,8 +72,8 @@ func (w *walk) ofPieces(in *input.Input, likely string) error {
 	bar := newProgress(w.env, in, !w.quiet)
 	defer bar.done()
 	workers := runtime.GOMAXPROCS(0)
-	p := &pieceWalk{walk: w, in: in, own: w.pieceReader(), work: make(chan *pieceJob, workers+2), wary: minWary}
-	defer p.own.reader.Close()
+	p := &pieceWalk{walk: w, in: in, own: w.pieceReader(), work: make(chan *pieceJob, workers+2), wary: minWary, outDB: noDB}
+	defer p.own.close()
 	p.open()
 	defer p.file.Close()
 	var running sync.WaitGroup
@@ -188,7 +191,7 @@ func (p *pieceWalk) write(j *pieceJob) {
 	}
 	p.alone = max(p.alone-1, 0)
 	j.reset(p.walk)
-	if err := filemap.Guard(func() { p.own.write(j, p.pieces.out) }); err != nil {
+	if err := filemap.Guard(func() { p.own.write(j, p.pieces.out, p.outDB) }); err != nil {
 		j.err, j.ended = err, true // a part of it is written already
 	}
 }
@@ -218,7 +221,7 @@ func (p *pieceWalk) restart(again *rdb.Piece, gone bool) {
 // merge writes what came of a piece and tells its complaints, when that was done for all before it. It reports whether nothing can
 // be read behind it.
 func (p *pieceWalk) merge(j *pieceJob) (ended bool, err error) {
-	if _, err := p.pieces.out.Write(j.out); err != nil {
+	if err := p.join(j); err != nil {
 		return true, err
 	}
 	for _, text := range j.told {
@@ -240,17 +243,34 @@ func (p *pieceWalk) merge(j *pieceJob) (ended bool, err error) {
 	return j.end != nil, j.err
 }
 
+// join writes what was kept of a piece.
+func (p *pieceWalk) join(j *pieceJob) error {
+	rest := j.out
+	if first := j.joint.first; first != noDB && first != p.outDB {
+		head := appendSelect(slices.Clone(rest[:j.joint.at]), first)
+		if _, err := p.pieces.out.Write(head); err != nil {
+			return err
+		}
+		rest = rest[j.joint.at:]
+	}
+	if j.joint.last != anyDB {
+		p.outDB = j.joint.last
+	}
+	_, err := p.pieces.out.Write(rest)
+	return err
+}
+
 // worker reads pieces.
 func (p *pieceWalk) worker() {
 	r := p.pieceReader()
 	for j := range p.work {
 		if j.gone = filemap.Guard(func() { r.keep(j) }) != nil; j.gone {
-			r.reader.Close() // of what it has left half done nothing is to be used
+			r.close() // of what it has left half done nothing is to be used
 			r = p.pieceReader()
 		}
 		close(j.done)
 	}
-	r.reader.Close()
+	r.close()
 }
 
 // after is how a walk ends that does not come to the end mark.
@@ -265,6 +285,7 @@ func (p *pieceWalk) after(err, end error, likely string) error {
 func (j *pieceJob) reset(w *walk) {
 	j.out = j.out[:0]
 	j.told, j.err, j.end, j.ended, j.gone, j.done = j.told[:0], nil, nil, false, false, make(chan struct{})
+	j.joint = joint{first: noDB}
 	j.walk = walk{env: w.env, path: w.path, filter: w.filter, later: &j.told}
 }
 
@@ -282,10 +303,25 @@ type keeper interface {
 	Take(buf []byte) []byte
 }
 
+// selecter is an exporter to a format in which keys go into the database that was selected before.
+type selecter interface {
+	exporter
+	Begin(db int64)
+	Joint() joint
+}
+
 func (w *walk) pieceReader() *pieceReader {
 	r := &pieceReader{open: w.pieces.open}
 	r.reader = rdb.NewReaderOptions(bytes.NewReader(nil), rdb.ReaderOptions{OnFault: func(e *rdb.FormatError) error { return r.job.walk.fault(e) }})
 	return r
+}
+
+// close removes what may be left in temporary files. What is kept and was not taken is of no use any more.
+func (r *pieceReader) close() {
+	r.reader.Close()
+	if r.to != nil {
+		r.to.Close()
+	}
 }
 
 // keep makes what is to be written of a piece.
@@ -293,30 +329,43 @@ func (r *pieceReader) keep(j *pieceJob) {
 	if r.to == nil {
 		r.to = r.open(nil)
 	}
-	r.read(j)
+	r.read(j, anyDB)
 	if j.full() {
+		r.close()
 		r.to = nil
 		return
 	}
 	j.out = r.to.(keeper).Take(j.out)
 }
 
-// write writes a piece as it is read.
-func (r *pieceReader) write(j *pieceJob, out io.Writer) {
+// write writes a piece as it is read, behind what selects a database.
+func (r *pieceReader) write(j *pieceJob, out io.Writer, db int64) {
 	if r.to == nil {
 		r.to = r.open(out)
 	}
-	r.read(j)
+	r.read(j, db)
+	j.joint.first = noDB
 	if err := r.to.Close(); j.err == nil {
 		j.err = err
 	}
 }
 
-func (r *pieceReader) read(j *pieceJob) {
+// read reads a piece, before which what is written selects a database.
+func (r *pieceReader) read(j *pieceJob, db int64) {
 	r.job = j
 	r.reader.Open(&j.piece)
+	if f, ok := r.to.(functionExporter); ok {
+		j.walk.function = f.Function
+	}
+	s, selects := r.to.(selecter)
+	if selects {
+		s.Begin(db)
+	}
 	if j.err = j.walk.snapshot(r.reader, r.to.Entry, func() {}); j.err == nil {
 		j.end = r.reader.Err()
+	}
+	if selects {
+		j.joint = s.Joint()
 	}
 	j.ended, j.next, j.db = j.piece.Ended(r.reader), r.reader.Offset(), r.reader.DB()
 }

@@ -47,14 +47,21 @@ func misleading() []byte {
 // TestPiecesAreTheWhole exports large snapshots, sound and damaged, in pieces and in one go: lines, complaints and status are the same.
 func TestPiecesAreTheWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dump.rdb")
-	export := func(inPieces bool) string {
+	formats := map[string]func(io.Writer) exporter{
+		"jsonl": func(out io.Writer) exporter { return jsonl.NewWriter(out) },
+		"resp":  func(out io.Writer) exporter { return newRESPWriter(out, release{}) },
+	}
+	export := func(open func(io.Writer) exporter, inPieces bool) string {
 		var stdout, stderr bytes.Buffer
 		w := walk{env: &env{stdin: nil, stdout: &stdout, stderr: &stderr}, path: path, filter: &filter{}}
 		require.NoError(t, w.filter.ready())
 		if inPieces {
-			w.pieces = &pieceExport{&stdout, func(out io.Writer) exporter { return jsonl.NewWriter(out) }}
+			w.pieces = &pieceExport{&stdout, open}
 		}
-		to := jsonl.NewWriter(&stdout)
+		to := open(&stdout)
+		if f, ok := to.(functionExporter); ok {
+			w.function = f.Function
+		}
 		err := w.export(context.Background(), to)
 		require.NoError(t, to.Close())
 		return fmt.Sprintf("%s%s%v %d", stdout.String(), stderr.String(), err, w.taken)
@@ -74,9 +81,11 @@ func TestPiecesAreTheWhole(t *testing.T) {
 					bad, _ = fuzz.Mutate(damage, b)
 				}
 				require.NoError(t, os.WriteFile(path, bad, 0o600))
-				want, got := export(false), export(true)
-				if want != got {
-					t.Fatalf("seed %d, damage %d: %d bytes in one go, %d in pieces", seed, damage, len(want), len(got))
+				for name, open := range formats {
+					want, got := export(open, false), export(open, true)
+					if want != got {
+						t.Fatalf("%s, seed %d, damage %d: %d bytes in one go, %d in pieces", name, seed, damage, len(want), len(got))
+					}
 				}
 			}
 		}

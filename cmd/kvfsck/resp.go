@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/kvfsck/kvfsck/aof"
+	"github.com/kvfsck/kvfsck/internal/decimal"
 	"github.com/kvfsck/kvfsck/internal/jsonl"
 	"github.com/kvfsck/kvfsck/rdb"
 )
@@ -23,7 +24,8 @@ const batchItems = 64
 type respWriter struct {
 	out    *jsonl.Buffer
 	server release
-	db     int64 // selected by what is written, -1: none yet
+	db     int64 // selected by what is written, or noDB or anyDB
+	joint  joint // with what is before it
 	multi  bool  // inside a transaction
 	stream respStream
 
@@ -39,14 +41,41 @@ type respWriter struct {
 	producers bool // it was told that what streams remember of producers is lost
 }
 
+// Databases that are none.
+const (
+	noDB  = -1 // none was selected yet
+	anyDB = -2 // one was selected, but it is not known which
+)
+
+// joint tells where and how a part of a stream of commands depends on the database that was selected before it.
+type joint struct {
+	at    int   // bytes before the place where the first one is to be selected
+	first int64 // that database, or noDB if there is nothing that needs one
+	last  int64 // selected behind the part, or anyDB
+}
+
+// newRESPWriter returns a writer to w. With nil it keeps what there is until it is taken.
 func newRESPWriter(w io.Writer, server release) *respWriter {
-	r := &respWriter{out: jsonl.NewBuffer(w), server: server, db: -1}
+	r := &respWriter{out: jsonl.NewBuffer(w), server: server, db: noDB}
 	r.visit = r.one
 	return r
 }
 
+// Begin makes what follows begin a part of a stream, before which a database is selected.
+func (w *respWriter) Begin(db int64) { w.db, w.joint = db, joint{first: noDB} }
+
+// Joint tells what to do about the databases of the part since Begin.
+func (w *respWriter) Joint() joint {
+	w.joint.last = w.db
+	return w.joint
+}
+
+// Take returns what was kept.
+func (w *respWriter) Take(buf []byte) []byte { return w.out.Take(buf) }
+
 // Entry writes the commands that create a key.
 func (w *respWriter) Entry(e *rdb.Entry) error {
+	before := w.db
 	err := w.selectDB(int64(e.DB))
 	if err == nil {
 		err = w.value(e)
@@ -56,7 +85,7 @@ func (w *respWriter) Entry(e *rdb.Entry) error {
 		w.command("PEXPIREAT", e.Key, w.text)
 	}
 	if err != nil {
-		w.db = -1 // the SELECT may have been dropped with it
+		w.unselect(before)
 		return errors.Join(err, w.out.Drop())
 	}
 	if err := w.out.Commit(); err != nil || len(e.Meta) == 0 {
@@ -110,7 +139,7 @@ func (w *respWriter) Command(_ string, c *aof.Command) error {
 
 // Abandon forgets a transaction that has no EXEC.
 func (w *respWriter) Abandon() error {
-	w.multi, w.db = false, -1
+	w.multi, w.db = false, noDB
 	return w.out.Drop()
 }
 
@@ -127,9 +156,25 @@ func (w *respWriter) selectDB(db int64) error {
 	if db == w.db {
 		return nil
 	}
-	w.command("SELECT", appendInt(db))
+	if w.db == anyDB {
+		w.joint.at, w.joint.first = w.out.Len(), db
+	} else {
+		w.out.Append(func(b []byte) []byte { return appendSelect(b, db) })
+	}
 	w.db = db
 	return nil
+}
+
+// unselect takes back what selectDB did, when what it wrote was dropped.
+func (w *respWriter) unselect(before int64) {
+	if w.db = before; before == anyDB {
+		w.joint.first = noDB
+	}
+}
+
+func appendSelect(b []byte, db int64) []byte {
+	b = appendArgument(appendHeader(b, '*', 2), []byte("SELECT"))
+	return appendArgument(b, appendInt(db))
 }
 
 func appendInt(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
@@ -151,7 +196,7 @@ func (w *respWriter) argument(arg []byte) {
 }
 
 func appendHeader(b []byte, prefix byte, n int) []byte {
-	return append(strconv.AppendInt(append(b, prefix), int64(n), 10), '\r', '\n')
+	return append(decimal.Append(append(b, prefix), uint64(n)), '\r', '\n')
 }
 
 func appendArgument(b, arg []byte) []byte {

@@ -9,8 +9,15 @@ import (
 // by piece, and each is finished or forgotten as a whole. Long ones do not stay in memory.
 type Buffer struct{ hold }
 
-// NewBuffer returns a Buffer to w, which it writes to in large pieces.
-func NewBuffer(w io.Writer) *Buffer { return &Buffer{hold{w: w, limit: holdSize, at: flushSize}} }
+// NewBuffer returns a Buffer to w, which it writes to in large pieces. With nil it keeps what there is as a [Writer] does.
+func NewBuffer(w io.Writer) *Buffer {
+	b := &Buffer{}
+	b.start(w)
+	return b
+}
+
+// Len returns how many bytes there are that were not written yet.
+func (b *Buffer) Len() int { return len(b.buf) }
 
 // Append has f append to the record at hand.
 func (b *Buffer) Append(f func(dst []byte) []byte) { b.buf = f(b.buf) }

@@ -32,6 +32,16 @@ type hold struct {
 	held  int64    // bytes of the line at hand in file
 }
 
+// Take returns the finished lines of a Writer or Buffer to nothing, and makes it begin anew in the memory of buf.
+func (h *hold) Take(buf []byte) []byte {
+	lines := h.buf[:h.mark]
+	if cap(buf) > 2*h.limit {
+		buf = nil
+	}
+	h.buf, h.mark = buf[:0], 0
+	return lines
+}
+
 // full reports whether relieve should be called.
 func (h *hold) full() bool { return len(h.buf) >= h.at }
 
@@ -68,6 +78,14 @@ func (h *hold) flush() error {
 	h.buf = h.buf[:copy(h.buf, h.buf[h.mark:])]
 	h.mark = 0
 	return err
+}
+
+// start makes the hold one of what is written to w.
+func (h *hold) start(w io.Writer) {
+	h.w, h.limit, h.at = w, holdSize, flushSize
+	if w == nil {
+		h.at = keepSize
+	}
 }
 
 // drop forgets the line at hand.

@@ -26,22 +26,10 @@ type Writer struct {
 // NewWriter returns a Writer to w, which it writes to in large pieces. If w is nil the lines are kept until they are taken, see [Writer.Take]; more
 // than 16 MiB of them are [ErrFull].
 func NewWriter(w io.Writer) *Writer {
-	j := &Writer{hold: hold{w: w, limit: holdSize, at: flushSize}}
-	if w == nil {
-		j.at = keepSize
-	}
+	j := &Writer{}
+	j.start(w)
 	j.visit = j.one
 	return j
-}
-
-// Take returns the finished lines of a Writer to nothing, and makes it begin anew in the memory of buf.
-func (w *Writer) Take(buf []byte) []byte {
-	lines := w.buf[:w.mark]
-	if cap(buf) > 2*w.limit {
-		buf = nil
-	}
-	w.buf, w.mark = buf[:0], 0
-	return lines
 }
 
 // Entry writes the line of a key, taking its value. If the error is a [*rdb.FormatError] the value is damaged and there is no line

@@ -54,6 +54,11 @@ func (s *salvager) judge(path []*record, g *gap) (kept []*record) {
 			s.seekThin(g.anchor, g)
 		}
 	}()
+	for _, f := range path {
+		if f.score >= strongBits {
+			s.noteShape(f)
+		}
+	}
 	for path = s.withNext(path, g); len(path) > 0; {
 		n := 1
 		for n < len(path) && path[n].start == path[n-1].end {
@@ -186,13 +191,32 @@ func (s *salvager) seekThin(at int64, g *gap) {
 // judgeBeforeDamage takes the beginning of a row out that leads to a damaged record and has little evidence: no boundary behind it confirms it.
 func (s *salvager) judgeBeforeDamage(row []*record, g *gap) []*record {
 	n := slices.IndexFunc(row, func(f *record) bool { return f.damaged })
-	if n < 0 || g.stuck[row[0].start] || g.proved(row[:n]) {
+	if n < 0 || g.stuck[row[0].start] || g.proved(row[:n]) || s.leadsToHead(row, n) {
 		return row
 	}
 	for _, f := range row[:n] {
 		s.doubt(f, DoubtBeginning)
 	}
 	return row[n:]
+}
+
+// leadsToHead reports whether there is evidence enough for the first n records of a row, which are sound, and the head of the damaged one behind them: they end right where that begins.
+func (s *salvager) leadsToHead(row []*record, n int) bool {
+	head := s.probe.soundHead(row[n].start, s.probe.view.at(row[n].start, 1<<10))
+	if head < headMin {
+		return false
+	}
+	need := dyingLed
+	if row[0].likeField() {
+		need = dyingLedString
+	}
+	sum := head
+	for _, f := range row[:n] {
+		if f.score >= solidBits {
+			sum += float64(f.score)
+		}
+	}
+	return sum >= need
 }
 
 // judgeBehindDamage takes out of a row what stands behind a damaged record and is rather a part of it: where that one ends is not certain.

@@ -65,7 +65,7 @@ func (s *salvager) seemsToEnd(f *record, g *gap) bool {
 		return f.suppose(s.probe.likelyHead(f.end) >= tailMin)
 	}
 	return f.suppose(s.probe.likelyHead(f.end) >= tailMin) || s.probe.otherType(f.end, g.next) || s.tellsEnd(f) && s.probe.headSpoiled(f.end) ||
-		g.leadsTo(f.end, g.next) || g.countedOut(f)
+		g.leadsTo(f.end, g.next) || g.countedOut(f) || s.madeAlike(f)
 }
 
 // zerosBehind reports whether a block of zeros may begin at an offset: there are enough of them, or nothing else up to the end.

@@ -299,6 +299,7 @@ func (s *salvager) enterKey(f *record) {
 	}
 	s.noteForm(f)
 	s.noteModule(f)
+	s.noteShape(f)
 	s.entered = *f
 	s.keys.add(f.hash, g.db, f.start)
 }

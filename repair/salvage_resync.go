@@ -21,31 +21,33 @@ import (
 // greatest. A record that swallowed others loses to them, for they have more to show than it alone. At last the records beside gaps are
 // judged one by one (salvage_judge.go): the reading may be the best and still have one too many.
 const (
-	calmBits    = 24 // what it costs to suppose damage where nothing failed
-	calmLeast   = -8 // what may be said against a record there: files can be odd
-	startBits   = 22 // what a new row costs: the places where it could begin, and caution
-	headMin     = 14 // evidence that there must be for the beginning of a row: what has less with all before it is not believed
-	headLeast   = 7  // the same where there is but one place, more by how many there are
-	followBits  = 3  // a record where one must be
-	gapBits     = 20 // what it costs that a row ends before the anchor: one more damage
-	anchorBits  = 56 // evidence that a chain must have, beside the number of places tried
-	anchorCount = 3  // and records, or else ones that tell their own end
-	anchorRun   = 8  // records of the anchor that are read before the rest is trusted
-	lookBack    = 16 // records
-	lookBackMin = 2  // of these the size does not matter
-	lookBackMax = 1 << 20
-	fillMost    = 256 << 10 // bytes of the anchor that are searched for records beside it
-	learnFirst  = 24        // keys, so that those of the anchor are learnt first where fewer were seen
-	zeroRun     = 64        // zero bytes that are passed over
-	solidBits   = 5.5       // evidence from which a record counts where some are wanted
-	luckMost    = 30        // evidence for records that may all the same be read by luck, behind one that was misread
-	strongBits  = 24        // evidence of a record in a trusted chain that nothing inside it is looked for
-	dyingBits   = 50        // evidence that a row must have that does not reach the anchor
-	dyingPair   = 60        // the same of two records that do not tell their own end
-	closedCount = 6         // solid records of a chain that begins in what seems to be the rest of a value: a block of another place
-	closedBits  = 100       // and evidence for them
-	dyingNear   = 26        // the same where the anchor is near
-	nearMost    = 1 << 10   // bytes that may be open
+	calmBits       = 24 // what it costs to suppose damage where nothing failed
+	calmLeast      = -8 // what may be said against a record there: files can be odd
+	startBits      = 22 // what a new row costs: the places where it could begin, and caution
+	headMin        = 14 // evidence that there must be for the beginning of a row: what has less with all before it is not believed
+	headLeast      = 7  // the same where there is but one place, more by how many there are
+	followBits     = 3  // a record where one must be
+	gapBits        = 20 // what it costs that a row ends before the anchor: one more damage
+	anchorBits     = 56 // evidence that a chain must have, beside the number of places tried
+	anchorCount    = 3  // and records, or else ones that tell their own end
+	anchorRun      = 8  // records of the anchor that are read before the rest is trusted
+	lookBack       = 16 // records
+	lookBackMin    = 2  // of these the size does not matter
+	lookBackMax    = 1 << 20
+	fillMost       = 256 << 10 // bytes of the anchor that are searched for records beside it
+	learnFirst     = 24        // keys, so that those of the anchor are learnt first where fewer were seen
+	zeroRun        = 64        // zero bytes that are passed over
+	solidBits      = 5.5       // evidence from which a record counts where some are wanted
+	luckMost       = 30        // evidence for records that may all the same be read by luck, behind one that was misread
+	strongBits     = 24        // evidence of a record in a trusted chain that nothing inside it is looked for
+	dyingBits      = 50        // evidence that a row must have that does not reach the anchor
+	dyingPair      = 60        // the same of two records that do not tell their own end
+	closedCount    = 6         // solid records of a chain that begins in what seems to be the rest of a value: a block of another place
+	closedBits     = 100       // and evidence for them
+	dyingLed       = 65.0      // the same with the head of the damaged record behind it
+	dyingLedString = 78.0      // and of a row that begins with a string, which may be one of a collection
+	dyingNear      = 26        // the same where the anchor is near
+	nearMost       = 1 << 10   // bytes that may be open
 )
 
 // gap is the reading of one place where records were lost.

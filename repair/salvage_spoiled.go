@@ -77,6 +77,9 @@ func moduleSize(b []byte, at int) int {
 	return 0
 }
 
+// moduleString is the kind of a part that is a string (rdb.h, RDB_MODULE_OPCODE_STRING).
+const moduleString = 5
+
 // modulePart returns how many bytes a typed part of a module's data takes that begins b, 0 if none does.
 func modulePart(b []byte) int {
 	if len(b) < 2 {
@@ -94,7 +97,7 @@ func modulePart(b []byte) int {
 		n += 4
 	case 4:
 		n += 8
-	case 5:
+	case moduleString:
 		k := stringSize(b[1:])
 		if k == 0 {
 			return 0

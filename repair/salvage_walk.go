@@ -51,31 +51,32 @@ type salvager struct {
 	weak       int64                               // where records begin that have little evidence, 0 if there are none
 	alone      int64                               // where x began to read without reading ahead
 
-	segs        []segment
-	selected    int  // segments that are
-	hinted      int  // likewise
-	crowded     bool // there were more
-	sums        segmentSums
-	behind      int // the first segment behind the last gap
-	gapAt       int64
-	skips       []span // embedded dumps, for the map
-	keys        *keySet
-	runs        []keyRun // that a check told of, those that are to come
-	checkedTo   int64    // how far checks came
-	told        int64    // how far that was told
-	libs        []library
-	moduleTypes map[rdb.ModuleID]moduleUse
-	cuts        []cut
-	surplusCuts []cut          // of keys of whose expiries there is doubt
-	expiryCuts  map[int64]bool // likewise, where they begin
-	slots       slotCheck
-	doubts      []doubtful // not settled yet
-	sample      []byte
+	segs         []segment
+	selected     int  // segments that are
+	hinted       int  // likewise
+	crowded      bool // there were more
+	sums         segmentSums
+	behind       int // the first segment behind the last gap
+	gapAt        int64
+	skips        []span // embedded dumps, for the map
+	keys         *keySet
+	runs         []keyRun // that a check told of, those that are to come
+	checkedTo    int64    // how far checks came
+	told         int64    // how far that was told
+	libs         []library
+	moduleTypes  map[rdb.ModuleID]moduleUse
+	moduleShapes map[string]madeSo
+	cuts         []cut
+	surplusCuts  []cut          // of keys of whose expiries there is doubt
+	expiryCuts   map[int64]bool // likewise, where they begin
+	slots        slotCheck
+	doubts       []doubtful // not settled yet
+	sample       []byte
 }
 
 func newSalvager(ctx context.Context, src io.ReaderAt, size int64, opt SalvageOptions) *salvager {
 	opt = opt.withDefaults()
-	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, moduleTypes: map[rdb.ModuleID]moduleUse{}, sample: make([]byte, 96)}
+	s := &salvager{ctx: ctx, opt: opt, src: src, size: size, moduleTypes: map[rdb.ModuleID]moduleUse{}, moduleShapes: map[string]madeSo{}, sample: make([]byte, 96)}
 	s.out.Size, s.out.src, s.out.opt = size, src, opt
 	if !opt.walkAll {
 		s.runs, s.keys = opt.checked.takeRuns()
